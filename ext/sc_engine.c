@@ -1,0 +1,188 @@
+/* Start and stop of the engine, and of the threads that use it. */
+#include "sc_internal.h"
+#include <pthread.h>
+#include <signal.h>
+#include "ext/standard/php_standard.h"
+
+/* An OPcache built as a part of libphp (php-src-pin/patch-source). build.rs says whether there is one. */
+#ifdef SC_OPCACHE_STATIC
+extern zend_extension zend_extension_entry;
+#endif
+
+#ifdef SC_LIBPHP_SHARED
+ZEND_TSRMLS_CACHE_DEFINE()
+#endif
+
+static const sc_engine_config *sc_config;
+static bool sc_running;
+static int (*sc_register_internal_extensions)(void);
+
+static void sc_ini_defaults(HashTable *configuration)
+{
+	size_t i;
+
+	for (i = 0; i < sc_config->ini_default_count; i++) {
+		const sc_pair *pair = &sc_config->ini_defaults[i];
+		zval value;
+
+		ZVAL_NEW_STR(&value, zend_string_init(pair->value.data, pair->value.len, 1));
+		zend_hash_str_update(configuration, pair->name.data, pair->name.len, &value);
+	}
+}
+
+/*
+ * Runs where php_module_startup() registers the static extensions: late enough that the list of Zend extensions exists,
+ * early enough that they are started afterwards.
+ *
+ * OPcache looks at the SAPI's name once, when it starts, and switches itself off unless it is on a fixed list. Nothing else
+ * looks at it in that moment, so a listed name is shown for as long as the modules start.
+ */
+static int sc_register_extensions(void)
+{
+	if (sc_register_internal_extensions() == FAILURE) {
+		return FAILURE;
+	}
+	if (!zend_register_internal_module(&supercharger_module_entry)) {
+		return FAILURE;
+	}
+	sc_server_minit(sc_config);
+	sc_env_minit(sc_config);
+	sapi_module.name = "fpm-fcgi";
+#ifdef SC_OPCACHE_STATIC
+	zend_register_extension(&zend_extension_entry, NULL);
+#endif
+	return SUCCESS;
+}
+
+static void sc_after_fork_in_child(void)
+{
+	sc_forked = true;
+}
+
+sc_start sc_engine_start(const sc_engine_config *config)
+{
+	if (config->abi != SC_ABI) {
+		return SC_START_ABI;
+	}
+	if (sc_running) {
+		return SC_START_TWICE;
+	}
+	sc_config = config;
+	sc_classes_init(config->classes, config->class_count);
+	signal(SIGPIPE, SIG_IGN);
+	pthread_atfork(NULL, NULL, sc_after_fork_in_child);
+
+	php_tsrm_startup();
+	ZEND_TSRMLS_CACHE_UPDATE();
+	zend_signal_startup();
+	sapi_startup(&sc_sapi_module);
+	sc_sapi_module.ini_entries = config->ini_entries;
+	sc_sapi_module.ini_defaults = sc_ini_defaults;
+	sc_sapi_module.executable_location = (char *)config->executable;
+	sc_register_internal_extensions = php_register_internal_extensions_func;
+	php_register_internal_extensions_func = sc_register_extensions;
+	if (sc_sapi_module.startup(&sc_sapi_module) == FAILURE) {
+		sapi_shutdown();
+		tsrm_shutdown();
+		return SC_START_MODULES;
+	}
+	sapi_module.name = sc_sapi_module.name;
+	sc_running = true;
+	return SC_START_OK;
+}
+
+void sc_engine_stop(void)
+{
+	if (!sc_running) {
+		return;
+	}
+	sc_running = false;
+	php_module_shutdown();
+	sapi_shutdown();
+	tsrm_shutdown();
+}
+
+sc_build sc_build_info(void)
+{
+	sc_build build = {
+		.abi = SC_ABI,
+		.php_version = {PHP_VERSION, sizeof(PHP_VERSION) - 1},
+		.debug = ZEND_DEBUG,
+#if defined(SC_OPCACHE_STATIC) || PHP_VERSION_ID >= 80500
+		.opcache_static = true,
+#endif
+	};
+
+	return build;
+}
+
+bool sc_thread_attach(void *host, const sc_worker *worker)
+{
+	sc_thread *self = calloc(1, sizeof(*self));
+
+	if (!self) {
+		return false;
+	}
+	(void)ts_resource(0);
+	ZEND_TSRMLS_CACHE_UPDATE();
+	self->host = host;
+	self->worker = worker;
+	self->attached_at = sc_monotonic();
+	sc_server_thread_init(self);
+	sc_self = self;
+	return true;
+}
+
+void sc_thread_detach(void)
+{
+	sc_thread *self = sc_self;
+
+	if (!self) {
+		return;
+	}
+	sc_server_thread_free(self);
+	sc_self = NULL;
+	free(self);
+	ts_free_thread();
+}
+
+/* ---- command line ---- */
+
+#ifdef SC_PHP_CLI
+extern int sc_php_cli_main(int argc, char **argv);
+
+static int sc_register_cli_extensions(void)
+{
+	if (sc_register_internal_extensions() == FAILURE || !zend_register_internal_module(&supercharger_cli_module_entry)) {
+		return FAILURE;
+	}
+#ifdef SC_OPCACHE_STATIC
+	zend_register_extension(&zend_extension_entry, NULL);
+#endif
+	return SUCCESS;
+}
+
+bool sc_cli_available(void)
+{
+	return true;
+}
+
+int sc_cli_main(int argc, char **argv)
+{
+	sc_register_internal_extensions = php_register_internal_extensions_func;
+	php_register_internal_extensions_func = sc_register_cli_extensions;
+	return sc_php_cli_main(argc, argv);
+}
+#else
+bool sc_cli_available(void)
+{
+	return false;
+}
+
+int sc_cli_main(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return 1;
+}
+#endif

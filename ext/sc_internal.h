@@ -1,0 +1,85 @@
+/* What the C files of this folder share with each other and with nobody else. */
+#ifndef SC_INTERNAL_H
+#define SC_INTERNAL_H
+
+#include "php.h"
+#include "SAPI.h"
+#include "php_main.h"
+#include "php_output.h"
+#include "php_variables.h"
+#include "ext/standard/basic_functions.h"
+#include "ext/standard/head.h"
+#include "zend_exceptions.h"
+#include "zend_extensions.h"
+#include "sc_shim.h"
+
+#ifndef ZTS
+# error "supercharger needs a thread-safe PHP: configure it with --enable-zts"
+#endif
+#if PHP_VERSION_ID < 80400
+# error "supercharger needs PHP 8.4 or newer"
+#endif
+
+/* Where a worker script stands. A script that serves one classic request never leaves SC_PHASE_SCRIPT. */
+typedef enum sc_phase {
+	SC_PHASE_SCRIPT,    /* boots, or is not a worker */
+	SC_PHASE_HANDLER,   /* inside the request handler */
+	SC_PHASE_AFTER      /* the handler has returned; terminate code runs, then the boundary */
+} sc_phase;
+
+/* State of one PHP thread. It lives in thread-local storage, because TSRM's own storage is emptied with the engine. */
+typedef struct sc_thread {
+	void *host;
+	const sc_worker *worker;
+	const sc_request *request;      /* the request being served, or NULL */
+	sc_phase phase;
+	bool open;                      /* request has no finished response yet */
+	bool reached_loop;
+	bool exited;                    /* exit was seen inside the handler */
+	bool uncaught;                  /* a throwable ended the script outside the handler */
+	uint64_t requests;              /* served by this incarnation, this one included */
+	double attached_at;             /* monotonic seconds */
+	HashTable *boot_shutdown;       /* shutdown functions registered before the loop */
+	HashTable header_keys;          /* "accept-language" -> "HTTP_ACCEPT_LANGUAGE", persistent */
+} sc_thread;
+
+/* Access to TSRM's per-thread storage: libphp.a brings the variable along, libphp.so hides its own. */
+ZEND_TSRMLS_CACHE_EXTERN()
+
+extern __thread sc_thread *sc_self;
+
+/* True in a child made by fork(): it must touch neither the server's sockets nor Rust. */
+extern bool sc_forked;
+
+extern zend_module_entry supercharger_module_entry;
+extern zend_module_entry supercharger_cli_module_entry;
+extern sapi_module_struct sc_sapi_module;
+
+/* sc_sapi.c */
+void sc_finish(sc_ending ending);
+double sc_monotonic(void);
+
+/* sc_server.c */
+void sc_server_minit(const sc_engine_config *config);
+void sc_register_server_variables(zval *server);
+void sc_server_thread_init(sc_thread *self);
+void sc_server_thread_free(sc_thread *self);
+
+/* sc_env.c */
+void sc_env_minit(const sc_engine_config *config);
+void sc_env_import(zval *array);
+char *sc_env_get(const char *name, size_t len);
+
+/* sc_classes.c */
+void sc_classes_init(const sc_pair *classes, size_t count);
+void sc_classes_activate(void);
+
+/* sc_reset.c */
+void sc_reset_end(void);
+void sc_reset_begin(const sc_request *request);
+void sc_fill_request_info(const sc_request *request);
+
+/* sc_request.c */
+bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc);
+
+#endif

@@ -1,0 +1,258 @@
+/*
+ * The life of a script on this thread: sc_request_begin() -> sc_request_run() -> sc_request_end(), and, within the run of a
+ * worker script, one turn of its loop per request (sc_handle_request()).
+ */
+#include "sc_internal.h"
+
+/* ---- begin, run, end ---- */
+
+bool sc_request_begin(const sc_request *request)
+{
+	sc_thread *self = sc_self;
+
+	self->request = request;
+	self->open = request != NULL;
+	self->phase = SC_PHASE_SCRIPT;
+	self->reached_loop = false;
+	self->exited = false;
+	self->uncaught = false;
+	memset(&SG(request_info), 0, sizeof(SG(request_info)));
+	SG(server_context) = NULL;
+	SG(sapi_headers).http_response_code = 200;
+	if (request) {
+		self->requests++;
+		/* Basic auth allocates from the request heap, which php_request_startup() does not empty. */
+		sc_fill_request_info(request);
+	}
+	if (php_request_startup() == FAILURE) {
+		return false;
+	}
+	return true;
+}
+
+static bool sc_execute(const char *file)
+{
+	zend_file_handle handle;
+	bool done;
+
+	zend_stream_init_filename(&handle, file);
+	handle.primary_script = 1;
+	done = php_execute_script(&handle);
+	zend_destroy_file_handle(&handle);
+	return done;
+}
+
+static sc_run sc_outcome(void)
+{
+	if (CG(unclean_shutdown)) {
+		return SC_RUN_FATAL;
+	}
+	if (sc_self->exited) {
+		return SC_RUN_EXIT;
+	}
+	return sc_self->uncaught ? SC_RUN_UNCAUGHT : SC_RUN_RETURNED;
+}
+
+/*
+ * php_execute_script() says "false" for exit and for an uncaught throwable alike. Only the latter has been reported as an
+ * error that ends a script, and no script survives such an error to reach this line otherwise.
+ */
+static void sc_note_early_end(void)
+{
+	if (PG(last_error_type) & (E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR)) {
+		sc_self->uncaught = true;
+	} else {
+		sc_self->exited = true;
+	}
+}
+
+sc_run sc_request_run(const char *file)
+{
+	/* Set here and read after a possible jump. */
+	volatile bool done = false;
+
+	zend_try {
+		if (sc_self->worker->loops) {
+			sc_classes_activate();
+		}
+		done = sc_execute(file);
+	} zend_end_try();
+	if (!done && !CG(unclean_shutdown)) {
+		sc_note_early_end();
+	}
+	return sc_outcome();
+}
+
+static sc_ending sc_ending_of(sc_run run)
+{
+	switch (run) {
+		case SC_RUN_FATAL: return SC_ENDING_FATAL;
+		case SC_RUN_UNCAUGHT: return SC_ENDING_UNCAUGHT;
+		/* For a script that serves one request exit is an ordinary end, as it is under FPM. */
+		case SC_RUN_EXIT: return sc_self->worker->loops ? SC_ENDING_EXIT : SC_ENDING_WHOLE;
+		case SC_RUN_RETURNED: break;
+	}
+	/* A worker script that comes to its end inside a request has left it by exit. */
+	return sc_self->phase == SC_PHASE_HANDLER ? SC_ENDING_EXIT : SC_ENDING_WHOLE;
+}
+
+/* Functions registered while the application booted run after those of the request that ended the script. */
+static void sc_restore_boot_shutdown(void)
+{
+	sc_thread *self = sc_self;
+
+	if (!self->reached_loop) {
+		return;
+	}
+	php_call_shutdown_functions();
+	php_free_shutdown_functions();
+	BG(user_shutdown_function_names) = self->boot_shutdown;
+	self->boot_shutdown = NULL;
+}
+
+sc_run sc_request_end(void)
+{
+	sc_thread *self = sc_self;
+	sc_run run;
+
+	zend_try {
+		sc_restore_boot_shutdown();
+	} zend_end_try();
+	php_request_shutdown(NULL);
+	run = sc_outcome();
+	CG(unclean_shutdown) = 0;
+	sc_finish(sc_ending_of(run));
+	self->request = NULL;
+	self->open = false;
+	self->phase = SC_PHASE_SCRIPT;
+	SG(server_context) = NULL;
+	memset(&SG(request_info), 0, sizeof(SG(request_info)));
+	return run;
+}
+
+bool sc_reached_loop(void)
+{
+	return sc_self->reached_loop;
+}
+
+bool sc_request_is_open(void)
+{
+	return sc_self->open;
+}
+
+/* ---- one turn of the loop ---- */
+
+/* The boot is over: its output is flushed to the log, and what it registered for shutdown is put aside. */
+static void sc_enter_loop(void)
+{
+	sc_self->reached_loop = true;
+	sc_self->boot_shutdown = BG(user_shutdown_function_names);
+	BG(user_shutdown_function_names) = NULL;
+}
+
+/* A throwable nobody caught: as at the end of a script, the user's handler gets it, else PHP reports it. */
+static void sc_report_uncaught(void)
+{
+	if (Z_TYPE(EG(user_exception_handler)) != IS_UNDEF) {
+		zend_user_exception_handler();
+	}
+	if (EG(exception) && !zend_is_unwind_exit(EG(exception)) && !zend_is_graceful_exit(EG(exception))) {
+		zend_exception_error(EG(exception), E_ERROR);
+	}
+}
+
+/*
+ * Deals with a throwable that is on its way out of code called by the loop. Returns false if the script is being unwound by
+ * exit; then nothing may be done but to return to the VM.
+ */
+static bool sc_settle_exception(sc_ending *ending)
+{
+	if (!EG(exception)) {
+		return true;
+	}
+	if (!zend_is_unwind_exit(EG(exception)) && !zend_is_graceful_exit(EG(exception))) {
+		*ending = SC_ENDING_UNCAUGHT;
+		sc_report_uncaught();
+		if (!EG(exception)) {
+			return true;
+		}
+		/* The user's exception handler called exit. */
+	}
+	sc_self->exited = true;
+	return false;
+}
+
+/* Functions registered during this request run at its end, once. They were not there when the loop was entered. */
+static bool sc_run_shutdown_functions(sc_ending *ending)
+{
+	if (!BG(user_shutdown_function_names)) {
+		return true;
+	}
+	php_call_shutdown_functions();
+	php_free_shutdown_functions();
+	BG(user_shutdown_function_names) = NULL;
+	if (CG(unclean_shutdown)) {
+		/* php_call_shutdown_functions() swallows a bailout; the incarnation must not go on after one. */
+		zend_bailout();
+	}
+	return sc_settle_exception(ending);
+}
+
+static void sc_call_handler(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
+{
+	zval result;
+
+	ZVAL_UNDEF(&result);
+	fci->retval = &result;
+	fci->param_count = 0;
+	fci->params = NULL;
+	zend_call_function(fci, fcc);
+	zval_ptr_dtor(&result);
+}
+
+/*
+ * Serves one request. Returns false if the loop should be left, true otherwise; with EG(exception) set the script is
+ * being unwound by exit and the response is finished by sc_request_end().
+ */
+bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
+{
+	sc_thread *self = sc_self;
+	const sc_request *request = NULL;
+	sc_ending ending = SC_ENDING_WHOLE;
+
+	if (!self->reached_loop) {
+		sc_enter_loop();
+	} else if (!sc_run_shutdown_functions(&ending)) {
+		return true;
+	}
+	sc_reset_end();
+	self->request = NULL;
+	self->phase = SC_PHASE_SCRIPT;
+
+	if (sc_on_next(self->host, &request) != SC_NEXT_REQUEST) {
+		/* What the script still prints on its way out goes to the log, as at boot. */
+		php_output_activate();
+		sapi_activate();
+		return false;
+	}
+	self->request = request;
+	self->open = true;
+	self->requests++;
+	self->phase = SC_PHASE_HANDLER;
+	ending = SC_ENDING_WHOLE;
+	sc_reset_begin(request);
+
+	sc_call_handler(fci, fcc);
+	if (!sc_settle_exception(&ending) || !sc_run_shutdown_functions(&ending)) {
+		return true;
+	}
+	zend_unset_timeout();
+	php_output_end_all();
+	php_header();
+	if (!sc_settle_exception(&ending)) {
+		return true;
+	}
+	self->phase = SC_PHASE_AFTER;
+	sc_finish(ending);
+	return true;
+}

@@ -1,0 +1,197 @@
+/*
+ * What one request must not leave to the next, in a script that never ends. sc_reset_end() takes the old request's
+ * state down, sc_reset_begin() builds the new one's. Both run inside the worker script's own zend_try: a bailout in here
+ * ends the incarnation, which is what a failed reset must do.
+ *
+ * The order is that of php_request_shutdown() and php_request_startup(), less everything that would throw the booted
+ * application away.
+ */
+#include "sc_internal.h"
+
+#if defined(HAVE_PHP_SESSION) && !defined(COMPILE_DL_SESSION)
+# include "ext/session/php_session.h"
+# define SC_SESSION 1
+#endif
+
+/* ext/session, RSHUTDOWN without the part that forgets user save handlers: those may have been set before the loop. */
+static void sc_reset_session(void)
+{
+#ifdef SC_SESSION
+	if (PS(session_status) == php_session_active) {
+		php_session_flush(1);
+	}
+	if (!Z_ISUNDEF(PS(http_session_vars))) {
+		zval_ptr_dtor(&PS(http_session_vars));
+		ZVAL_UNDEF(&PS(http_session_vars));
+	}
+	if (PS(mod_data) || PS(mod_user_implemented)) {
+		PS(mod)->s_close(&PS(mod_data));
+	}
+	if (PS(id)) {
+		zend_string_release_ex(PS(id), 0);
+		PS(id) = NULL;
+	}
+	if (PS(session_vars)) {
+		zend_string_release_ex(PS(session_vars), 0);
+		PS(session_vars) = NULL;
+	}
+	if (PS(session_started_filename)) {
+		zend_string_release(PS(session_started_filename));
+		PS(session_started_filename) = NULL;
+		PS(session_started_lineno) = 0;
+	}
+	PS(session_status) = php_session_none;
+	PS(in_save_handler) = 0;
+	PS(set_handler) = 0;
+	PS(mod_data) = NULL;
+	PS(mod_user_is_open) = 0;
+	PS(define_sid) = 1;
+#endif
+	zend_hash_str_del(&EG(symbol_table), "_SESSION", sizeof("_SESSION") - 1);
+}
+
+/* ext/filter keeps the raw input of a request in its own globals. */
+static void sc_filter(bool start)
+{
+	zend_module_entry *filter = zend_hash_str_find_ptr(&module_registry, "filter", sizeof("filter") - 1);
+
+	if (!filter) {
+		return;
+	}
+	if (start && filter->request_startup_func) {
+		filter->request_startup_func(filter->type, filter->module_number);
+	} else if (!start && filter->request_shutdown_func) {
+		filter->request_shutdown_func(filter->type, filter->module_number);
+	}
+}
+
+/* error_get_last() of the former request. */
+static void sc_clear_last_error(void)
+{
+	if (PG(last_error_message)) {
+		zend_string_release(PG(last_error_message));
+		PG(last_error_message) = NULL;
+	}
+	if (PG(last_error_file)) {
+		zend_string_release(PG(last_error_file));
+		PG(last_error_file) = NULL;
+	}
+	PG(last_error_type) = 0;
+	PG(last_error_lineno) = 0;
+}
+
+/*
+ * The stream behind php://input would stay in the resource list until the script ends, that is for ever. It is freed if
+ * nobody else holds it; a stream that PHP code has kept stays, because freeing it under the code's feet corrupts the heap.
+ */
+static void sc_free_request_body(void)
+{
+	php_stream *body = SG(request_info).request_body;
+
+	if (body && body->res && GC_REFCOUNT(body->res) == 1) {
+		SG(request_info).request_body = NULL;
+		zend_list_delete(body->res);
+		/* sapi_deactivate() reads what is left of the body if it sees none taken. */
+		SG(post_read) = 1;
+	}
+}
+
+static void sc_free_files(void)
+{
+	zval *files = &PG(http_globals)[TRACK_VARS_FILES];
+
+	zval_ptr_dtor_nogc(files);
+	ZVAL_UNDEF(files);
+}
+
+void sc_reset_end(void)
+{
+	zend_unset_timeout();
+	php_output_end_all();
+	sc_reset_session();
+	php_output_deactivate();
+	sc_filter(false);
+	sc_free_files();
+	sc_free_request_body();
+	sapi_deactivate();
+	sc_clear_last_error();
+	SG(server_context) = NULL;
+	memset(&SG(request_info), 0, sizeof(SG(request_info)));
+	/* A request may have lowered or raised it; the ini value is what counts for the next. */
+	zend_set_memory_limit(PG(memory_limit));
+}
+
+void sc_fill_request_info(const sc_request *request)
+{
+	SG(server_context) = sc_self;
+	SG(request_info).request_method = request->method.data;
+	SG(request_info).query_string = (char *)request->query.data;
+	SG(request_info).request_uri = (char *)request->uri.data;
+	SG(request_info).path_translated = (char *)request->script_filename.data;
+	SG(request_info).content_type = request->content_type.len ? request->content_type.data : NULL;
+	SG(request_info).content_length = (zend_long)request->content_length;
+	if (request->authorization.len > 0) {
+		php_handle_auth_data(request->authorization.data);
+	}
+}
+
+/* $_REQUEST exists only if some code has named it (auto_globals_jit); $_ENV is the application's own. */
+static void sc_import_superglobals(void)
+{
+	zend_auto_global *global;
+
+	ZEND_HASH_MAP_FOREACH_PTR(CG(auto_globals), global) {
+		if (zend_string_equals_literal(global->name, "_ENV")) {
+			continue;
+		}
+		if (global->jit && global->armed) {
+			continue;
+		}
+		if (zend_string_equals_literal(global->name, "_REQUEST") && !zend_hash_exists(&EG(symbol_table), global->name)) {
+			continue;
+		}
+		if (global->auto_global_callback) {
+			global->armed = global->auto_global_callback(global->name);
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
+static void sc_start_output(void)
+{
+	if (PG(output_handler) && PG(output_handler)[0]) {
+		zval handler;
+
+		ZVAL_STRING(&handler, PG(output_handler));
+		php_output_start_user(&handler, 0, PHP_OUTPUT_HANDLER_STDFLAGS);
+		zval_ptr_dtor(&handler);
+	} else if (PG(output_buffering)) {
+		php_output_start_user(NULL, PG(output_buffering) > 1 ? (size_t)PG(output_buffering) : 0,
+			PHP_OUTPUT_HANDLER_STDFLAGS);
+	} else if (PG(implicit_flush)) {
+		php_output_set_implicit_flush(1);
+	}
+}
+
+void sc_reset_begin(const sc_request *request)
+{
+	php_output_activate();
+	PG(header_is_being_sent) = 0;
+	PG(connection_status) = PHP_CONNECTION_NORMAL;
+	/* A client that leaves must not tear a booted application down. */
+	PG(ignore_user_abort) = 1;
+	sc_fill_request_info(request);
+	if (PG(max_input_time) != -1) {
+		zend_set_timeout(PG(max_input_time), 1);
+	}
+	sapi_activate();
+	/* Zend never resets it. */
+	SG(sapi_headers).http_response_code = 200;
+	SG(sapi_started) = 1;
+	if (PG(expose_php)) {
+		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
+	}
+	sc_start_output();
+	sc_filter(true);
+	sc_import_superglobals();
+	zend_set_timeout(INI_INT("max_execution_time"), 0);
+}

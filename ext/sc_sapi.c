@@ -1,0 +1,194 @@
+/*
+ * The SAPI module: how PHP writes, reads and logs. Each callback is a thin bridge to one sc_on_* leaf; whatever may jump
+ * (an aborted connection) happens here, in C, after the leaf has returned.
+ */
+#include "sc_internal.h"
+#include <syslog.h>
+#include <time.h>
+
+__thread sc_thread *sc_self = NULL;
+bool sc_forked = false;
+
+double sc_monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Ends the response once. The leaf itself ignores later calls, but the flag keeps them from being made. */
+void sc_finish(sc_ending ending)
+{
+	if (sc_self && sc_self->open && !sc_forked) {
+		sc_self->open = false;
+		sc_on_finish(sc_self->host, ending);
+	}
+}
+
+static void sc_log_text(int32_t level, const char *message, size_t len)
+{
+	sc_text text = {message, len};
+	sc_text none = {"", 0};
+
+	if (!sc_forked) {
+		sc_on_log(sc_self ? sc_self->host : NULL, level, text, none);
+	}
+}
+
+static size_t sc_sapi_ub_write(const char *data, size_t len)
+{
+	if (!sc_self || sc_forked) {
+		return len;
+	}
+	if (!sc_self->request) {
+		/* A worker script that prints while it boots has no client to print to. */
+		sc_log_text(0, data, len);
+		return len;
+	}
+	if (sc_self->open && sc_on_write(sc_self->host, data, len) == SC_IO_CLIENT_GONE) {
+		php_handle_aborted_connection();
+	}
+	return len;
+}
+
+static void sc_sapi_flush(void *server_context)
+{
+	(void)server_context;
+	if (!sc_self || !sc_self->open || sc_forked) {
+		return;
+	}
+	/* Headers leave with the first flush, also when no byte of the body exists yet. */
+	if (!SG(headers_sent)) {
+		sapi_send_headers();
+	}
+	if (sc_on_flush(sc_self->host) == SC_IO_CLIENT_GONE) {
+		php_handle_aborted_connection();
+	}
+}
+
+/* Splits "Name: value" as PHP stores it. */
+static bool sc_split_header(const sapi_header_struct *header, sc_pair *pair)
+{
+	const char *colon = memchr(header->header, ':', header->header_len);
+	const char *end = header->header + header->header_len;
+	const char *value;
+
+	if (!colon) {
+		return false;
+	}
+	value = colon + 1;
+	while (value < end && (*value == ' ' || *value == '\t')) {
+		value++;
+	}
+	pair->name = (sc_text){header->header, (size_t)(colon - header->header)};
+	pair->value = (sc_text){value, (size_t)(end - value)};
+	return true;
+}
+
+static int sc_sapi_send_headers(sapi_headers_struct *headers)
+{
+	sc_pair few[32];
+	sc_pair *pairs = few;
+	sc_head head = {0};
+	size_t count = zend_llist_count(&headers->headers);
+	zend_llist_position position;
+	sapi_header_struct *header;
+
+	if (!sc_self || !sc_self->open || sc_forked) {
+		return SAPI_HEADER_SENT_SUCCESSFULLY;
+	}
+	if (count > sizeof(few) / sizeof(few[0])) {
+		pairs = safe_emalloc(count, sizeof(sc_pair), 0);
+	}
+	for (header = zend_llist_get_first_ex(&headers->headers, &position); header;
+			header = zend_llist_get_next_ex(&headers->headers, &position)) {
+		if (sc_split_header(header, &pairs[head.header_count])) {
+			head.header_count++;
+		}
+	}
+	head.status = headers->http_response_code >= 100 && headers->http_response_code <= 999
+		? (uint16_t)headers->http_response_code : 200;
+	head.headers = pairs;
+	sc_on_head(sc_self->host, &head);
+	if (pairs != few) {
+		efree(pairs);
+	}
+	return SAPI_HEADER_SENT_SUCCESSFULLY;
+}
+
+static size_t sc_sapi_read_post(char *into, size_t len)
+{
+	size_t total = 0;
+
+	if (!sc_self || !sc_self->request || sc_forked) {
+		return 0;
+	}
+	/* PHP takes a short read for the end of the body. */
+	while (total < len) {
+		size_t got = sc_on_read_body(sc_self->host, into + total, len - total);
+		if (got == 0) {
+			break;
+		}
+		total += got;
+	}
+	return total;
+}
+
+static char *sc_sapi_read_cookies(void)
+{
+	/* PHP parses a copy of this text and never frees it. */
+	if (sc_self && sc_self->request && sc_self->request->cookie.len > 0) {
+		return (char *)sc_self->request->cookie.data;
+	}
+	return NULL;
+}
+
+static char *sc_sapi_getenv(const char *name, size_t len)
+{
+	return sc_env_get(name, len);
+}
+
+static void sc_sapi_log_message(const char *message, int syslog_type)
+{
+	int32_t level;
+
+	switch (syslog_type) {
+		case LOG_EMERG: case LOG_ALERT: case LOG_CRIT: case LOG_ERR: level = 8; break;
+		case LOG_WARNING: level = 4; break;
+		case LOG_DEBUG: level = -4; break;
+		default: level = 0; break;
+	}
+	sc_log_text(level, message, strlen(message));
+}
+
+static zend_result sc_sapi_get_request_time(double *request_time)
+{
+	if (sc_self && sc_self->request) {
+		*request_time = sc_self->request->time;
+		return SUCCESS;
+	}
+	return FAILURE;
+}
+
+static int sc_sapi_startup(sapi_module_struct *module)
+{
+	return php_module_startup(module, NULL);
+}
+
+sapi_module_struct sc_sapi_module = {
+	.name = "supercharger",
+	.pretty_name = "supercharger application server",
+	.startup = sc_sapi_startup,
+	.shutdown = php_module_shutdown_wrapper,
+	.ub_write = sc_sapi_ub_write,
+	.flush = sc_sapi_flush,
+	.getenv = sc_sapi_getenv,
+	.sapi_error = php_error,
+	.send_headers = sc_sapi_send_headers,
+	.read_post = sc_sapi_read_post,
+	.read_cookies = sc_sapi_read_cookies,
+	.register_server_variables = sc_register_server_variables,
+	.log_message = sc_sapi_log_message,
+	.get_request_time = sc_sapi_get_request_time,
+};

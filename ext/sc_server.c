@@ -1,0 +1,217 @@
+/*
+ * $_SERVER of a request. Names that are always there are permanent interned strings made once per process; the name of a
+ * client's header is mapped once per thread and kept. One pass fills the array.
+ */
+#include "sc_internal.h"
+
+/* Always present in a request, an empty string where there is nothing to say. */
+#define SC_SERVER_VARS(X) \
+	X(REMOTE_ADDR) X(REMOTE_HOST) X(REMOTE_PORT) X(DOCUMENT_ROOT) X(PATH_INFO) X(PHP_SELF) X(DOCUMENT_URI) \
+	X(SCRIPT_FILENAME) X(SCRIPT_NAME) X(SERVER_NAME) X(SERVER_ADDR) X(SERVER_PORT) X(SERVER_PROTOCOL) \
+	X(REQUEST_URI) X(GATEWAY_INTERFACE) X(SERVER_SOFTWARE) X(REQUEST_SCHEME) X(HTTPS) X(SSL_CIPHER) \
+	X(SSL_PROTOCOL) X(AUTH_TYPE) X(REMOTE_IDENT) X(CONTENT_TYPE) X(CONTENT_LENGTH) X(QUERY_STRING) \
+	X(REQUEST_METHOD) X(HTTP_X_REQUEST_ID) X(PATH_TRANSLATED) X(REMOTE_USER)
+
+typedef enum sc_var {
+#define X(name) SC_VAR_##name,
+	SC_SERVER_VARS(X)
+#undef X
+	SC_VAR_COUNT
+} sc_var;
+
+static zend_string *sc_names[SC_VAR_COUNT];
+
+/* Values that are the same for every request. */
+static zend_string *sc_software, *sc_gateway, *sc_http, *sc_https, *sc_on, *sc_http10, *sc_http11, *sc_http2;
+
+static zend_string *sc_permanent(const char *text)
+{
+	return zend_string_init_interned(text, strlen(text), 1);
+}
+
+void sc_server_minit(const sc_engine_config *config)
+{
+	static const char *const names[SC_VAR_COUNT] = {
+#define X(name) #name,
+		SC_SERVER_VARS(X)
+#undef X
+	};
+	int i;
+
+	for (i = 0; i < SC_VAR_COUNT; i++) {
+		sc_names[i] = sc_permanent(names[i]);
+	}
+	sc_software = zend_string_init_interned(config->server_software.data, config->server_software.len, 1);
+	sc_gateway = sc_permanent("CGI/1.1");
+	sc_http = sc_permanent("http");
+	sc_https = sc_permanent("https");
+	sc_on = sc_permanent("on");
+	sc_http10 = sc_permanent("HTTP/1.0");
+	sc_http11 = sc_permanent("HTTP/1.1");
+	sc_http2 = sc_permanent("HTTP/2.0");
+}
+
+static void sc_header_key_free(zval *key)
+{
+	zend_string_release_ex(Z_STR_P(key), 1);
+}
+
+void sc_server_thread_init(sc_thread *self)
+{
+	zend_hash_init(&self->header_keys, 64, NULL, sc_header_key_free, 1);
+}
+
+void sc_server_thread_free(sc_thread *self)
+{
+	zend_hash_destroy(&self->header_keys);
+}
+
+/* A client may invent names without end; what is kept is bounded. */
+#define SC_HEADER_KEYS_MAX 256
+
+/* "accept-language" -> "HTTP_ACCEPT_LANGUAGE". The caller owns one reference. */
+static zend_string *sc_header_key(sc_text name)
+{
+	HashTable *keys = &sc_self->header_keys;
+	zval *known = zend_hash_str_find(keys, name.data, name.len);
+	zend_string *key;
+	bool keep = zend_hash_num_elements(keys) < SC_HEADER_KEYS_MAX;
+	size_t i;
+
+	if (known) {
+		return zend_string_copy(Z_STR_P(known));
+	}
+	key = zend_string_alloc(name.len + sizeof("HTTP_") - 1, keep);
+	memcpy(ZSTR_VAL(key), "HTTP_", sizeof("HTTP_") - 1);
+	for (i = 0; i < name.len; i++) {
+		char c = name.data[i];
+		/* ASCII only, whatever the locale says. */
+		ZSTR_VAL(key)[i + 5] = c == '-' ? '_' : (c >= 'a' && c <= 'z') ? (char)(c - 'a' + 'A') : c;
+	}
+	ZSTR_VAL(key)[name.len + 5] = '\0';
+	if (keep) {
+		zval value;
+		GC_MAKE_PERSISTENT_LOCAL(key);
+		zend_string_hash_val(key);
+		ZVAL_STR(&value, zend_string_copy(key));
+		zend_hash_str_update(keys, name.data, name.len, &value);
+	}
+	return key;
+}
+
+static void sc_put(HashTable *server, sc_var var, zend_string *value)
+{
+	zval item;
+
+	ZVAL_STR(&item, value);
+	zend_hash_update(server, sc_names[var], &item);
+}
+
+static void sc_put_text(HashTable *server, sc_var var, sc_text text)
+{
+	sc_put(server, var, text.len ? zend_string_init_fast(text.data, text.len) : ZSTR_EMPTY_ALLOC());
+}
+
+static void sc_put_number(HashTable *server, sc_var var, uint64_t number)
+{
+	char digits[MAX_LENGTH_OF_LONG + 1];
+	char *start = zend_print_ulong_to_buf(digits + sizeof(digits) - 1, (zend_ulong)number);
+
+	sc_put(server, var, zend_string_init_fast(start, (size_t)(digits + sizeof(digits) - 1 - start)));
+}
+
+static zend_string *sc_protocol(sc_text protocol)
+{
+	if (zend_string_equals_cstr(sc_http11, protocol.data, protocol.len)) {
+		return sc_http11;
+	}
+	if (zend_string_equals_cstr(sc_http2, protocol.data, protocol.len)) {
+		return sc_http2;
+	}
+	if (zend_string_equals_cstr(sc_http10, protocol.data, protocol.len)) {
+		return sc_http10;
+	}
+	return zend_string_init(protocol.data, protocol.len, 0);
+}
+
+static void sc_put_path(HashTable *server, const sc_request *request)
+{
+	zend_string *self = zend_string_concat2(request->script_name.data, request->script_name.len,
+		request->path_info.data, request->path_info.len);
+
+	sc_put_text(server, SC_VAR_DOCUMENT_ROOT, request->document_root);
+	sc_put_text(server, SC_VAR_SCRIPT_FILENAME, request->script_filename);
+	sc_put_text(server, SC_VAR_SCRIPT_NAME, request->script_name);
+	sc_put_text(server, SC_VAR_DOCUMENT_URI, request->script_name);
+	sc_put_text(server, SC_VAR_PATH_INFO, request->path_info);
+	sc_put(server, SC_VAR_PHP_SELF, self);
+	if (request->path_info.len > 0) {
+		sc_put(server, SC_VAR_PATH_TRANSLATED, zend_string_concat2(request->document_root.data,
+			request->document_root.len, request->path_info.data, request->path_info.len));
+	}
+}
+
+static void sc_put_peer(HashTable *server, const sc_request *request)
+{
+	sc_put_text(server, SC_VAR_REMOTE_ADDR, request->remote_addr);
+	sc_put_text(server, SC_VAR_REMOTE_HOST, request->remote_addr);
+	sc_put_number(server, SC_VAR_REMOTE_PORT, request->remote_port);
+	sc_put_text(server, SC_VAR_SERVER_NAME, request->server_name);
+	sc_put_text(server, SC_VAR_SERVER_ADDR, request->server_addr);
+	sc_put_number(server, SC_VAR_SERVER_PORT, request->server_port);
+	sc_put(server, SC_VAR_REQUEST_SCHEME, request->https ? sc_https : sc_http);
+	sc_put(server, SC_VAR_HTTPS, request->https ? sc_on : ZSTR_EMPTY_ALLOC());
+	sc_put(server, SC_VAR_SSL_CIPHER, ZSTR_EMPTY_ALLOC());
+	sc_put(server, SC_VAR_SSL_PROTOCOL, ZSTR_EMPTY_ALLOC());
+}
+
+static void sc_put_headers(HashTable *server, const sc_request *request)
+{
+	size_t i;
+
+	for (i = 0; i < request->header_count; i++) {
+		const sc_pair *header = &request->headers[i];
+		zend_string *key = sc_header_key(header->name);
+		zval value;
+
+		ZVAL_STR(&value, header->value.len
+			? zend_string_init_fast(header->value.data, header->value.len) : ZSTR_EMPTY_ALLOC());
+		zend_hash_update(server, key, &value);
+		zend_string_release(key);
+	}
+}
+
+void sc_register_server_variables(zval *track_vars_array)
+{
+	HashTable *server = Z_ARRVAL_P(track_vars_array);
+	const sc_request *request = sc_self ? sc_self->request : NULL;
+
+	zend_hash_extend(server, 64, 0);
+	sc_env_import(track_vars_array);
+	if (!request) {
+		return;
+	}
+	sc_put_peer(server, request);
+	sc_put_path(server, request);
+	sc_put(server, SC_VAR_SERVER_PROTOCOL, sc_protocol(request->protocol));
+	sc_put(server, SC_VAR_SERVER_SOFTWARE, sc_software);
+	sc_put(server, SC_VAR_GATEWAY_INTERFACE, sc_gateway);
+	sc_put(server, SC_VAR_AUTH_TYPE, ZSTR_EMPTY_ALLOC());
+	sc_put(server, SC_VAR_REMOTE_IDENT, ZSTR_EMPTY_ALLOC());
+	sc_put_text(server, SC_VAR_REQUEST_URI, request->uri);
+	sc_put_headers(server, request);
+	/* Written last, so that no header of a client can stand in for them. */
+	sc_put_text(server, SC_VAR_CONTENT_TYPE, request->content_type);
+	if (request->has_body) {
+		sc_put_number(server, SC_VAR_CONTENT_LENGTH, request->content_length);
+	} else {
+		sc_put(server, SC_VAR_CONTENT_LENGTH, ZSTR_EMPTY_ALLOC());
+	}
+	sc_put_text(server, SC_VAR_QUERY_STRING, request->query);
+	sc_put_text(server, SC_VAR_REQUEST_METHOD, request->method);
+	sc_put_text(server, SC_VAR_HTTP_X_REQUEST_ID, request->request_id);
+	if (SG(request_info).auth_user) {
+		sc_put(server, SC_VAR_REMOTE_USER, zend_string_init(SG(request_info).auth_user,
+			strlen(SG(request_info).auth_user), 0));
+	}
+}

@@ -1,0 +1,197 @@
+/*
+ * The whole contract between Rust and C. bindgen reads this file and nothing else.
+ *
+ * Directions and their rules:
+ *   sc_*     Rust calls C. Returns a status. Every zend_try lives on the C side; no jump ever passes the caller.
+ *   sc_on_*  C calls Rust. A leaf: it copies or moves bytes, may block on the worker's own mailbox, and returns a code.
+ *            It never calls an sc_* function nor the engine. If the code asks for an abort, C performs it after
+ *            the Rust frame has returned.
+ *
+ * Memory: every pointer is a view valid for the call, except where a longer life is stated. C frees nothing that
+ * Rust gave, Rust nothing that C gave. No Zend type appears here.
+ */
+#ifndef SC_SHIM_H
+#define SC_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Raised with every change of this file; sc_engine_start() refuses another number. */
+#define SC_ABI 1
+
+/* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
+typedef struct sc_text {
+	const char *data;
+	size_t len;
+} sc_text;
+
+typedef struct sc_pair {
+	sc_text name;
+	sc_text value;
+} sc_pair;
+
+/* ---- engine: once per process, start and stop on the same thread ---- */
+
+typedef enum sc_start {
+	SC_START_OK = 0,
+	SC_START_ABI = 1,       /* sc_engine_config.abi is not SC_ABI */
+	SC_START_TWICE = 2,     /* the engine runs already */
+	SC_START_MODULES = 3    /* php_module_startup() failed; PHP has said why through sc_on_log() */
+} sc_start;
+
+typedef struct sc_engine_config {
+	uint32_t abi;
+	/* Lines "name=value", NUL-terminated; they win over every php.ini. Must live as long as the engine. */
+	const char *ini_entries;
+	/* The same, but a php.ini wins over them. */
+	const sc_pair *ini_defaults;
+	size_t ini_default_count;
+	/* What getenv() and $_SERVER show: the process environment at start and the configured additions. Copied. */
+	const sc_pair *env;
+	size_t env_count;
+	/* Classes that the binary carries: class name -> PHP source with its opening tag. Must live as long as the engine. */
+	const sc_pair *classes;
+	size_t class_count;
+	/* Value of SERVER_SOFTWARE. Copied. */
+	sc_text server_software;
+	/* Path of this executable, for PHP_BINARY. Must live as long as the engine. */
+	const char *executable;
+} sc_engine_config;
+
+sc_start sc_engine_start(const sc_engine_config *config);
+void sc_engine_stop(void);
+
+/* What is linked; static texts. */
+typedef struct sc_build {
+	uint32_t abi;
+	sc_text php_version;
+	bool debug;
+	bool opcache_static;
+} sc_build;
+
+sc_build sc_build_info(void);
+
+/* ---- threads: one TSRM context per operating-system thread ---- */
+
+typedef struct sc_worker {
+	sc_text pool;           /* must live until sc_thread_detach() */
+	uint32_t slot;
+	uint64_t incarnation;
+	bool loops;             /* true: the script may call supercharger_handle_request() */
+	/* Added to the environment while the worker script boots, and to getenv() always. Must live until detach. */
+	const sc_pair *boot_env;
+	size_t boot_env_count;
+} sc_worker;
+
+/* host is handed back to every sc_on_* call made by this thread. */
+bool sc_thread_attach(void *host, const sc_worker *worker);
+void sc_thread_detach(void);
+
+/* ---- a script run: begin, run, end, in this order ---- */
+
+/* A request of a client. Everything lives until sc_on_next() is called again or sc_request_end() has returned. */
+typedef struct sc_request {
+	sc_text method;
+	sc_text uri;
+	sc_text query;
+	sc_text protocol;
+	sc_text server_name;
+	sc_text server_addr;
+	sc_text remote_addr;
+	sc_text content_type;
+	sc_text cookie;
+	sc_text authorization;
+	sc_text request_id;
+	sc_text document_root;
+	sc_text script_name;
+	sc_text script_filename;
+	sc_text path_info;
+	const sc_pair *headers;     /* names in lower case */
+	size_t header_count;
+	uint64_t content_length;    /* bytes of the body that sc_on_read_body() will give */
+	double time;                /* seconds since the epoch */
+	uint16_t server_port;
+	uint16_t remote_port;
+	bool https;
+	bool has_body;
+} sc_request;
+
+typedef enum sc_run {
+	SC_RUN_RETURNED = 0,    /* the script came to its end */
+	SC_RUN_EXIT = 1,        /* exit or die */
+	SC_RUN_UNCAUGHT = 2,    /* a throwable that nobody caught; PHP has reported it */
+	SC_RUN_FATAL = 3        /* a fatal error; PHP has reported it */
+} sc_run;
+
+/* request is NULL for a worker script, which gets its requests from sc_on_next(). */
+bool sc_request_begin(const sc_request *request);
+/* document_root and file: absolute, NUL-terminated. */
+sc_run sc_request_run(const char *file);
+/* Runs shutdown functions and destructors, flushes output. Returns what the whole run, including that, amounts to. */
+sc_run sc_request_end(void);
+
+/* Whether a worker's script has reached its loop at least once since sc_request_begin(). */
+bool sc_reached_loop(void);
+/* Whether a request is still unanswered: the handler did not return. */
+bool sc_request_is_open(void);
+
+/* ---- the PHP command line, where the linked build carries it ---- */
+
+bool sc_cli_available(void);
+/* php's main(): argv[0] is the program name. Returns the exit code. Must be called before any thread is made. */
+int sc_cli_main(int argc, char **argv);
+
+/* ---- leaves implemented in Rust (src/php/callbacks.rs) ---- */
+
+typedef enum sc_io {
+	SC_IO_OK = 0,
+	SC_IO_CLIENT_GONE = 1
+} sc_io;
+
+typedef enum sc_next {
+	SC_NEXT_REQUEST = 0,
+	SC_NEXT_STOP = 1
+} sc_next;
+
+typedef enum sc_ending {
+	SC_ENDING_WHOLE = 0,
+	SC_ENDING_UNCAUGHT = 1,
+	SC_ENDING_FATAL = 2,
+	SC_ENDING_EXIT = 3
+} sc_ending;
+
+typedef struct sc_head {
+	uint16_t status;
+	const sc_pair *headers;
+	size_t header_count;
+} sc_head;
+
+/* Waits for the next request of this worker. Calling it says: the former request's state is gone. */
+typedef sc_next (*sc_on_next_fn)(void *host, const sc_request **request);
+/* Status and headers are final. */
+typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
+/* Body bytes. */
+typedef sc_io (*sc_on_write_fn)(void *host, const char *data, size_t len);
+/* Everything written so far should leave now. */
+typedef sc_io (*sc_on_flush_fn)(void *host);
+/* The response has ended. Later writes are dropped. */
+typedef void (*sc_on_finish_fn)(void *host, sc_ending ending);
+/* Next bytes of the request body; 0 at its end. */
+typedef size_t (*sc_on_read_body_fn)(void *host, char *into, size_t len);
+/* Whether the client has left. */
+typedef bool (*sc_on_client_gone_fn)(void *host);
+/* A message of PHP or of the application. host may be NULL. level: -4 debug, 0 info, 4 warning, 8 error.
+ * context is a JSON object or empty. */
+typedef void (*sc_on_log_fn)(void *host, int32_t level, sc_text message, sc_text context);
+
+sc_next sc_on_next(void *host, const sc_request **request);
+void sc_on_head(void *host, const sc_head *head);
+sc_io sc_on_write(void *host, const char *data, size_t len);
+sc_io sc_on_flush(void *host);
+void sc_on_finish(void *host, sc_ending ending);
+size_t sc_on_read_body(void *host, char *into, size_t len);
+bool sc_on_client_gone(void *host);
+void sc_on_log(void *host, int32_t level, sc_text message, sc_text context);
+
+#endif

@@ -1,0 +1,211 @@
+/* The functions that PHP code sees. Signatures and meaning: supercharger.stub.php. */
+#include "sc_internal.h"
+#include "php_supercharger.h"
+#include "ext/json/php_json.h"
+#include "ext/spl/spl_exceptions.h"
+#include "ext/standard/info.h"
+#include "zend_smart_str.h"
+#include "supercharger_arginfo.h"
+
+PHP_FUNCTION(supercharger_handle_request)
+{
+	zend_fcall_info fci;
+	zend_fcall_info_cache fcc;
+
+	ZEND_PARSE_PARAMETERS_START(1, 1)
+		Z_PARAM_FUNC(fci, fcc)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (!sc_self || !sc_self->worker->loops || sc_forked) {
+		zend_throw_exception(spl_ce_RuntimeException,
+			"supercharger_handle_request() can be called in a worker script only", 0);
+		RETURN_THROWS();
+	}
+	if (sc_self->phase == SC_PHASE_HANDLER) {
+		zend_throw_exception(spl_ce_RuntimeException,
+			"supercharger_handle_request() cannot be called inside a request handler", 0);
+		RETURN_THROWS();
+	}
+	RETVAL_BOOL(sc_handle_request(&fci, &fcc));
+}
+
+PHP_FUNCTION(supercharger_finish_request)
+{
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	if (!sc_self || !sc_self->open || sc_forked) {
+		RETURN_FALSE;
+	}
+	php_output_end_all();
+	php_header();
+	sc_finish(SC_ENDING_WHOLE);
+	RETURN_TRUE;
+}
+
+static void sc_add_text(zval *array, const char *key, sc_text text)
+{
+	add_assoc_stringl(array, key, text.data, text.len);
+}
+
+PHP_FUNCTION(supercharger_worker)
+{
+	sc_text none = {"", 0};
+
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	array_init(return_value);
+	sc_add_text(return_value, "pool", sc_self ? sc_self->worker->pool : none);
+	add_assoc_long(return_value, "slot", sc_self ? (zend_long)sc_self->worker->slot : 0);
+	add_assoc_long(return_value, "incarnation", sc_self ? (zend_long)sc_self->worker->incarnation : 0);
+	add_assoc_long(return_value, "requests", sc_self ? (zend_long)sc_self->requests : 0);
+	add_assoc_double(return_value, "uptime_seconds", sc_self ? sc_monotonic() - sc_self->attached_at : 0.0);
+	add_assoc_long(return_value, "memory_bytes", (zend_long)zend_memory_usage(false));
+	add_assoc_long(return_value, "memory_peak_bytes", (zend_long)zend_memory_peak_usage(false));
+	sc_add_text(return_value, "request_id", sc_self && sc_self->request ? sc_self->request->request_id : none);
+	add_assoc_string(return_value, "mode", !sc_self ? "cli" : sc_self->worker->loops ? "worker" : "classic");
+}
+
+PHP_FUNCTION(supercharger_request_id)
+{
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	if (sc_self && sc_self->request) {
+		RETURN_STRINGL(sc_self->request->request_id.data, sc_self->request->request_id.len);
+	}
+	RETURN_EMPTY_STRING();
+}
+
+PHP_FUNCTION(supercharger_log)
+{
+	zend_string *message;
+	zend_long level = 0;
+	zval *context = NULL;
+	smart_str json = {0};
+	sc_text text, context_text = {"", 0};
+
+	ZEND_PARSE_PARAMETERS_START(1, 3)
+		Z_PARAM_STR(message)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_LONG(level)
+		Z_PARAM_ARRAY(context)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (context && zend_hash_num_elements(Z_ARRVAL_P(context)) > 0) {
+		/* A value that JSON cannot carry must not cost the record. */
+		php_json_encode(&json, context,
+			PHP_JSON_PARTIAL_OUTPUT_ON_ERROR | PHP_JSON_INVALID_UTF8_SUBSTITUTE | PHP_JSON_FORCE_OBJECT);
+		if (EG(exception)) {
+			smart_str_free(&json);
+			RETURN_THROWS();
+		}
+		smart_str_0(&json);
+		if (json.s) {
+			context_text = (sc_text){ZSTR_VAL(json.s), ZSTR_LEN(json.s)};
+		}
+	}
+	text = (sc_text){ZSTR_VAL(message), ZSTR_LEN(message)};
+	if (!sc_forked) {
+		int32_t clamped = level < -4 ? -4 : level > 8 ? 8 : (int32_t)level;
+		sc_on_log(sc_self ? sc_self->host : NULL, clamped, text, context_text);
+	}
+	smart_str_free(&json);
+}
+
+/* "accept-language" -> "Accept-Language", the spelling that web servers have always shown to PHP. */
+static zend_string *sc_canonical_name(sc_text name)
+{
+	zend_string *result = zend_string_init(name.data, name.len, 0);
+	bool start = true;
+	size_t i;
+
+	for (i = 0; i < ZSTR_LEN(result); i++) {
+		char *c = &ZSTR_VAL(result)[i];
+		if (start && *c >= 'a' && *c <= 'z') {
+			*c = (char)(*c - 'a' + 'A');
+		}
+		start = *c == '-';
+	}
+	return result;
+}
+
+PHP_FUNCTION(frankenphp_request_headers)
+{
+	size_t i;
+
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	array_init(return_value);
+	if (!sc_self || !sc_self->request) {
+		return;
+	}
+	for (i = 0; i < sc_self->request->header_count; i++) {
+		const sc_pair *header = &sc_self->request->headers[i];
+		zend_string *name = sc_canonical_name(header->name);
+		zval value;
+
+		ZVAL_STRINGL(&value, header->value.data, header->value.len);
+		zend_symtable_update(Z_ARRVAL_P(return_value), name, &value);
+		zend_string_release(name);
+	}
+}
+
+PHP_FUNCTION(frankenphp_response_headers)
+{
+	zend_llist_position position;
+	sapi_header_struct *header;
+
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	array_init(return_value);
+	for (header = zend_llist_get_first_ex(&SG(sapi_headers).headers, &position); header;
+			header = zend_llist_get_next_ex(&SG(sapi_headers).headers, &position)) {
+		const char *colon = memchr(header->header, ':', header->header_len);
+		const char *end = header->header + header->header_len;
+		const char *value = colon ? colon + 1 : end;
+		zval item;
+
+		if (!colon) {
+			continue;
+		}
+		while (value < end && *value == ' ') {
+			value++;
+		}
+		ZVAL_STRINGL(&item, value, (size_t)(end - value));
+		zend_symtable_str_update(Z_ARRVAL_P(return_value), header->header, (size_t)(colon - header->header), &item);
+	}
+}
+
+PHP_MINFO_FUNCTION(supercharger)
+{
+	(void)zend_module;
+	php_info_print_table_start();
+	php_info_print_table_row(2, "supercharger", "enabled");
+	php_info_print_table_row(2, "version", SC_VERSION);
+	php_info_print_table_end();
+}
+
+zend_module_entry supercharger_module_entry = {
+	STANDARD_MODULE_HEADER,
+	"supercharger",
+	supercharger_functions,
+	NULL, /* MINIT: sc_engine.c does what must be done once */
+	NULL,
+	NULL,
+	NULL,
+	PHP_MINFO(supercharger),
+	SC_VERSION,
+	STANDARD_MODULE_PROPERTIES
+};
+
+zend_module_entry supercharger_cli_module_entry = {
+	STANDARD_MODULE_HEADER,
+	"supercharger",
+	supercharger_cli_functions,
+	NULL,
+	NULL,
+	NULL,
+	NULL,
+	PHP_MINFO(supercharger),
+	SC_VERSION,
+	STANDARD_MODULE_PROPERTIES
+};

@@ -1,0 +1,77 @@
+<?php
+
+/**
+ * @generate-class-entries
+ * @undocumentable
+ */
+
+namespace {
+
+    /**
+     * Serves one request of this worker.
+     *
+     * Runs the boundary of the former request first: everything that belonged to it is reset by the engine. Then waits
+     * for the next request and calls $handler with the superglobals of that request. The response leaves when $handler
+     * returns; code after this call runs off the client's path.
+     *
+     * @param callable $handler called without arguments, once
+     * @return bool false: no more requests will come, leave the loop
+     * @throws RuntimeException if the script does not run as a worker
+     */
+    function supercharger_handle_request(callable $handler): bool {}
+
+    /** @alias supercharger_handle_request */
+    function frankenphp_handle_request(callable $handler): bool {}
+
+    /**
+     * Sends the response now; the script goes on. Output after this call is dropped.
+     *
+     * @return bool false: there is no open response
+     */
+    function supercharger_finish_request(): bool {}
+
+    /** @alias supercharger_finish_request */
+    function frankenphp_finish_request(): bool {}
+
+    /** @alias supercharger_finish_request */
+    function fastcgi_finish_request(): bool {}
+
+    /**
+     * What is known of the worker that runs this script.
+     *
+     * @return array{pool: string, slot: int, incarnation: int, requests: int, uptime_seconds: float, memory_bytes: int, memory_peak_bytes: int, request_id: string, mode: string}
+     */
+    function supercharger_worker(): array {}
+
+    /** Id of the current request; an empty string outside of one. */
+    function supercharger_request_id(): string {}
+
+    /**
+     * Writes a structured record to the server's log.
+     *
+     * @param int $level -4 debug, 0 info, 4 warning, 8 error
+     * @param array<string, mixed> $context JSON-serializable values
+     */
+    function supercharger_log(string $message, int $level = 0, array $context = []): void {}
+
+    /** @alias supercharger_log */
+    function frankenphp_log(string $message, int $level = 0, array $context = []): void {}
+
+    /** @return array<string, string> headers of the current request; empty outside of one */
+    function frankenphp_request_headers(): array {}
+
+    /** @alias frankenphp_request_headers */
+    function apache_request_headers(): array {}
+
+    /** @alias frankenphp_request_headers */
+    function getallheaders(): array {}
+
+    /** @return array<string, string> headers set for the response so far */
+    function frankenphp_response_headers(): array {}
+
+    /** @alias frankenphp_response_headers */
+    function apache_response_headers(): array {}
+
+    /** @internal finds the classes that the binary carries */
+    function supercharger_autoload(string $class): void {}
+}

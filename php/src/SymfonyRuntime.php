@@ -1,0 +1,32 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime;
+
+use Symfony\Component\HttpKernel\HttpKernelInterface;
+use Symfony\Component\Runtime\RunnerInterface;
+use Symfony\Component\Runtime\SymfonyRuntime as BaseRuntime;
+
+/**
+ * Symfony's own runtime, except that an HTTP kernel is run as a worker when the server says so.
+ *
+ * The supercharger binary carries this class and names it in APP_RUNTIME; an application that requires
+ * supercharger/runtime uses its own copy, because Composer's autoloader comes first.
+ */
+final class SymfonyRuntime extends BaseRuntime
+{
+    public function getRunner(?object $application): RunnerInterface
+    {
+        if ($application instanceof HttpKernelInterface && self::isWorker()) {
+            return new KernelRunner($application, $_SERVER);
+        }
+
+        return parent::getRunner($application);
+    }
+
+    private static function isWorker(): bool
+    {
+        return \function_exists('supercharger_worker') && 'worker' === supercharger_worker()['mode'];
+    }
+}

@@ -1,0 +1,300 @@
+//! The composer: turns a configuration into a running server and takes it down again. It alone knows all parts.
+//!
+//! Start: bind -> engine (this thread) -> tokio -> workers -> ready -> banner -> serve. Nothing is started before every address
+//! is had; while workers boot, clients wait in the kernel's queue. A start that fails undoes itself: no second try, no storm.
+//!
+//! Stop: no new connections -> requests in flight end -> pool drained, threads joined -> tokio down -> engine down, on the thread
+//! that started it and only if every PHP thread is gone. Each step has a bound.
+
+#![forbid(unsafe_code)]
+
+mod banner;
+mod environment;
+mod project;
+
+use std::env;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::http::{self, Listeners, Mode, Site};
+use crate::job::{self, Failure, RequestBody, Runtime};
+use crate::lifecycle::{Phase, Phases, Signals};
+use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
+use crate::pool::{self, BootError, Booted, Pool};
+use crate::telemetry::events::{ServerDrain, ServerReady, ServerStart, ServerStop};
+use banner::Banner;
+
+/// Time for threads that have nothing to do any more to leave, when there is no drain deadline left that would be longer.
+const STOP_GRACE: Duration = Duration::from_secs(2);
+/// Bound on tokio's own end: only file operations in flight could still hold it.
+const RUNTIME_STOP: Duration = Duration::from_secs(1);
+
+/// Why the server did not run, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Signal handlers could not be installed.
+    #[error("cannot handle signals: {0}")]
+    Signals(#[source] io::Error),
+    /// An address could not be had.
+    #[error(transparent)]
+    Bind(#[from] http::BindError),
+    /// PHP did not start.
+    #[error("PHP did not start: {0}")]
+    Engine(#[from] php::StartError),
+    /// tokio did not start, or took no socket.
+    #[error("cannot start the network threads: {0}")]
+    Network(#[source] io::Error),
+    /// The path of the worker script, or a value of its environment, is not fit for C.
+    #[error("the path of the worker script or a value in app.env holds a NUL byte")]
+    Nul,
+    /// The pool did not start.
+    #[error(transparent)]
+    Pool(#[from] pool::StartError),
+    /// No worker reached its loop.
+    #[error(
+        "{0}\nThe worker script must reach supercharger_handle_request() (or, with Symfony, return the kernel from public/index.php)"
+    )]
+    Boot(#[from] BootError),
+    /// No worker reached its loop in time.
+    #[error(
+        "no worker reached its loop within {}; the script may wait for something that does not answer, or never call \
+         supercharger_handle_request(). pools.default.boot_timeout allows more",
+        seconds(*.0)
+    )]
+    BootTimeout(Duration),
+    /// The drain deadline came before the last request had ended.
+    #[error(
+        "the drain timeout was over before all requests had ended: {connections} connections were cut, {threads} PHP threads left behind"
+    )]
+    Cut {
+        /// Connections.
+        connections: usize,
+        /// PHP threads.
+        threads: u32,
+    },
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+/// How a run ended.
+#[derive(Debug)]
+#[must_use]
+pub struct Ended {
+    /// Why, if not as it should.
+    pub result: Result<(), Error>,
+    /// PHP threads may still run: the process must end without running the destructors of C libraries.
+    pub threads_left: bool,
+}
+
+impl Ended {
+    fn early(error: Error) -> Self {
+        Self { result: Err(error), threads_left: false }
+    }
+}
+
+/// A configured server.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    phases: Phases,
+    started: Instant,
+}
+
+/// What the part of the life that runs in tokio came to.
+struct Lived {
+    result: Result<(), Error>,
+    threads_left: u32,
+}
+
+impl App {
+    /// A server with this configuration.
+    pub fn new(config: Config) -> Self {
+        Self { config, phases: Phases::default(), started: Instant::now() }
+    }
+
+    /// Runs from start to end. Must be called on the main thread, before any other is started.
+    pub fn run(self) -> Ended {
+        let signals = match Signals::install() {
+            Ok(signals) => signals,
+            Err(error) => return Ended::early(Error::Signals(error)),
+        };
+        let listeners = match http::bind(&self.config.http.listen) {
+            Ok(listeners) => listeners,
+            Err(error) => return Ended::early(error.into()),
+        };
+        self.phases.advance(Phase::Bound);
+        let variables = environment::common(env::vars_os(), &self.config.php.env);
+        let engine = match self.start_engine(&variables) {
+            Ok(engine) => engine,
+            Err(error) => return Ended::early(error.into()),
+        };
+        self.phases.advance(Phase::EngineUp);
+
+        let lived = match self.network() {
+            Ok(network) => {
+                let lived = network.block_on(self.live(&signals, listeners, &engine, &variables));
+                network.shutdown_timeout(RUNTIME_STOP);
+                lived
+            }
+            Err(error) => Lived { result: Err(Error::Network(error)), threads_left: 0 },
+        };
+        // An engine that is still in use is left alone: freeing it under a running thread would be fatal.
+        let threads_left = lived.threads_left > 0 || engine.stop().is_err();
+        self.phases.advance(Phase::Stopped);
+        ServerStop {
+            exit_code: u8::from(lived.result.is_err()),
+            workers_left: lived.threads_left,
+            uptime: self.started.elapsed(),
+        }
+        .emit();
+        Ended { result: lived.result, threads_left }
+    }
+
+    fn start_engine(&self, variables: &environment::Variables) -> Result<Arc<Engine>, php::StartError> {
+        Engine::start(&php::Config {
+            ini: self.config.php.ini.clone(),
+            env: variables.clone(),
+            server_software: format!("supercharger/{}", env!("CARGO_PKG_VERSION")),
+            executable: env::current_exe().unwrap_or_else(|_| PathBuf::from("supercharger")),
+        })
+    }
+
+    fn network(&self) -> io::Result<runtime::Runtime> {
+        runtime::Builder::new_multi_thread()
+            .worker_threads(self.config.io_threads)
+            .thread_name("sc-io")
+            .enable_all()
+            .build()
+    }
+
+    /// From the start of the workers to their end.
+    async fn live(
+        &self,
+        signals: &Signals,
+        listeners: Listeners,
+        engine: &Arc<Engine>,
+        variables: &environment::Variables,
+    ) -> Lived {
+        self.announce(&listeners);
+        let pool = match self.start_pool(engine, variables) {
+            Ok(pool) => pool,
+            Err(error) => return Lived { result: Err(error), threads_left: 0 },
+        };
+        let result = self.boot_and_serve(signals, listeners, &pool).await;
+
+        self.phases.advance(Phase::Stopping);
+        let deadline = result.as_ref().ok().copied().flatten();
+        let least = Instant::now() + STOP_GRACE;
+        let threads_left = pool.stop(deadline.map_or(least, |deadline| deadline.max(least))).await.left;
+        let result = match result {
+            // Before the server was ready nothing was promised to anybody.
+            Ok(Some(_)) if threads_left > 0 => Err(Error::Cut { connections: 0, threads: threads_left }),
+            Err(Error::Cut { connections, .. }) => Err(Error::Cut { connections, threads: threads_left }),
+            other => other.map(|_| ()),
+        };
+        Lived { result, threads_left }
+    }
+
+    fn start_pool(&self, engine: &Arc<Engine>, variables: &environment::Variables) -> Result<Arc<Pool>, Error> {
+        let runtime: Arc<dyn Runtime> = match &self.config.http.site.mode {
+            Mode::Classic { .. } => Arc::new(ClassicRuntime::new(Arc::clone(engine))),
+            Mode::Worker { script } => {
+                let project = project::folder_of(script);
+                let boot_env = environment::worker_boot(variables, project.as_deref(), php::SYMFONY_RUNTIME_CLASS);
+                let script = WorkerScript { file: script.clone(), boot_env };
+                Arc::new(WorkerRuntime::new(Arc::clone(engine), &script).ok_or(Error::Nul)?)
+            }
+        };
+        Ok(Pool::start(self.config.pool.clone(), runtime)?)
+    }
+
+    /// Boots, serves and drains. Brings the deadline of the drain, or none if there was nothing to drain yet.
+    async fn boot_and_serve(
+        &self,
+        signals: &Signals,
+        listeners: Listeners,
+        pool: &Arc<Pool>,
+    ) -> Result<Option<Instant>, Error> {
+        let boot_timeout = self.config.boot_timeout;
+        let booted = tokio::select! {
+            booted = timeout(boot_timeout, pool.ready()) => booted.map_err(|_| Error::BootTimeout(boot_timeout))??,
+            signal = signals.received() => {
+                ServerDrain { trigger: &signal.map_err(Error::Signals)?.to_string(), timeout: STOP_GRACE }.emit();
+                return Ok(None);
+            }
+        };
+        self.phases.advance(Phase::Ready);
+        self.greet(&listeners, &booted);
+
+        let drain_timeout = self.config.drain_timeout;
+        let mut deadline = None;
+        let stop = async {
+            let trigger = signals.received().await.map_or_else(|error| error.to_string(), |signal| signal.to_string());
+            ServerDrain { trigger: &trigger, timeout: drain_timeout }.emit();
+            self.phases.advance(Phase::Draining);
+            deadline = Some(Instant::now() + drain_timeout);
+        };
+        let backend = PoolBackend(Arc::clone(pool));
+        let drained = listeners.serve(backend, self.config.http.clone(), stop, drain_timeout).await;
+        match drained.map_err(Error::Network)?.cut {
+            0 => Ok(deadline),
+            connections => Err(Error::Cut { connections, threads: 0 }),
+        }
+    }
+
+    fn announce(&self, listeners: &Listeners) {
+        let listen: Vec<_> = listeners.addresses().iter().map(ToString::to_string).collect();
+        let mode = match self.config.http.site.mode {
+            Mode::Worker { .. } => "worker",
+            Mode::Classic { .. } => "classic",
+        };
+        ServerStart {
+            version: env!("CARGO_PKG_VERSION"),
+            php: &php::build_info().php_version,
+            mode,
+            listen: &listen.join(","),
+            workers: self.config.pool.workers,
+        }
+        .emit();
+    }
+
+    /// The log gets its event, the terminal its screen: on standard output, so that a log in JSON stays JSON.
+    fn greet(&self, listeners: &Listeners, booted: &Booted) {
+        ServerReady { ready: booted.ready, workers: booted.workers, startup: self.started.elapsed() }.emit();
+        let Site { root, mode } = &self.config.http.site;
+        let worker = match mode {
+            Mode::Worker { script } => Some(script.as_path()),
+            Mode::Classic { .. } => None,
+        };
+        let symfony = project::folder_of(worker.unwrap_or(root)).and_then(|folder| project::symfony_version(&folder));
+        let banner = Banner {
+            addresses: listeners.addresses(),
+            worker,
+            root,
+            php: &php::build_info().php_version,
+            symfony: symfony.as_deref(),
+            workers: (booted.ready, booted.workers),
+            pid: std::process::id(),
+        };
+        // Nobody may be reading; the server runs all the same.
+        let mut out = io::stdout().lock();
+        drop(write!(out, "{banner}").and_then(|()| out.flush()));
+    }
+}
+
+/// The pool, as the HTTP front sees it.
+struct PoolBackend(Arc<Pool>);
+
+impl http::Backend for PoolBackend {
+    async fn submit(&self, request: job::Request, body: RequestBody) -> Result<job::Response, Failure> {
+        self.0.submit(request, body).await
+    }
+}

@@ -1,0 +1,85 @@
+//! The command line: what can be asked for, and the exit code that answers. The work is done elsewhere.
+
+#![forbid(unsafe_code)]
+
+mod build_info;
+mod exit;
+mod php_server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Runs PHP applications: an HTTP server with PHP inside.
+#[derive(Debug, Parser)]
+#[command(
+    name = "supercharger",
+    arg_required_else_help = true,
+    max_term_width = 100,
+    after_help = "Examples:\n  \
+        supercharger php-server                            serve ./public, one script run per request\n  \
+        supercharger php-server --worker public/index.php  boot a Symfony application once and keep it\n  \
+        supercharger php-server --help                     all options of the server\n\n\
+        Exit codes: 0 success, 1 failure at run time, 2 wrong usage, 78 configuration error."
+)]
+pub struct Cli {
+    /// Print the version and leave
+    #[arg(short = 'V', long)]
+    version: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a PHP application over HTTP
+    PhpServer(php_server::Arguments),
+    /// Print the version of this program and of the linked PHP
+    Version,
+    /// Print what is linked into this program: PHP, its source, options and extensions
+    BuildInfo,
+}
+
+/// Does what the command line asks for.
+pub fn run(cli: Cli) -> ExitCode {
+    let result = match cli.command {
+        Some(Command::PhpServer(arguments)) => php_server::run(arguments),
+        Some(Command::BuildInfo) => build_info::build_info(),
+        Some(Command::Version) | None => {
+            debug_assert!(cli.version || cli.command.is_some(), "clap asks for an argument");
+            build_info::version()
+        }
+    };
+    exit::code(result)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_holds() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn wrong_usage_is_code_2() {
+        let cases: [&[&str]; 6] = [
+            &["supercharger", "--nonsense"],
+            &["supercharger", "serve"],
+            &["supercharger", "php-server", "--nonsense"],
+            &["supercharger", "php-server", "--log-format", "xml"],
+            &["supercharger", "php-server", "--workers", "many"],
+            &["supercharger", "php-server", "stray"],
+        ];
+        for line in cases {
+            let error = Cli::try_parse_from(line).expect_err("wrong usage");
+            assert_eq!(error.exit_code(), 2, "{line:?}");
+        }
+        for line in [&["supercharger", "--version"][..], &["supercharger", "-V"], &["supercharger", "version"]] {
+            assert!(Cli::try_parse_from(line).is_ok(), "{line:?}");
+        }
+    }
+}

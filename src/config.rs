@@ -1,0 +1,254 @@
+//! Configuration: raw settings from a file and the command line, checked into what each module is told.
+//!
+//! Precedence: defaults < file < flags. Checking reports every fault at once, each with the place where it stands. Only `app`
+//! and `cli` read the result; the other modules define their own part of it and know nothing of this one.
+//!
+//! What must never happen: a key that is accepted and has no effect.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod fault;
+mod keys;
+mod raw;
+mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+pub use fault::{Fault, Faults};
+
+use crate::job::ReplyLimits;
+use crate::{http, pool, telemetry};
+use check::Check;
+use fault::Origin;
+use raw::{Settings, Value};
+
+/// What the whole process is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The HTTP front.
+    pub http: http::Config,
+    /// The pool of PHP threads.
+    pub pool: pool::Config,
+    /// Logging.
+    pub log: telemetry::Config,
+    /// PHP itself.
+    pub php: Php,
+    /// tokio threads.
+    pub io_threads: usize,
+    /// How long the first workers may take to reach their loop.
+    pub boot_timeout: Duration,
+    /// How long requests in flight may go on when the server stops.
+    pub drain_timeout: Duration,
+}
+
+/// What PHP is told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Php {
+    /// ini values that win over every php.ini.
+    pub ini: Vec<(String, String)>,
+    /// Environment that the application sees besides that of the process.
+    pub env: Vec<(String, String)>,
+}
+
+/// What the command line says.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--listen`, each.
+    pub listen: Vec<String>,
+    /// `--root`.
+    pub root: Option<PathBuf>,
+    /// `--worker FILE[,COUNT]`, as given.
+    pub worker: Option<String>,
+    /// `--workers`.
+    pub workers: Option<u32>,
+    /// `--access-log`.
+    pub access_log: bool,
+    /// `--log-format`.
+    pub log_format: Option<String>,
+}
+
+/// Reads, merges and checks the configuration for this process.
+///
+/// # Errors
+/// All faults there are.
+pub fn load(flags: &Flags) -> Result<Config, Faults> {
+    // Without a current folder relative names fail one by one, each with its own message.
+    load_in(flags, &env::current_dir().unwrap_or_default())
+}
+
+fn load_in(flags: &Flags, folder: &Path) -> Result<Config, Faults> {
+    let mut settings = Settings::default();
+    let mut faults = Vec::new();
+    if let Some(path) = &flags.config {
+        match fs::read_to_string(folder.join(path)) {
+            Ok(text) => faults = settings.file(path, &text),
+            Err(error) => faults.push(unreadable(path, &error)),
+        }
+    }
+    take_flags(flags, &mut settings, &mut faults);
+    let mut check = Check::new(settings, faults, folder.to_owned());
+    let config = assemble(&mut check, folder);
+    if check.faults.is_empty() { Ok(config) } else { Err(Faults(check.faults)) }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    Fault {
+        origin: Origin::File { path: path.to_owned(), line: 0 },
+        key: String::new(),
+        problem: format!("cannot be read: {error}"),
+        remedy: "--config names a TOML file".to_owned(),
+    }
+}
+
+fn take_flags(flags: &Flags, settings: &mut Settings, faults: &mut Vec<Fault>) {
+    let mut text = |key, flag, text: &str| settings.flag(key, flag, Value::Text(text.to_owned()));
+    if let Some(root) = &flags.root {
+        text("app.root", "--root", &root.to_string_lossy());
+    }
+    if let Some(format) = &flags.log_format {
+        text("log.format", "--log-format", format);
+    }
+    let mut workers = flags.workers.map(|count| (i64::from(count), "--workers"));
+    if let Some(worker) = &flags.worker {
+        let (file, count) = split_worker(worker);
+        text("app.worker", "--worker", file);
+        match (count, workers) {
+            (Some(count), Some((other, _))) if count != other => faults.push(Fault {
+                origin: Origin::Flag("--workers"),
+                key: "pools.default.workers".to_owned(),
+                problem: format!("{other} contradicts --worker {worker}"),
+                remedy: "give the number once".to_owned(),
+            }),
+            (Some(count), _) => workers = Some((count, "--worker")),
+            (None, _) => {}
+        }
+    }
+    if let Some((count, flag)) = workers {
+        settings.flag("pools.default.workers", flag, Value::Integer(count));
+    }
+    if !flags.listen.is_empty() {
+        let addresses = flags.listen.iter().cloned().map(Value::Text).collect();
+        settings.flag("server.listen", "--listen", Value::List(addresses));
+    }
+    if flags.access_log {
+        settings.flag("log.access", "--access-log", Value::Boolean(true));
+    }
+}
+
+/// `FILE[,COUNT]`. A comma that no number follows belongs to the file's name.
+fn split_worker(text: &str) -> (&str, Option<i64>) {
+    match text.rsplit_once(',') {
+        Some((file, count)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => {
+            (file, Some(count.parse().unwrap_or(i64::MAX)))
+        }
+        _ => (text, None),
+    }
+}
+
+fn assemble(check: &mut Check, folder: &Path) -> Config {
+    const KIB: u64 = 1024;
+    const GIB: u64 = KIB * KIB * KIB;
+    let site = site(check, folder);
+    let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    let http = http::Config {
+        listen: check.list("server.listen", default_listen()),
+        header_timeout: check.duration("server.header_timeout", Duration::from_secs(10), Duration::from_millis(100)),
+        max_header_size: bytes(check.size("server.max_header_size", 32 * KIB, KIB..=KIB * KIB)),
+        max_headers: check.number("server.max_headers", 100, 1..=1000) as usize,
+        max_body_size: check.size("server.max_body_size", 10 * KIB * KIB, 0..=1024 * GIB),
+        body_memory: bytes(check.size("server.body_memory", 256 * KIB, 0..=GIB)),
+        access_log: check.truth("log.access", false),
+        site,
+    };
+    let usable = usable_cpus();
+    let mut pool = pool::Config::new("default", check.auto("pools.default.workers", 2 * usable, 1..=1024));
+    pool.queue_timeout =
+        check.duration("pools.default.overflow.queue_timeout", pool::QUEUE_TIMEOUT, Duration::from_millis(1));
+    let pipe = bytes(check.size("server.response_memory", ReplyLimits::default().pipe as u64, 64 * KIB..=GIB));
+    pool.reply = ReplyLimits { pipe, ..ReplyLimits::default() };
+    let log = telemetry::Config::default();
+    Config {
+        http,
+        pool,
+        log: telemetry::Config {
+            level: check.word("log.level", log.level),
+            format: check.word("log.format", log.format),
+        },
+        php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
+        io_threads: check.auto("server.io_threads", usable, 1..=256) as usize,
+        boot_timeout: check.duration("pools.default.boot_timeout", Duration::from_secs(60), Duration::from_millis(1)),
+        drain_timeout: check.duration("server.drain_timeout", Duration::from_secs(30), Duration::ZERO),
+    }
+}
+
+fn site(check: &mut Check, folder: &Path) -> http::Site {
+    let script = check.script("app.worker");
+    let public = folder.join("public");
+    let default = match &script {
+        _ if public.is_dir() => public,
+        // The folder a worker was named in is not always one that may be shown; that of the script is made for it.
+        Some(script) => script.parent().unwrap_or(folder).to_owned(),
+        None => folder.to_owned(),
+    };
+    let root = if check.is_set("app.root") {
+        check.directory("app.root", &default)
+    } else {
+        check.readable_directory("app.root", &default)
+    };
+    let is_script_name = |name: &str| {
+        name.len() > 4
+            && name.to_ascii_lowercase().ends_with(".php")
+            && !name.starts_with('.')
+            && !name.contains(['/', '\0'])
+    };
+    let index = check.text("app.index", "index.php", is_script_name);
+    if check.is_set("app.worker") && check.is_set("app.index") {
+        check.fault("app.index", "has no effect in worker mode", "remove it, or app.worker");
+    }
+    let mode = script.map_or(http::Mode::Classic { index }, |script| http::Mode::Worker { script });
+    http::Site { root, mode }
+}
+
+fn default_listen() -> Vec<http::ListenAddress> {
+    "127.0.0.1:8080".parse().into_iter().collect()
+}
+
+/// CPUs this process may use; the standard library knows affinity masks and cgroup quotas.
+fn usable_cpus() -> u32 {
+    thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+}
+
+fn ini_value(name: &str, value: &Value) -> Result<String, String> {
+    if name.is_empty() || name.contains(['\n', '\r', '=', '\0', ' ']) {
+        return Err(format!("{name:?} cannot be the name of a PHP setting"));
+    }
+    match value {
+        Value::Text(text) if text.contains(['\n', '\r', '\0']) => Err("the value has more than one line".to_owned()),
+        Value::Text(text) => Ok(text.clone()),
+        Value::Integer(number) => Ok(number.to_string()),
+        Value::Float(number) => Ok(number.to_string()),
+        Value::Boolean(truth) => Ok(if *truth { "1" } else { "0" }.to_owned()),
+        Value::List(_) | Value::Other(_) => Err(format!("{} is no value for a PHP setting", value.told())),
+    }
+}
+
+fn env_value(name: &str, value: &Value) -> Result<String, String> {
+    let first = name.bytes().next().unwrap_or(b'0');
+    if first.is_ascii_digit() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        return Err(format!("{name:?} cannot be the name of an environment variable"));
+    }
+    match value {
+        Value::Text(text) if !text.contains('\0') => Ok(text.clone()),
+        other => Err(format!("{} is no text", other.told())),
+    }
+}

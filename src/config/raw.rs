@@ -1,0 +1,177 @@
+//! Settings as they were written: name, value and where it stands, not yet looked at.
+//!
+//! The file is read as TOML with positions and flattened to dotted names, instead of being deserialized into a struct: serde stops
+//! at the first fault and forgets the line, and flags (later the environment) bring the same names in the same way.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::fault::{Fault, Origin};
+use super::keys;
+
+/// A value as written.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Text(String),
+    Integer(i64),
+    Float(f64),
+    Boolean(bool),
+    List(Vec<Value>),
+    /// A kind that no key takes, by its name.
+    Other(&'static str),
+}
+
+/// A value and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Setting {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+/// All settings given, later ones over earlier ones.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// By key.
+    pub(super) keys: BTreeMap<String, Setting>,
+    /// By table and name, for the tables whose names the application chooses.
+    pub(super) maps: BTreeMap<(String, String), Setting>,
+}
+
+impl Settings {
+    /// Takes a value from the command line.
+    pub(super) fn flag(&mut self, key: &'static str, flag: &'static str, value: Value) {
+        debug_assert!(keys::is_key(key), "{key}");
+        self.keys.insert(key.to_owned(), Setting { value, origin: Origin::Flag(flag) });
+    }
+
+    /// Takes the values of a file's text; returns what is wrong with its form and names.
+    pub(super) fn file(&mut self, path: &Path, text: &str) -> Vec<Fault> {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        let mut reading = Reading { settings: self, faults: Vec::new(), path, text };
+        for error in &errors {
+            let span = error.span().unwrap_or_default();
+            reading.fault(&span, "", format!("not TOML: {}", error.message()), String::new());
+        }
+        // A broken file is not read further: what is left of it would only bring faults that follow from the first.
+        if errors.is_empty() {
+            reading.table("", table.get_ref());
+        }
+        let mut faults = reading.faults;
+        faults.sort_by_key(|fault| match &fault.origin {
+            Origin::File { line, .. } => *line,
+            Origin::Default | Origin::Flag(_) => 0,
+        });
+        faults
+    }
+}
+
+struct Reading<'a> {
+    settings: &'a mut Settings,
+    faults: Vec<Fault>,
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reading<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let span = name.span();
+            let key =
+                if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            match value.get_ref() {
+                DeValue::Table(inner) if keys::is_map(&key) => self.map(&key, "", inner),
+                DeValue::Table(inner) if keys::is_section(&key) => self.table(&key, inner),
+                _ if keys::is_map(&key) => {
+                    let problem = format!("{} where a table belongs", kind(value.get_ref()));
+                    self.fault(&span, &key, problem, format!("allowed: {}", keys::allowed(&key)));
+                }
+                _ if keys::is_section(&key) => {
+                    let problem = format!("{} where a section belongs", kind(value.get_ref()));
+                    self.fault(&span, &key, problem, format!("write [{key}] and its keys below"));
+                }
+                written if keys::is_key(&key) => {
+                    let setting = Setting { value: convert(written), origin: self.origin(&span) };
+                    self.settings.keys.insert(key, setting);
+                }
+                // An unknown section is named once, not with each of its keys, unless they help to guess what was meant.
+                DeValue::Table(inner) if keys::nearest(&key).is_none() && !inner.is_empty() && prefix == "pools" => {
+                    self.table(&key, inner);
+                }
+                _ => {
+                    let remedy = keys::nearest(&key).map_or_else(String::new, |near| format!("did you mean `{near}`?"));
+                    self.fault(&span, &key, "unknown key".to_owned(), remedy);
+                }
+            }
+        }
+    }
+
+    /// Names with dots may be written as such: `opcache.enable = 1` is the setting `opcache.enable`.
+    fn map(&mut self, map: &str, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let full =
+                if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            if let DeValue::Table(inner) = value.get_ref() {
+                self.map(map, &full, inner);
+            } else {
+                let setting = Setting { value: convert(value.get_ref()), origin: self.origin(&name.span()) };
+                self.settings.maps.insert((map.to_owned(), full), setting);
+            }
+        }
+    }
+
+    fn origin(&self, span: &Range<usize>) -> Origin {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        Origin::File { path: self.path.to_owned(), line }
+    }
+
+    fn fault(&mut self, span: &Range<usize>, key: &str, problem: String, remedy: String) {
+        let origin = self.origin(span);
+        self.faults.push(Fault { origin, key: key.to_owned(), problem, remedy });
+    }
+}
+
+fn convert(value: &DeValue<'_>) -> Value {
+    match value {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Value::Other("a number that is too large"), Value::Integer),
+        DeValue::Float(number) => number.as_str().parse().map_or(Value::Other("a number"), Value::Float),
+        DeValue::Boolean(truth) => Value::Boolean(*truth),
+        DeValue::Array(items) => Value::List(items.iter().map(|item| convert(item.get_ref())).collect()),
+        DeValue::Datetime(_) | DeValue::Table(_) => Value::Other(kind(value)),
+    }
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+impl Value {
+    /// The value as a message quotes it.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Text(text) => format!("{text:?}"),
+            Self::Integer(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Boolean(truth) => truth.to_string(),
+            Self::List(items) => {
+                let items: Vec<_> = items.iter().map(Self::told).collect();
+                format!("[{}]", items.join(", "))
+            }
+            Self::Other(kind) => (*kind).to_owned(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! HTTP in front of PHP: listens, turns requests into jobs and answers into responses, and answers by itself where PHP
+//! has no part.
+//!
+//! A request body is taken whole before the backend is asked, so no client holds a worker while it sends. The future that
+//! serves a request owns all it uses; a client that leaves makes hyper drop it.
+//!
+//! This module knows neither PHP nor the pool: it hands [`job::Request`](crate::job::Request)s to a [`Backend`].
+
+#![forbid(unsafe_code)]
+
+mod authority;
+mod body;
+mod error;
+mod handler;
+mod headers;
+mod listen;
+mod path;
+mod record;
+mod request;
+mod request_id;
+mod response;
+mod route;
+mod server;
+mod static_files;
+mod stream;
+mod wire;
+
+use std::time::Duration;
+
+pub use listen::{ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, ListenAddress};
+pub use route::{Mode, Site};
+pub use server::{Drained, Listeners, bind};
+
+use crate::job::{self, Failure, RequestBody};
+
+/// What the HTTP front is told by configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses to listen on.
+    pub listen: Vec<ListenAddress>,
+    /// Longest time for a request's head to arrive, and for a kept-alive connection to stay idle.
+    pub header_timeout: Duration,
+    /// Largest request head, in bytes.
+    pub max_header_size: usize,
+    /// Most header fields of a request.
+    pub max_headers: usize,
+    /// Largest request body, in bytes.
+    pub max_body_size: u64,
+    /// Bytes of a request body that are kept in memory; beyond, it goes to a temporary file.
+    pub body_memory: usize,
+    /// Whether each request is logged.
+    pub access_log: bool,
+    /// What is served.
+    pub site: Site,
+}
+
+/// Whoever runs PHP requests.
+pub trait Backend: Send + Sync + 'static {
+    /// Has a request answered. Dropping the future means that the client has left.
+    fn submit(
+        &self,
+        request: job::Request,
+        body: RequestBody,
+    ) -> impl Future<Output = Result<job::Response, Failure>> + Send;
+}

@@ -1,0 +1,189 @@
+//! One request from head to response: limits, route, body, PHP, answer.
+//!
+//! All of it is one future. If the client leaves, hyper drops that future, and with it whatever the request was
+//! waiting for: its place in the queue, its body's temporary file, the pipe PHP writes to.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::State;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+
+use super::body::{self, BodyLimits};
+use super::error::Refusal;
+use super::path::{self, BadPath};
+use super::record::{Record, report};
+use super::request::{Arrival, Peers, assemble};
+use super::route::Route;
+use super::{Backend, Config, authority, request_id, response, static_files};
+
+/// The value of `Server`.
+const SERVER: HeaderValue = HeaderValue::from_static("supercharger");
+
+/// Mark of a request whose head said in two ways where its body ends (RFC 9112 section 6.1).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TwoFramings;
+
+/// What every request needs.
+#[derive(Debug)]
+pub(super) struct Front<B> {
+    pub(super) backend: B,
+    pub(super) config: Config,
+}
+
+/// Answers a request, whatever happens.
+pub(super) async fn handle<B: Backend>(
+    State(front): State<Arc<Front<B>>>,
+    Extension(peers): Extension<Peers>,
+    request: Request<Body>,
+) -> Response<Body> {
+    let arrival = Arrival::now();
+    let (mut parts, body) = request.into_parts();
+    let id = request_id::of(&parts.headers);
+    // Symbols of RFC 3986 and 9110 only, or a UUID: always a legal value.
+    let id_value = HeaderValue::try_from(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"));
+    parts.headers.insert(request_id::HEADER, id_value.clone());
+    let record = Record::open(front.config.access_log, &parts, peers, arrival, &id);
+
+    let mut response = match answer(&front, &mut parts, peers, arrival, body, &id).await {
+        Ok(response) => response,
+        Err(refusal) => {
+            report(refusal, &parts, &id);
+            refusal.respond(&parts.headers, &id)
+        }
+    };
+    if must_close(&parts) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if parts.version == Version::HTTP_2 {
+        // Connection-specific fields make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
+        response.headers_mut().remove(header::CONNECTION);
+    }
+    response.headers_mut().insert(header::SERVER, SERVER);
+    response.headers_mut().insert(request_id::HEADER, id_value);
+    record.attach(response)
+}
+
+async fn answer<B: Backend>(
+    front: &Front<B>,
+    parts: &mut Parts,
+    peers: Peers,
+    arrival: Arrival,
+    body: Body,
+    id: &str,
+) -> Result<Response<Body>, Refusal> {
+    let config = &front.config;
+    check_head(parts, config)?;
+    let path = path::clean(path_of(parts)).map_err(|bad| match bad {
+        BadPath::Nul => Refusal::Malformed,
+        BadPath::Escapes => Refusal::NotFound,
+    })?;
+    let script = match config.site.route(&parts.method, &path) {
+        Route::Script(script) => script,
+        Route::File(file) => return static_files::serve(&file, parts).await,
+        Route::AddSlash => return add_slash(&path, parts.uri.query()),
+        Route::NotFound => return Err(Refusal::NotFound),
+    };
+    let limits = BodyLimits { max: config.max_body_size, memory: config.body_memory };
+    let body = body::take(body, awaits_continue(&parts.headers), limits).await?;
+    let request = assemble(parts, peers, arrival, &config.site.root, &script, id);
+    let answer = front.backend.submit(request, body).await?;
+    Ok(response::convert(answer, &parts.method))
+}
+
+/// What hyper lets pass and we do not.
+fn check_head(parts: &mut Parts, config: &Config) -> Result<(), Refusal> {
+    if parts.headers.len() > config.max_headers || head_size(parts) > config.max_header_size {
+        return Err(Refusal::HeadTooLarge);
+    }
+    // A tunnel is for proxies; there is no path in its target.
+    if parts.method == Method::CONNECT {
+        return Err(Refusal::Malformed);
+    }
+    // hyper has dropped the length already; the wire has seen it.
+    if parts.extensions.get::<TwoFramings>().is_some() {
+        return Err(Refusal::Malformed);
+    }
+    authority::settle(parts).map_err(|_| Refusal::Malformed)
+}
+
+/// Bytes of the head as HTTP/1.1 would write it.
+fn head_size(parts: &Parts) -> usize {
+    let line = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    parts.headers.iter().fold(line, |sum, (name, value)| sum + name.as_str().len() + value.len() + 4)
+}
+
+/// The path of the target; `OPTIONS *` is about the server as a whole and goes where `/` goes.
+fn path_of(parts: &Parts) -> &[u8] {
+    match parts.uri.path() {
+        "*" => b"/",
+        path => path.as_bytes(),
+    }
+}
+
+fn awaits_continue(headers: &HeaderMap) -> bool {
+    headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// After a pipelined chunked request, whose head the wire may not have seen, a `Content-Length` beside it would be unknown to us, and
+/// with it what an intermediary took for the request's end. So the connection ends with any chunked request
+/// (RFC 9112 section 6.1 asks for that when both are there).
+fn must_close(parts: &Parts) -> bool {
+    parts.headers.contains_key(header::TRANSFER_ENCODING)
+}
+
+/// The whole answer to a head that did not arrive in time: hyper closes such a connection without a word.
+pub(super) fn head_too_slow() -> String {
+    let face = Refusal::HeadTooSlow.face();
+    let id = request_id::of(&HeaderMap::new());
+    let body = format!("{}\nRequest id: {id}\n", face.message);
+    format!(
+        "HTTP/1.1 {}\r\ncontent-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\nconnection: close\r\n\
+         server: supercharger\r\nx-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}",
+        face.status,
+        body.len()
+    )
+}
+
+/// The path is the cleaned one: a redirect to what the client sent could lead to another host (`//evil.example`).
+fn add_slash(path: &[u8], query: Option<&str>) -> Result<Response<Body>, Refusal> {
+    let mut location = percent_encoding::percent_encode(path, LITERAL).to_string();
+    location.push('/');
+    if let Some(query) = query {
+        location.push('?');
+        location.push_str(query);
+    }
+    let location = HeaderValue::try_from(location).map_err(|_| Refusal::Malformed)?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+/// Everything but `pchar` of RFC 3986 without its reserved characters, and the slash.
+const LITERAL: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_is_a_response() {
+        let text = head_too_slow();
+        assert!(text.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{text}");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{text}");
+    }
+
+    #[test]
+    fn redirects_stay_on_this_host() {
+        let path = path::clean(b"//evil.example/a%20b").expect("a path");
+        let response = add_slash(&path, Some("x=1")).expect("a redirect");
+        assert_eq!(response.headers()[header::LOCATION], "/evil.example/a%20b/?x=1");
+    }
+}

@@ -1,0 +1,131 @@
+//! What is told about a request when it is over: one access-log line, and an event if PHP failed to answer.
+
+#![forbid(unsafe_code)]
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use http_body::{Frame, SizeHint};
+
+use super::error::Refusal;
+use super::request::{Arrival, Peers, protocol};
+use crate::job::Failure;
+use crate::telemetry::events::{Access, RequestFailed};
+
+/// nginx's status for a client that left before there was an answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// An access-log line in the making; it is written when the record is dropped, that is when the response has left, broke
+/// off, or was never made because the client went away.
+#[derive(Debug)]
+pub(super) struct Record(Option<Box<Line>>);
+
+#[derive(Debug)]
+struct Line {
+    request_id: String,
+    remote: String,
+    method: String,
+    path: String,
+    protocol: &'static str,
+    accepted: Instant,
+    status: u16,
+    bytes: u64,
+}
+
+impl Record {
+    /// Opens a record; one that is not wanted costs nothing.
+    pub(super) fn open(wanted: bool, parts: &Parts, peers: Peers, arrival: Arrival, id: &str) -> Self {
+        if !wanted {
+            return Self(None);
+        }
+        Self(Some(Box::new(Line {
+            request_id: id.to_owned(),
+            remote: peers.remote.ip().to_canonical().to_string(),
+            method: parts.method.to_string(),
+            path: parts.uri.path().to_owned(),
+            protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),
+            accepted: arrival.monotonic,
+            status: CLIENT_CLOSED_REQUEST,
+            bytes: 0,
+        })))
+    }
+
+    /// Lets the record follow the response's body to its end.
+    pub(super) fn attach(mut self, response: Response<Body>) -> Response<Body> {
+        let Some(line) = &mut self.0 else { return response };
+        line.status = response.status().as_u16();
+        response.map(|body| Body::new(Recorded { body, record: self }))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        Access {
+            request_id: &self.request_id,
+            remote: &self.remote,
+            method: &self.method,
+            path: &self.path,
+            protocol: self.protocol,
+            status: self.status,
+            bytes: self.bytes,
+            duration: self.accepted.elapsed(),
+        }
+        .emit();
+    }
+}
+
+/// Tells the operator that PHP had the request, or was to have it, and gave no answer. What a pool turns away it reports itself;
+/// what a client did wrong shows in the access log.
+pub(super) fn report(refusal: Refusal, parts: &Parts, request_id: &str) {
+    match refusal {
+        Refusal::Storage | Refusal::Failed(Failure::Script(_) | Failure::WorkerLost | Failure::NoWorkers) => {}
+        Refusal::Failed(Failure::QueueTimeout | Failure::QueueFull | Failure::Draining)
+        | Refusal::Malformed
+        | Refusal::NotFound
+        | Refusal::BodyTooLarge
+        | Refusal::HeadTooSlow
+        | Refusal::BodyTooSlow
+        | Refusal::HeadTooLarge => return,
+    }
+    let face = refusal.face();
+    RequestFailed {
+        request_id,
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        cause: face.code,
+        status: face.status.as_u16(),
+    }
+    .emit();
+}
+
+/// A body that counts what leaves.
+struct Recorded {
+    body: Body,
+    record: Record,
+}
+
+impl http_body::Body for Recorded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let (Some(line), Some(Ok(frame))) = (&mut self.record.0, &frame) {
+            line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

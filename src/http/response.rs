@@ -1,0 +1,152 @@
+//! From PHP's answer to an HTTP response.
+
+#![forbid(unsafe_code)]
+
+use axum::body::Body;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+
+use super::stream::{StreamBody, Unknown, discard};
+use crate::job::{self, ResponseBody};
+
+/// Fields that belong to one connection (RFC 9110 section 7.6.1) or to the server, never to a script.
+const NOT_FROM_PHP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "server",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-powered-by",
+];
+
+/// Makes an HTTP response of PHP's answer to a request with this method.
+pub(super) fn convert(answer: job::Response, method: &Method) -> Response<Body> {
+    // 1xx is not a final answer, and hyper would refuse to send it as one.
+    let status = StatusCode::from_u16(answer.head.status)
+        .ok()
+        .filter(|status| !status.is_informational())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut headers = legal_headers(&answer.head);
+    let declared = declared_length(&mut headers);
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let body = match answer.body {
+        ResponseBody::Full(bytes) if *method == Method::HEAD || bodiless => {
+            // What a GET would have brought: what the script printed, or else what it says.
+            let length = if bytes.is_empty() { declared } else { Some(bytes.len() as u64) };
+            announce(&mut headers, length.filter(|_| !bodiless));
+            Body::empty()
+        }
+        ResponseBody::Full(bytes) => {
+            announce(&mut headers, Some(bytes.len() as u64));
+            Body::from(bytes)
+        }
+        ResponseBody::Stream(pipe) if *method == Method::HEAD || bodiless => {
+            announce(&mut headers, declared.filter(|_| !bodiless));
+            tokio::spawn(discard(pipe));
+            if bodiless || declared.is_some() { Body::empty() } else { Body::new(Unknown) }
+        }
+        ResponseBody::Stream(pipe) => {
+            announce(&mut headers, declared);
+            Body::new(StreamBody::new(pipe, declared))
+        }
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// The script's fields without those that HTTP does not allow: a field that cannot be sent is dropped, the others leave.
+fn legal_headers(head: &job::ResponseHead) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(head.headers.len() + 3);
+    for (name, value) in &head.headers {
+        let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value.clone()))
+        else {
+            continue;
+        };
+        if !NOT_FROM_PHP.contains(&name.as_str()) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// Takes `Content-Length` out of the fields; a doubled or unreadable one counts as none.
+fn declared_length(headers: &mut HeaderMap) -> Option<u64> {
+    let single = headers.get_all(header::CONTENT_LENGTH).iter().count() == 1;
+    let value = headers.remove(header::CONTENT_LENGTH)?;
+    let digits =
+        value.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    digits.parse().ok().filter(|_| single)
+}
+
+fn announce(headers: &mut HeaderMap, length: Option<u64>) {
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &'static str) -> job::Response {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (Bytes::copy_from_slice(name.as_bytes()), Bytes::copy_from_slice(value.as_bytes())))
+            .collect();
+        let head = job::ResponseHead { status, headers };
+        job::Response { head, body: ResponseBody::Full(Bytes::from_static(body.as_bytes())) }
+    }
+
+    #[test]
+    fn lengths_and_statuses() {
+        // method, status, PHP's own length, what it printed -> status, length sent
+        type Case = (Method, u16, Option<&'static str>, &'static str, u16, Option<&'static str>);
+        let cases: [Case; 11] = [
+            (Method::GET, 200, None, "abc", 200, Some("3")),
+            (Method::GET, 200, Some("99"), "abc", 200, Some("3")),
+            (Method::GET, 200, None, "", 200, Some("0")),
+            (Method::HEAD, 200, None, "abc", 200, Some("3")),
+            (Method::HEAD, 200, Some("7"), "", 200, Some("7")),
+            (Method::HEAD, 200, Some("+7"), "", 200, None),
+            (Method::GET, 204, Some("3"), "abc", 204, None),
+            (Method::GET, 304, Some("3"), "abc", 304, None),
+            (Method::GET, 100, None, "", 500, Some("0")),
+            (Method::GET, 42, None, "", 500, Some("0")),
+            (Method::GET, 599, None, "", 599, Some("0")),
+        ];
+        for (method, status, given, body, expected, length) in cases {
+            let headers: Vec<_> = given.iter().map(|value| ("Content-Length", *value)).collect();
+            let response = convert(answer(status, &headers, body), &method);
+            let got = response.headers().get(header::CONTENT_LENGTH).map(|value| value.to_str().expect("digits"));
+            assert_eq!((response.status().as_u16(), got), (expected, length), "{method} {status} {given:?} {body:?}");
+        }
+    }
+
+    #[test]
+    fn fields_that_may_not_leave() {
+        let given = [
+            ("Connection", "close"),
+            ("Transfer-Encoding", "chunked"),
+            ("Keep-Alive", "1"),
+            ("Upgrade", "h2c"),
+            ("X-Powered-By", "PHP"),
+            ("Server", "Apache"),
+            ("Bad Name", "x"),
+            ("X-Split", "a\r\nSet-Cookie: b"),
+            ("X-Nul", "a\0b"),
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b=2"),
+            ("X-Latin", "caf\u{e9}"),
+        ];
+        let response = convert(answer(200, &given, ""), &Method::GET);
+        let mut names: Vec<_> = response.headers().iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["content-length", "set-cookie", "set-cookie", "x-latin"]);
+    }
+}

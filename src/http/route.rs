@@ -1,0 +1,317 @@
+//! Which script or file answers a path.
+//!
+//! The file system is asked directly, not through tokio's blocking pool: one `stat` of a name the kernel has cached (its absence
+//! is cached too) takes about a microsecond, less than the hop to another thread and back.
+
+#![forbid(unsafe_code)]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use http::Method;
+
+use super::path::{is_hidden, may_be_source, script_end};
+
+/// What is served, and how. Both paths are absolute and free of symbolic links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The document root.
+    pub root: PathBuf,
+    /// Who runs the scripts.
+    pub mode: Mode,
+}
+
+/// How PHP scripts are run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// One script, booted once a worker, answers everything that is not a file.
+    Worker {
+        /// The worker script.
+        script: PathBuf,
+    },
+    /// Scripts are looked up under the root and run anew for each request.
+    Classic {
+        /// Name of the directory index and front controller.
+        index: String,
+    },
+}
+
+/// A script and how the path splits around it (RFC 3875 terms).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Script {
+    /// `SCRIPT_NAME`.
+    pub(super) name: Vec<u8>,
+    /// `SCRIPT_FILENAME`.
+    pub(super) file: PathBuf,
+    /// `PATH_INFO`.
+    pub(super) path_info: Vec<u8>,
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Route {
+    /// PHP.
+    Script(Script),
+    /// This regular file, which lies under the root.
+    File(PathBuf),
+    /// The same path with a final slash: relative links of a directory's index need it.
+    AddSlash,
+    /// Nobody.
+    NotFound,
+}
+
+impl Site {
+    /// Decides about a cleaned path (see `path::clean`).
+    pub(super) fn route(&self, method: &Method, path: &[u8]) -> Route {
+        if is_hidden(path) {
+            return Route::NotFound;
+        }
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        match &self.mode {
+            Mode::Worker { script } => self.route_worker(script, reads, path),
+            Mode::Classic { index } => self.route_classic(index, reads, path),
+        }
+    }
+
+    fn route_worker(&self, script: &Path, reads: bool, path: &[u8]) -> Route {
+        let name = self.url_path_of(script);
+        let mut path_info = Vec::new();
+        if let Some(end) = script_end(path) {
+            if path[..end] != name {
+                return Route::NotFound;
+            }
+            path_info = path[end..].to_vec();
+        } else if reads && !path.ends_with(b"/") {
+            match self.file(path) {
+                Found::File(file) => return Route::File(file),
+                Found::Forbidden => return Route::NotFound,
+                Found::Directory | Found::Nothing => {}
+            }
+        }
+        Route::Script(Script { name, file: script.to_owned(), path_info })
+    }
+
+    fn route_classic(&self, index: &str, reads: bool, path: &[u8]) -> Route {
+        if let Some(end) = script_end(path)
+            && let Some(file) = self.script(&path[..end])
+        {
+            return Route::Script(Script { name: path[..end].to_vec(), file, path_info: path[end..].to_vec() });
+        }
+        let directory = match self.file(path) {
+            Found::Forbidden => return Route::NotFound,
+            Found::File(file) if reads && !path.ends_with(b"/") => return Route::File(file),
+            Found::File(_) | Found::Nothing => false,
+            Found::Directory => true,
+        };
+        if directory && let Some(route) = self.route_directory(index, reads, path) {
+            return route;
+        }
+        let name = join(b"/", index.as_bytes());
+        match self.script(&name) {
+            Some(file) => Route::Script(Script { name, file, path_info: Vec::new() }),
+            None => Route::NotFound,
+        }
+    }
+
+    fn route_directory(&self, index: &str, reads: bool, path: &[u8]) -> Option<Route> {
+        let slashed = if path.ends_with(b"/") { path.to_vec() } else { join(path, b"/") };
+        let name = join(&slashed, index.as_bytes());
+        let route = match self.script(&name) {
+            Some(file) => Route::Script(Script { name, file, path_info: Vec::new() }),
+            None => match self.file(&join(&slashed, b"index.html")) {
+                Found::File(file) if reads => Route::File(file),
+                _ => return None,
+            },
+        };
+        Some(if reads && !path.ends_with(b"/") { Route::AddSlash } else { route })
+    }
+
+    /// The URL path under which a script lies; one outside the root stands as if it lay at its top.
+    fn url_path_of(&self, script: &Path) -> Vec<u8> {
+        let relative = script.strip_prefix(&self.root).ok().map(Path::as_os_str);
+        join(b"/", relative.or(script.file_name()).unwrap_or_default().as_bytes())
+    }
+
+    /// The script of this URL path, if it is a regular file that does not leave the root through a link.
+    fn script(&self, path: &[u8]) -> Option<PathBuf> {
+        let file = self.on_disk(path);
+        let real = fs::canonicalize(&file).ok()?;
+        (real.starts_with(&self.root) && real.is_file()).then_some(file)
+    }
+
+    fn file(&self, path: &[u8]) -> Found {
+        let file = self.on_disk(path);
+        match fs::metadata(&file) {
+            Err(_) => return Found::Nothing,
+            Ok(metadata) if metadata.is_dir() => return Found::Directory,
+            // A pipe or a device would block whoever opens it.
+            Ok(metadata) if !metadata.is_file() => return Found::Forbidden,
+            Ok(_) => {}
+        }
+        // A link may lead out of the root, or give a harmless name to what must not be shown.
+        let Ok(real) = fs::canonicalize(&file) else { return Found::Nothing };
+        let shown = real.strip_prefix(&self.root).is_ok_and(|relative| {
+            let relative = join(b"/", relative.as_os_str().as_bytes());
+            !is_hidden(&relative) && !may_be_source(&relative)
+        });
+        if shown && !may_be_source(path) { Found::File(real) } else { Found::Forbidden }
+    }
+
+    fn on_disk(&self, path: &[u8]) -> PathBuf {
+        let relative = path.strip_prefix(b"/").unwrap_or(path);
+        self.root.join(OsStr::from_bytes(relative))
+    }
+}
+
+#[derive(Debug)]
+enum Found {
+    File(PathBuf),
+    Directory,
+    /// Something is there that is not shown.
+    Forbidden,
+    Nothing,
+}
+
+fn join(first: &[u8], second: &[u8]) -> Vec<u8> {
+    [first, second].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    struct Tree {
+        _folder: tempfile::TempDir,
+        root: PathBuf,
+    }
+
+    fn tree() -> Tree {
+        let folder = tempfile::tempdir().expect("a folder");
+        let base = folder.path().canonicalize().expect("it exists");
+        let root = base.join("public");
+        for directory in ["sub", "html", "bare", "weird.php"] {
+            fs::create_dir_all(root.join(directory)).expect("a directory");
+        }
+        let files = [
+            "index.php",
+            "a.php",
+            "UP.PHP",
+            "style.css",
+            "sub/index.php",
+            "sub/x.txt",
+            "html/index.html",
+            "old.php.bak",
+            ".env",
+        ];
+        for file in files {
+            fs::write(root.join(file), "x").expect("a file");
+        }
+        fs::write(base.join("secret.txt"), "x").expect("a file");
+        fs::write(base.join("secret.php"), "x").expect("a file");
+        symlink(base.join("secret.txt"), root.join("leak.txt")).expect("a link");
+        symlink(base.join("secret.php"), root.join("leak.php")).expect("a link");
+        symlink(root.join("style.css"), root.join("alias.css")).expect("a link");
+        symlink(root.join(".env"), root.join("env.txt")).expect("a link");
+        symlink(root.join("a.php"), root.join("source.txt")).expect("a link");
+        Tree { _folder: folder, root }
+    }
+
+    /// A route in one line: `name|file|info`, `file NAME`, ...
+    fn told(site: &Site, method: &Method, path: &str) -> String {
+        let short = |file: &Path| file.strip_prefix(&site.root).expect("under the root").display().to_string();
+        match site.route(method, path.as_bytes()) {
+            Route::Script(script) => {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                format!("{}|{}|{}", text(&script.name), short(&script.file), text(&script.path_info))
+            }
+            Route::File(file) => format!("file {}", short(&file)),
+            Route::AddSlash => "slash".to_owned(),
+            Route::NotFound => "404".to_owned(),
+        }
+    }
+
+    #[test]
+    fn worker_mode() {
+        let tree = tree();
+        let site = Site { root: tree.root.clone(), mode: Mode::Worker { script: tree.root.join("index.php") } };
+        let worker = "/index.php|index.php|";
+        let cases = [
+            (Method::GET, "/", worker),
+            (Method::GET, "/blog/1", worker),
+            (Method::GET, "/sub", worker),
+            (Method::GET, "/sub/", worker),
+            (Method::GET, "/index.php", worker),
+            (Method::GET, "/index.php/blog", "/index.php|index.php|/blog"),
+            (Method::GET, "/a.php", "404"),
+            (Method::GET, "/missing.php", "404"),
+            (Method::GET, "/missing.PHP/x", "404"),
+            (Method::GET, "/style.css", "file style.css"),
+            (Method::HEAD, "/style.css", "file style.css"),
+            (Method::POST, "/style.css", worker),
+            (Method::GET, "/style.css/", worker),
+            (Method::GET, "/alias.css", "file style.css"),
+            (Method::GET, "/leak.txt", "404"),
+            (Method::GET, "/env.txt", "404"),
+            (Method::GET, "/source.txt", "404"),
+            (Method::GET, "/old.php.bak", "404"),
+            (Method::GET, "/.env", "404"),
+            (Method::GET, "/.well-known/x", worker),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(told(&site, &method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_worker_outside_the_root_stands_at_its_top() {
+        let tree = tree();
+        let script = tree.root.with_file_name("worker.php");
+        let site = Site { root: tree.root.clone(), mode: Mode::Worker { script } };
+        let Route::Script(script) = site.route(&Method::GET, b"/x") else { panic!("no script") };
+        assert_eq!(script.name, b"/worker.php");
+    }
+
+    #[test]
+    fn classic_mode() {
+        let tree = tree();
+        let site = Site { root: tree.root.clone(), mode: Mode::Classic { index: "index.php".to_owned() } };
+        let front = "/index.php|index.php|";
+        let cases = [
+            (Method::GET, "/", front),
+            (Method::GET, "/missing", front),
+            (Method::GET, "/missing.php", front),
+            (Method::GET, "/a.php", "/a.php|a.php|"),
+            (Method::GET, "/a.php/x/y", "/a.php|a.php|/x/y"),
+            (Method::POST, "/UP.PHP", "/UP.PHP|UP.PHP|"),
+            (Method::GET, "/leak.php", "404"),
+            (Method::GET, "/leak.txt", "404"),
+            (Method::GET, "/style.css", "file style.css"),
+            (Method::POST, "/style.css", front),
+            (Method::GET, "/old.php.bak", "404"),
+            (Method::GET, "/sub", "slash"),
+            (Method::POST, "/sub", "/sub/index.php|sub/index.php|"),
+            (Method::GET, "/sub/", "/sub/index.php|sub/index.php|"),
+            (Method::GET, "/sub/x.txt", "file sub/x.txt"),
+            (Method::GET, "/html/", "file html/index.html"),
+            (Method::GET, "/bare/", front),
+            (Method::GET, "/weird.php", front),
+            (Method::GET, "/.env", "404"),
+        ];
+        for (method, path, expected) in cases {
+            assert_eq!(told(&site, &method, path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn classic_mode_without_a_front_controller() {
+        let tree = tree();
+        fs::remove_file(tree.root.join("index.php")).expect("it was there");
+        let site = Site { root: tree.root.clone(), mode: Mode::Classic { index: "index.php".to_owned() } };
+        assert_eq!(told(&site, &Method::GET, "/missing"), "404");
+        assert_eq!(told(&site, &Method::GET, "/missing.php"), "404");
+    }
+}

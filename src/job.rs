@@ -1,0 +1,112 @@
+//! The vocabulary that `http`, `pool` and `php` share; it depends on nothing else of ours.
+//!
+//! `http` turns a client's request into an [`Exchange`], `pool` decides which worker gets it, `php` runs it and
+//! answers through the exchange's [`Reply`]. None of the three knows the others: they meet here.
+//!
+//! Ownership: an `Exchange` has exactly one owner at a time (queue, then worker). The client's side keeps
+//! only an [`Awaiting`]; dropping that tells the worker that nobody listens any more.
+
+mod body;
+mod identity;
+mod pipe;
+mod reply;
+mod request;
+
+pub use body::{BodySource, RequestBody};
+pub use identity::Identity;
+pub use pipe::{BrokenOff, PipeReader};
+pub use reply::{
+    Awaiting, ClientGone, Ending, Failure, Fault, Reply, ReplyLimits, Response, ResponseBody, ResponseHead, channel,
+};
+pub use request::{Header, Request, RequestBuilder, Span, Target};
+
+/// One request on its way through the process, with the means to answer it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// What the client asked.
+    pub request: Request,
+    /// The whole request body, taken from the client before any worker was involved.
+    pub body: RequestBody,
+    /// Where the answer goes.
+    pub reply: Reply,
+}
+
+/// What a worker is told at its loop boundary.
+#[derive(Debug)]
+pub enum Next {
+    /// Serve this request.
+    Job(Box<Exchange>),
+    /// Leave the loop; the incarnation is wanted no more.
+    Stop,
+}
+
+/// A worker's place in a pool, as the runtime sees it from the worker's own thread.
+pub trait Seat {
+    /// Which worker this is.
+    fn identity(&self) -> &Identity;
+
+    /// Waits for the next request.
+    ///
+    /// The call is also the acknowledgement that the boundary of the former request has been run: output,
+    /// superglobals and every other piece of request state are as new. Only after it is a worker idle.
+    fn next(&mut self) -> Next;
+
+    /// The response has left; what follows (terminate, reset) is off the client's path.
+    fn responded(&mut self);
+}
+
+/// Why one incarnation of a worker came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exit {
+    /// It was told to stop and did.
+    Stopped,
+    /// The script ended, threw or died before it reached its loop.
+    BootFailed {
+        /// What PHP said, for the operator.
+        message: String,
+    },
+    /// The script ended after it had reached its loop.
+    Ended(Cause),
+    /// A Rust callback panicked; the thread cannot be trusted any more.
+    Panicked {
+        /// The panic's message.
+        message: String,
+    },
+}
+
+/// What ended a booted incarnation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// `exit` or `die` during a request.
+    Exit,
+    /// A fatal error (out of memory, time limit, compile error, ...).
+    Fatal,
+    /// A throwable nobody caught, outside the request handler.
+    Uncaught,
+    /// The script returned although it was not told to.
+    Returned,
+}
+
+impl Cause {
+    /// The label used in logs and metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Exit => "exit",
+            Self::Fatal => "fatal",
+            Self::Uncaught => "uncaught",
+            Self::Returned => "returned",
+        }
+    }
+}
+
+/// What a pool runs on its threads: PHP in production, a fake in the pool's own tests.
+pub trait Runtime: Send + Sync + 'static {
+    /// Runs one incarnation on the calling thread, start to end.
+    ///
+    /// Every exchange received from the seat must be answered; one that is dropped unanswered is reported
+    /// to its client as [`Failure::WorkerLost`].
+    fn run(&self, seat: &mut dyn Seat) -> Exit;
+
+    /// Stack size of the threads that call [`Runtime::run`], in bytes.
+    fn stack_size(&self) -> usize;
+}

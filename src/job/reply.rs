@@ -1,0 +1,346 @@
+//! A response in the making.
+//!
+//! The worker's side is [`Reply`]: head and body are gathered until PHP flushes, the gathered bytes pass a limit, or the
+//! response is finished. A response that is finished while still gathered leaves as one message; otherwise it is streamed
+//! through a bounded pipe. The client's side is [`Awaiting`].
+//!
+//! A response is never completed as if whole unless [`Ending::Whole`] was given: a reply that is dropped or ends
+//! in a fault after its head has left breaks the body off.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::oneshot;
+
+use super::pipe::{PipeReader, PipeWriter, pipe};
+
+/// Status and header fields of a response, as PHP gave them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResponseHead {
+    /// Status code, 100 to 999.
+    pub status: u16,
+    /// Field names and values in order; not yet checked for what HTTP allows.
+    pub headers: Vec<(Bytes, Bytes)>,
+}
+
+/// The body of a response.
+#[derive(Debug)]
+pub enum ResponseBody {
+    /// The response was complete before it left.
+    Full(Bytes),
+    /// The rest arrives piece by piece.
+    Stream(PipeReader),
+}
+
+/// A response, or the start of one.
+#[derive(Debug)]
+pub struct Response {
+    /// Status and headers.
+    pub head: ResponseHead,
+    /// Body.
+    pub body: ResponseBody,
+}
+
+/// How the script's part in a response went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A throwable nobody caught.
+    Uncaught,
+    /// A fatal error.
+    Fatal,
+    /// `exit` or `die`; with output or headers given before, that is a normal way to end a response.
+    Exit,
+}
+
+/// How a response ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All of it has been written.
+    Whole,
+    /// The script failed on the way.
+    Failed(Fault),
+}
+
+/// Why there is no response of PHP's. `http` maps each to a status, an error code and a log level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The script failed and left nothing to show.
+    Script(Fault),
+    /// The worker went away without an answer.
+    WorkerLost,
+    /// No worker became free before the queue deadline.
+    QueueTimeout,
+    /// Every place in the queue is taken.
+    QueueFull,
+    /// The server is stopping.
+    Draining,
+    /// The pool has no worker that could serve, and none is coming up soon.
+    NoWorkers,
+}
+
+/// The client has gone; what is written now reaches nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the client has closed the connection")]
+pub struct ClientGone;
+
+/// How much of a response is held in memory, in bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct ReplyLimits {
+    /// Gathered bytes beyond which a response is streamed.
+    pub gather: usize,
+    /// Bytes that may wait in the pipe of a streamed response.
+    pub pipe: usize,
+}
+
+impl Default for ReplyLimits {
+    /// 64 KiB covers nearly every page in one write; 1 MiB is `server.response_memory`.
+    fn default() -> Self {
+        Self { gather: 64 * 1024, pipe: 1024 * 1024 }
+    }
+}
+
+#[derive(Debug)]
+enum State {
+    Gathering { head: Option<ResponseHead>, body: BytesMut, answer: oneshot::Sender<Result<Response, Failure>> },
+    Streaming(PipeWriter),
+    Finished,
+}
+
+/// The worker's side of a response.
+#[derive(Debug)]
+pub struct Reply {
+    state: State,
+    limits: ReplyLimits,
+    gone: Arc<AtomicBool>,
+}
+
+/// The client's side: resolves to the response. Dropping it tells the worker that nobody waits.
+#[derive(Debug)]
+pub struct Awaiting {
+    answer: oneshot::Receiver<Result<Response, Failure>>,
+    answered: bool,
+    gone: Arc<AtomicBool>,
+}
+
+/// Makes the two sides of one response.
+pub fn channel(limits: ReplyLimits) -> (Reply, Awaiting) {
+    let (sender, receiver) = oneshot::channel();
+    let gone = Arc::new(AtomicBool::new(false));
+    let state = State::Gathering { head: None, body: BytesMut::new(), answer: sender };
+    (Reply { state, limits, gone: Arc::clone(&gone) }, Awaiting { answer: receiver, answered: false, gone })
+}
+
+impl Reply {
+    /// Takes status and headers. They leave with the first flush, with the first bytes beyond the limit, or at the end.
+    pub fn head(&mut self, new: ResponseHead) {
+        if let State::Gathering { head, .. } = &mut self.state {
+            *head = Some(new);
+        }
+    }
+
+    /// Whether [`Reply::head`] has been called or the head has left.
+    pub fn has_head(&self) -> bool {
+        !matches!(self.state, State::Gathering { head: None, .. })
+    }
+
+    /// Takes body bytes. After the end they are dropped silently, as after `fastcgi_finish_request()`.
+    ///
+    /// # Errors
+    /// [`ClientGone`] if nobody listens any more.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ClientGone> {
+        match &mut self.state {
+            State::Finished => Ok(()),
+            State::Streaming(pipe) => pipe.send(Bytes::copy_from_slice(bytes)),
+            State::Gathering { body, .. } => {
+                if self.gone.load(Ordering::Relaxed) {
+                    return Err(ClientGone);
+                }
+                body.extend_from_slice(bytes);
+                if body.len() > self.limits.gather { self.stream() } else { Ok(()) }
+            }
+        }
+    }
+
+    /// Sends what has been gathered now.
+    ///
+    /// # Errors
+    /// [`ClientGone`] if nobody listens any more.
+    pub fn flush(&mut self) -> Result<(), ClientGone> {
+        match &self.state {
+            State::Gathering { .. } => self.stream(),
+            State::Streaming(pipe) if pipe.reader_gone() => Err(ClientGone),
+            State::Streaming(_) | State::Finished => Ok(()),
+        }
+    }
+
+    /// Whether the client has gone.
+    pub fn client_gone(&self) -> bool {
+        match &self.state {
+            State::Streaming(pipe) => pipe.reader_gone(),
+            State::Gathering { .. } | State::Finished => self.gone.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Whether the response has ended.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished)
+    }
+
+    /// Ends the response. Calls after the first have no effect.
+    pub fn finish(&mut self, ending: Ending) {
+        match mem::replace(&mut self.state, State::Finished) {
+            State::Finished => {}
+            State::Streaming(pipe) => pipe.close(matches!(ending, Ending::Whole | Ending::Failed(Fault::Exit))),
+            State::Gathering { head, body, answer } => {
+                let result = gathered(head, body.freeze(), ending);
+                // The receiver may be gone with its client; then nobody needs the answer.
+                drop(answer.send(result));
+            }
+        }
+    }
+
+    /// Ends the exchange without an answer of PHP's.
+    pub fn fail(mut self, failure: Failure) {
+        if let State::Gathering { answer, .. } = mem::replace(&mut self.state, State::Finished) {
+            drop(answer.send(Err(failure)));
+        }
+    }
+
+    fn stream(&mut self) -> Result<(), ClientGone> {
+        if !matches!(self.state, State::Gathering { .. }) {
+            return Ok(());
+        }
+        let (writer, reader) = pipe(self.limits.pipe);
+        let State::Gathering { head, body, answer } = mem::replace(&mut self.state, State::Streaming(writer)) else {
+            return Ok(());
+        };
+        let response = Response { head: head.unwrap_or_else(plain_head), body: ResponseBody::Stream(reader) };
+        if let State::Streaming(writer) = &self.state {
+            writer.send(body.freeze())?;
+        }
+        answer.send(Ok(response)).map_err(|_| ClientGone)
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let State::Gathering { answer, .. } = mem::replace(&mut self.state, State::Finished) {
+            drop(answer.send(Err(Failure::WorkerLost)));
+        }
+        // A streaming pipe dropped here breaks its body off by itself.
+    }
+}
+
+fn plain_head() -> ResponseHead {
+    ResponseHead { status: 200, headers: Vec::new() }
+}
+
+/// What a response that never left its gathering state amounts to.
+fn gathered(head: Option<ResponseHead>, body: Bytes, ending: Ending) -> Result<Response, Failure> {
+    let mut head = head.unwrap_or_else(plain_head);
+    match ending {
+        Ending::Whole => {}
+        // A script that redirects and exits, or prints and exits, has answered; one that just vanishes has not.
+        Ending::Failed(Fault::Exit) => {
+            if body.is_empty() && head.status == 200 {
+                return Err(Failure::Script(Fault::Exit));
+            }
+        }
+        Ending::Failed(fault) => {
+            // PHP has set status 500 by itself in most cases; an empty page helps nobody, whatever its status.
+            if body.is_empty() {
+                return Err(Failure::Script(fault));
+            }
+            if head.status < 500 {
+                head.status = 500;
+            }
+        }
+    }
+    Ok(Response { head, body: ResponseBody::Full(body) })
+}
+
+impl Awaiting {
+    /// Waits for the response. Cancel-safe in the sense that matters: dropping it marks the client as gone.
+    ///
+    /// # Errors
+    /// The [`Failure`] that stands in for a response.
+    pub async fn response(&mut self) -> Result<Response, Failure> {
+        let answer = (&mut self.answer).await.unwrap_or(Err(Failure::WorkerLost));
+        self.answered = true;
+        answer
+    }
+}
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        // Once a streamed response has been received, the drop of its reader reports a client that leaves.
+        if !self.answered {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(status: u16) -> ResponseHead {
+        ResponseHead { status, headers: Vec::new() }
+    }
+
+    fn answer_of(act: impl FnOnce(&mut Reply)) -> Result<Response, Failure> {
+        let (mut reply, mut awaiting) = channel(ReplyLimits { gather: 8, pipe: 1024 });
+        act(&mut reply);
+        drop(reply);
+        awaiting.answer.try_recv().expect("a dropped reply always answers")
+    }
+
+    #[test]
+    fn gathered_endings() {
+        type Case = (&'static str, u16, &'static [u8], Ending, Result<u16, Failure>);
+        let cases: [Case; 7] = [
+            ("whole", 204, b"", Ending::Whole, Ok(204)),
+            ("exit in silence", 200, b"", Ending::Failed(Fault::Exit), Err(Failure::Script(Fault::Exit))),
+            ("exit after redirect", 302, b"", Ending::Failed(Fault::Exit), Ok(302)),
+            ("exit after output", 200, b"dump", Ending::Failed(Fault::Exit), Ok(200)),
+            ("fatal in silence", 200, b"", Ending::Failed(Fault::Fatal), Err(Failure::Script(Fault::Fatal))),
+            ("fatal with error page", 200, b"oops", Ending::Failed(Fault::Fatal), Ok(500)),
+            ("fatal, own status kept", 503, b"busy", Ending::Failed(Fault::Fatal), Ok(503)),
+        ];
+        for (name, status, body, ending, expected) in cases {
+            let got = answer_of(|reply| {
+                reply.head(head(status));
+                reply.write(body).expect("client is there");
+                reply.finish(ending);
+            });
+            assert_eq!(got.map(|r| r.head.status), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn dropped_reply_is_a_lost_worker() {
+        assert_eq!(answer_of(|_| ()).map(|r| r.head.status), Err(Failure::WorkerLost));
+    }
+
+    #[test]
+    fn streams_beyond_the_limit_and_breaks_off_when_dropped() {
+        let got = answer_of(|reply| {
+            reply.head(head(200));
+            reply.write(b"123456789").expect("client is there");
+        });
+        let Ok(Response { body: ResponseBody::Stream(mut reader), .. }) = got else { panic!("not streamed") };
+        let waker = std::task::Waker::noop();
+        let mut cx = std::task::Context::from_waker(waker);
+        assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Ok(b))) if b == "123456789"));
+        assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Err(_)))));
+    }
+
+    #[test]
+    fn writer_learns_that_the_client_left() {
+        let (mut reply, awaiting) = channel(ReplyLimits { gather: 8, pipe: 16 });
+        drop(awaiting);
+        assert_eq!(reply.write(b"x"), Err(ClientGone));
+    }
+}

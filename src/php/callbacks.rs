@@ -1,0 +1,153 @@
+//! Every function that C may call. Each is a leaf (I2): it moves bytes and returns a code.
+//!
+//! All are written with [`leaf!`], which turns the host pointer into a reference, keeps panics inside, and checks the
+//! signature against the type that bindgen derived from `ext/sc_shim.h`.
+
+use std::ffi::{c_char, c_void};
+use std::panic::catch_unwind;
+
+use bytes::Bytes;
+
+use super::host::Host;
+use super::panic::guard;
+use super::view;
+use crate::job::{ClientGone, Ending, Fault, ResponseHead};
+use crate::sys;
+use crate::telemetry::events::PhpLog;
+use crate::telemetry::{Level, Place};
+
+/// `leaf! { name: sc_type, (argument: type, ...) -> result = fallback, |host| body }`
+macro_rules! leaf {
+    ($name:ident: $shape:ident, ($($argument:ident: $type:ty),*) -> $result:ty = $fallback:expr, |$host:ident| $body:expr) => {
+        const _: sys::$shape = Some($name);
+
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) -> $result {
+            // SAFETY: I3: C hands back the pointer that `PhpThread::attach` gave it, on the same thread, and nobody else
+            // holds a reference to the host while C runs.
+            let host: &mut Host<'_> = unsafe { &mut *host.cast() };
+            guard(host, $fallback, |$host| $body)
+        }
+    };
+}
+
+leaf! { sc_on_next: sc_on_next_fn, (request: *mut *const sys::sc_request) -> sys::sc_next = sys::sc_next::SC_NEXT_STOP,
+    |host| match host.next() {
+        Some(next) => {
+            // SAFETY: I4: C passes the address of a local variable.
+            unsafe { *request = next };
+            sys::sc_next::SC_NEXT_REQUEST
+        }
+        None => sys::sc_next::SC_NEXT_STOP,
+    }
+}
+
+leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host| {
+    // SAFETY: I4: a local variable of C's.
+    let head = unsafe { &*head };
+    // SAFETY: I4: the pairs it points to are C's own for the duration of the call.
+    let head = unsafe { response_head(head) };
+    if let Some(exchange) = host.exchange() {
+        exchange.reply.head(head);
+    }
+} }
+
+leaf! { sc_on_write: sc_on_write_fn, (data: *const c_char, len: usize) -> sys::sc_io = sys::sc_io::SC_IO_CLIENT_GONE, |host| {
+    // SAFETY: I4: PHP's output buffer, valid for the call.
+    let data = unsafe { view::bytes(sys::sc_text { data, len }) };
+    host.exchange().map_or(sys::sc_io::SC_IO_OK, |exchange| io(exchange.reply.write(data)))
+} }
+
+leaf! { sc_on_flush: sc_on_flush_fn, () -> sys::sc_io = sys::sc_io::SC_IO_CLIENT_GONE,
+    |host| host.exchange().map_or(sys::sc_io::SC_IO_OK, |exchange| io(exchange.reply.flush()))
+}
+
+leaf! { sc_on_finish: sc_on_finish_fn, (ending: sys::sc_ending) -> () = (), |host| {
+    if let Some(exchange) = host.exchange() {
+        exchange.reply.finish(ending_of(ending));
+        host.responded();
+    }
+} }
+
+leaf! { sc_on_read_body: sc_on_read_body_fn, (into: *mut c_char, len: usize) -> usize = 0, |host| {
+    // SAFETY: I4: a buffer of C's with room for `len` bytes. It may be uninitialised, so it is zeroed before it is a slice.
+    unsafe { into.write_bytes(0, len) };
+    // SAFETY: I4: initialised just now.
+    let into = unsafe { std::slice::from_raw_parts_mut(into.cast::<u8>(), len) };
+    // A file that cannot be read any more ends the body early; PHP compares lengths itself.
+    host.exchange().and_then(|exchange| exchange.body.read(into).ok()).unwrap_or(0)
+} }
+
+leaf! { sc_on_client_gone: sc_on_client_gone_fn, () -> bool = true,
+    |host| host.exchange().is_some_and(|exchange| exchange.reply.client_gone())
+}
+
+const _: sys::sc_on_log_fn = Some(sc_on_log);
+
+/// Not a [`leaf!`]: PHP also logs while it starts, before any thread has a host.
+#[unsafe(no_mangle)]
+extern "C" fn sc_on_log(host: *mut c_void, level: i32, message: sys::sc_text, context: sys::sc_text) {
+    // SAFETY: I4: valid for the call.
+    let message = unsafe { view::bytes(message) };
+    // SAFETY: I4: valid for the call.
+    let context = unsafe { view::bytes(context) };
+    let level = Level::from_php_log(level.into());
+    let message = String::from_utf8_lossy(message);
+    let message = message.trim_end();
+    let context = String::from_utf8_lossy(context);
+    let context = (!context.is_empty()).then_some(&*context);
+    // SAFETY: I3, as in `leaf!`; the pointer is null while the engine starts.
+    let host: Option<&mut Host<'_>> = unsafe { host.cast::<Host<'_>>().as_mut() };
+    match host {
+        Some(host) => guard(host, (), |host| {
+            if level == Level::Error {
+                host.note_error(message);
+            }
+            let request_id = host.request_id();
+            let identity = host.identity();
+            let place = Place { pool: &identity.pool, slot: identity.slot, incarnation: identity.incarnation };
+            PhpLog { level, message, context, place: Some(place), request_id: request_id.as_deref() }.emit();
+        }),
+        None => {
+            // Without a host there is nowhere to park a panic; losing the record is all that can be done.
+            drop(catch_unwind(|| PhpLog { level, message, context, place: None, request_id: None }.emit()));
+        }
+    }
+}
+
+fn io(result: Result<(), ClientGone>) -> sys::sc_io {
+    match result {
+        Ok(()) => sys::sc_io::SC_IO_OK,
+        Err(ClientGone) => sys::sc_io::SC_IO_CLIENT_GONE,
+    }
+}
+
+fn ending_of(ending: sys::sc_ending) -> Ending {
+    match ending {
+        sys::sc_ending::SC_ENDING_WHOLE => Ending::Whole,
+        sys::sc_ending::SC_ENDING_UNCAUGHT => Ending::Failed(Fault::Uncaught),
+        sys::sc_ending::SC_ENDING_FATAL => Ending::Failed(Fault::Fatal),
+        sys::sc_ending::SC_ENDING_EXIT => Ending::Failed(Fault::Exit),
+    }
+}
+
+/// Copies a head.
+///
+/// # Safety
+/// I4: `head.headers` must point to `head.header_count` valid pairs.
+unsafe fn response_head(head: &sys::sc_head) -> ResponseHead {
+    let pairs = if head.header_count == 0 {
+        &[]
+    } else {
+        // SAFETY: I4, passed on to the caller.
+        unsafe { std::slice::from_raw_parts(head.headers, head.header_count) }
+    };
+    let copy = |text| {
+        // SAFETY: I4, as above.
+        Bytes::copy_from_slice(unsafe { view::bytes(text) })
+    };
+    ResponseHead {
+        status: head.status,
+        headers: pairs.iter().map(|pair| (copy(pair.name), copy(pair.value))).collect(),
+    }
+}

@@ -1,0 +1,177 @@
+//! The engine: one per process.
+
+use std::ffi::{CString, NulError, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+
+use super::{classes, view};
+use crate::sys;
+
+/// What the engine is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// ini settings that win over every php.ini.
+    pub ini: Vec<(String, String)>,
+    /// The environment that PHP code sees, in addition to nothing: pass the process environment explicitly.
+    pub env: Vec<(OsString, OsString)>,
+    /// `SERVER_SOFTWARE`.
+    pub server_software: String,
+    /// This executable, for `PHP_BINARY`.
+    pub executable: PathBuf,
+}
+
+/// ini values that a php.ini may change. PHP's own default would show errors, with paths, to every client.
+const INI_DEFAULTS: &[(&str, &str)] = &[
+    ("display_errors", "0"),
+    ("display_startup_errors", "0"),
+    ("log_errors", "1"),
+    ("html_errors", "0"),
+    ("expose_php", "0"),
+];
+
+/// ini values that nothing may change: a request's query string must never become `$argv`.
+const INI_FORCED: &[(&str, &str)] = &[("register_argc_argv", "0")];
+
+/// Why the engine did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A text holds a NUL byte, which C cannot carry.
+    #[error("a setting or environment value for PHP contains a NUL byte")]
+    Nul(#[from] NulError),
+    /// A line break in an ini value would start another setting.
+    #[error("the ini setting {0:?} contains a line break")]
+    LineBreak(String),
+    /// Rust and C were not built from the same tree.
+    #[error("the C shim has another ABI number than this executable expects; rebuild with `cargo clean`")]
+    Abi,
+    /// A second engine in one process.
+    #[error("the PHP engine runs already")]
+    Twice,
+    /// PHP refused; its own words are in the log.
+    #[error("PHP could not start its modules; the log above says which one failed")]
+    Modules,
+}
+
+/// Why the engine was not stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// A PHP thread still runs; freeing the engine under it would be fatal, so the process ends without.
+    #[error("a PHP thread is still attached")]
+    InUse,
+    /// Module shutdown belongs on the thread that started the modules.
+    #[error("the engine must be stopped on the thread that started it")]
+    OtherThread,
+}
+
+/// The running engine. Threads that run PHP hold a clone of the `Arc`.
+#[derive(Debug)]
+pub struct Engine {
+    started_on: ThreadId,
+    // Kept for C (I7).
+    _ini: CString,
+    _executable: CString,
+    _classes: classes::Table,
+}
+
+impl Engine {
+    /// Starts PHP on the calling thread, which must be the one that calls [`Engine::stop`].
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub fn start(config: &Config) -> Result<Arc<Self>, StartError> {
+        let ini = ini_lines(&config.ini)?;
+        let executable = CString::new(config.executable.as_os_str().as_bytes())?;
+        let software = CString::new(config.server_software.as_bytes())?;
+        let env = texts(config.env.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))?;
+        let env_pairs = pairs(&env);
+        let defaults = texts(INI_DEFAULTS.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))?;
+        let default_pairs = pairs(&defaults);
+        let classes = classes::Table::new();
+        let raw = sys::sc_engine_config {
+            abi: sys::SC_ABI,
+            ini_entries: ini.as_ptr(),
+            ini_defaults: default_pairs.as_ptr(),
+            ini_default_count: default_pairs.len(),
+            env: env_pairs.as_ptr(),
+            env_count: env_pairs.len(),
+            classes: classes.as_ptr(),
+            class_count: classes.len(),
+            server_software: view::text(software.as_bytes()),
+            executable: executable.as_ptr(),
+        };
+        // SAFETY: I1, I6: one call per process is enforced by C (SC_START_TWICE). I7: what C keeps moves into the Engine;
+        // the rest is copied before the call returns.
+        let status = unsafe { sys::sc_engine_start(&raw const raw) };
+        match status {
+            sys::sc_start::SC_START_OK => Ok(Arc::new(Self {
+                started_on: thread::current().id(),
+                _ini: ini,
+                _executable: executable,
+                _classes: classes,
+            })),
+            sys::sc_start::SC_START_ABI => Err(StartError::Abi),
+            sys::sc_start::SC_START_TWICE => Err(StartError::Twice),
+            sys::sc_start::SC_START_MODULES => Err(StartError::Modules),
+        }
+    }
+
+    /// Stops PHP: extensions get their module shutdown.
+    ///
+    /// # Errors
+    /// [`StopError::InUse`] while a PHP thread lives. The process may then end without stopping the engine.
+    pub fn stop(self: Arc<Self>) -> Result<(), StopError> {
+        let engine = Arc::try_unwrap(self).map_err(|_| StopError::InUse)?;
+        if engine.started_on != thread::current().id() {
+            return Err(StopError::OtherThread);
+        }
+        // SAFETY: I1, I6: this was the last handle, so no thread is attached.
+        unsafe { sys::sc_engine_stop() };
+        Ok(())
+    }
+}
+
+fn ini_lines(settings: &[(String, String)]) -> Result<CString, StartError> {
+    let mut lines = String::new();
+    let forced = INI_FORCED.iter().map(|(name, value)| (*name, *value));
+    for (name, value) in settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).chain(forced) {
+        if name.contains(['\n', '\r', '=']) || value.contains(['\n', '\r']) {
+            return Err(StartError::LineBreak(name.to_owned()));
+        }
+        // Quoted, because ini syntax gives meaning to ; | & ! and others.
+        lines.push_str(&format!("{name}=\"{}\"\n", value.replace('\\', "\\\\").replace('"', "\\\"")));
+    }
+    Ok(CString::new(lines)?)
+}
+
+/// Owned, NUL-terminated texts.
+type Texts = Vec<(CString, CString)>;
+
+pub(super) fn texts<'a>(items: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> Result<Texts, NulError> {
+    items.map(|(name, value)| Ok((CString::new(name)?, CString::new(value)?))).collect()
+}
+
+pub(super) fn pairs(texts: &Texts) -> Vec<sys::sc_pair> {
+    texts
+        .iter()
+        .map(|(name, value)| sys::sc_pair { name: view::text(name.as_bytes()), value: view::text(value.as_bytes()) })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ini_lines_are_quoted_and_end_with_the_forced_ones() {
+        let lines = ini_lines(&[("error_log".into(), "a;b".into())]).expect("valid");
+        assert_eq!(lines.to_str().expect("text"), "error_log=\"a;b\"\nregister_argc_argv=\"0\"\n");
+    }
+
+    #[test]
+    fn ini_lines_cannot_smuggle_a_setting() {
+        assert!(matches!(ini_lines(&[("a".into(), "1\nb=2".into())]), Err(StartError::LineBreak(_))));
+        assert!(matches!(ini_lines(&[("a=1\nb".into(), "2".into())]), Err(StartError::LineBreak(_))));
+    }
+}

@@ -1,0 +1,105 @@
+//! An operating-system thread attached to the engine.
+
+use std::ffi::{CStr, CString};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use super::engine::Engine;
+use super::host::Host;
+use super::request::RequestScope;
+use super::view;
+use crate::job::{Exchange, Seat};
+use crate::sys;
+
+/// The engine could not give this thread a context: out of memory.
+#[derive(Debug, thiserror::Error)]
+#[error("no memory for a PHP thread context")]
+pub(super) struct AttachError;
+
+/// How a thread presents itself to PHP.
+pub(super) struct Role<'a> {
+    /// Whether its script may loop over requests.
+    pub(super) loops: bool,
+    /// Environment additions while a worker script boots (I7: outlives the thread's attachment).
+    pub(super) boot_env: &'a [sys::sc_pair],
+}
+
+/// A thread that may run PHP. Neither `Send` nor `Sync` (I5).
+pub(super) struct PhpThread<'s> {
+    /// From `Box::into_raw`; C holds a copy of the pointer. Not a `Box`, because moving one would claim unique access (I3).
+    host: *mut Host<'s>,
+    _worker: Box<sys::sc_worker>,
+    _pool: CString,
+    _engine: Arc<Engine>,
+    _not_send: PhantomData<*mut ()>,
+}
+
+impl<'s> PhpThread<'s> {
+    /// Attaches the calling thread.
+    pub(super) fn attach(engine: &Arc<Engine>, seat: &'s mut dyn Seat, role: &Role<'s>) -> Result<Self, AttachError> {
+        let identity = seat.identity();
+        let pool = CString::new(identity.pool.as_bytes()).unwrap_or_default();
+        let worker = Box::new(sys::sc_worker {
+            pool: view::text(pool.as_bytes()),
+            slot: identity.slot,
+            incarnation: identity.incarnation,
+            loops: role.loops,
+            boot_env: role.boot_env.as_ptr(),
+            boot_env_count: role.boot_env.len(),
+        });
+        let host = Box::into_raw(Box::new(Host::new(seat)));
+        // SAFETY: I1, I5, I7: worker and pool live in the PhpThread, boot_env for 's.
+        if unsafe { sys::sc_thread_attach(host.cast(), &raw const *worker) } {
+            return Ok(Self {
+                host,
+                _worker: worker,
+                _pool: pool,
+                _engine: Arc::clone(engine),
+                _not_send: PhantomData,
+            });
+        }
+        // SAFETY: I3: C has not kept the pointer, since it refused.
+        drop(unsafe { Box::from_raw(host) });
+        Err(AttachError)
+    }
+
+    /// The host, between `sc_*` calls.
+    pub(super) fn host(&mut self) -> &mut Host<'s> {
+        // SAFETY: I3: no sc_* call is in progress, because each borrows the thread mutably.
+        unsafe { &mut *self.host }
+    }
+
+    /// Begins the run of a worker script, which fetches its requests itself.
+    pub(super) fn begin_worker(&mut self) -> Option<RequestScope<'_, 's>> {
+        RequestScope::begin(self, std::ptr::null())
+    }
+
+    /// Begins the run of a script that serves one request.
+    pub(super) fn begin_request(&mut self, exchange: Box<Exchange>) -> Option<RequestScope<'_, 's>> {
+        let request = self.host().adopt(exchange);
+        RequestScope::begin(self, request)
+    }
+}
+
+impl Drop for PhpThread<'_> {
+    fn drop(&mut self) {
+        // SAFETY: I1, I5: the last engine call of this thread.
+        unsafe { sys::sc_thread_detach() };
+        // SAFETY: I3: C has forgotten the pointer.
+        drop(unsafe { Box::from_raw(self.host) });
+    }
+}
+
+/// A script's path as C wants it.
+pub(super) fn c_path(path: &std::path::Path) -> Option<CString> {
+    use std::os::unix::ffi::OsStrExt;
+    CString::new(path.as_os_str().as_bytes()).ok()
+}
+
+/// A script's path inside a request's buffer.
+pub(super) fn c_bytes(bytes: &[u8]) -> Option<CString> {
+    CString::new(bytes).ok()
+}
+
+/// Shorthand for the type that a scope runs.
+pub(super) type ScriptPath = CStr;

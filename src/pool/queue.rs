@@ -1,0 +1,248 @@
+//! Admission: who waits for whom.
+//!
+//! One desk per pool, behind one lock that is held for a few instructions. It knows the idle workers, last come first
+//! taken, and the waiting requests, first come first served. One invariant makes it fair: as long as anybody waits,
+//! nobody is idle; so a newcomer that finds an idle worker has overtaken no one.
+//!
+//! The desk moves exchanges and never drops one: dropping closes files and wakes tasks, which is no work for a lock.
+
+#![forbid(unsafe_code)]
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::job::Exchange;
+use crate::telemetry::Rejection;
+
+/// Deadline that stands in for one the clock cannot express: a year from now.
+const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// What the pool still takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Intake {
+    /// New requests.
+    Open,
+    /// Only requests that waited already.
+    Draining,
+    /// Nothing.
+    Closed,
+}
+
+/// What became of a new request.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// This idle slot is its own now; the exchange has to be posted there.
+    Dispatch(u32, Box<Exchange>),
+    /// It waits under this number.
+    Queued { id: u64, deadline: Instant },
+    /// It is turned away.
+    Refused(Rejection, Box<Exchange>),
+}
+
+/// What a worker at its loop boundary does next.
+#[derive(Debug)]
+pub(super) enum Turn {
+    /// Serve a request that has waited.
+    Serve(Box<Exchange>),
+    /// Wait at the mailbox; the slot is listed as idle.
+    Wait,
+    /// Leave the loop.
+    Leave,
+}
+
+/// A place in the queue.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    id: u64,
+    deadline: Instant,
+    pub(super) exchange: Box<Exchange>,
+}
+
+/// The state behind the lock.
+#[derive(Debug)]
+pub(super) struct Desk {
+    intake: Intake,
+    idle: Vec<u32>,
+    waiting: VecDeque<Waiting>,
+    next_id: u64,
+    max_queue: usize,
+}
+
+impl Desk {
+    pub(super) fn new(workers: u32, max_queue: usize) -> Self {
+        let idle = Vec::with_capacity(workers as usize);
+        Self { intake: Intake::Open, idle, waiting: VecDeque::new(), next_id: 0, max_queue }
+    }
+
+    /// Takes a new request.
+    pub(super) fn admit(&mut self, exchange: Box<Exchange>, queue_timeout: Duration) -> Admission {
+        if self.intake != Intake::Open {
+            return Admission::Refused(Rejection::Draining, exchange);
+        }
+        if let Some(slot) = self.idle.pop() {
+            debug_assert!(self.waiting.is_empty(), "nobody is idle while somebody waits");
+            return Admission::Dispatch(slot, exchange);
+        }
+        if self.waiting.len() >= self.max_queue {
+            return Admission::Refused(Rejection::QueueFull, exchange);
+        }
+        let now = Instant::now();
+        let deadline = now.checked_add(queue_timeout).unwrap_or(now + FAR);
+        let id = self.next_id;
+        self.next_id += 1;
+        self.waiting.push_back(Waiting { id, deadline, exchange });
+        Admission::Queued { id, deadline }
+    }
+
+    /// Gives a clean worker the request that has waited longest. Those whose deadline has passed are put into `stale`
+    /// for the caller to reject: a timer that is late under load must not let an old request run.
+    pub(super) fn turn(&mut self, slot: u32, stale: &mut Vec<Waiting>) -> Turn {
+        if !self.waiting.is_empty() {
+            let now = Instant::now();
+            while let Some(waiting) = self.waiting.pop_front() {
+                if waiting.deadline > now {
+                    return Turn::Serve(waiting.exchange);
+                }
+                stale.push(waiting);
+            }
+        }
+        if self.intake != Intake::Open {
+            return Turn::Leave;
+        }
+        self.idle.push(slot);
+        Turn::Wait
+    }
+
+    /// Takes a waiting request out of the queue; `None` if a worker has it already.
+    pub(super) fn withdraw(&mut self, id: u64) -> Option<Box<Exchange>> {
+        // Numbers only grow and the queue keeps their order.
+        let index = self.waiting.binary_search_by_key(&id, |waiting| waiting.id).ok()?;
+        self.waiting.remove(index).map(|waiting| waiting.exchange)
+    }
+
+    /// Refuses new requests from now on and gives out the idle slots, which have to be told to leave.
+    pub(super) fn drain(&mut self) -> Vec<u32> {
+        if self.intake == Intake::Open {
+            self.intake = Intake::Draining;
+        }
+        std::mem::take(&mut self.idle)
+    }
+
+    /// Ends the wait of all requests and gives them out, which have to be failed.
+    pub(super) fn close(&mut self) -> VecDeque<Waiting> {
+        self.intake = Intake::Closed;
+        std::mem::take(&mut self.waiting)
+    }
+
+    /// Whether a worker that has ended should be replaced.
+    pub(super) fn wants_workers(&self) -> bool {
+        match self.intake {
+            Intake::Open => true,
+            Intake::Draining => !self.waiting.is_empty(),
+            Intake::Closed => false,
+        }
+    }
+
+    /// What is taken on.
+    pub(super) fn intake(&self) -> Intake {
+        self.intake
+    }
+
+    /// Number of idle slots.
+    pub(super) fn available(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// Number of waiting requests.
+    pub(super) fn depth(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pool::fake::{exchange, path_of};
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    fn queued(desk: &mut Desk, path: &str, timeout: Duration) -> u64 {
+        match desk.admit(exchange(path), timeout) {
+            Admission::Queued { id, .. } => id,
+            other => panic!("{path} not queued: {other:?}"),
+        }
+    }
+
+    fn served(desk: &mut Desk) -> Option<String> {
+        match desk.turn(0, &mut Vec::new()) {
+            Turn::Serve(exchange) => Some(path_of(&exchange.request)),
+            Turn::Wait | Turn::Leave => None,
+        }
+    }
+
+    #[test]
+    fn idle_workers_are_taken_last_in_first_out() {
+        let mut desk = Desk::new(3, 10);
+        for slot in [1, 0, 2] {
+            assert!(matches!(desk.turn(slot, &mut Vec::new()), Turn::Wait));
+        }
+        for expected in [2, 0, 1] {
+            assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(slot, _) if slot == expected));
+        }
+        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Queued { .. }));
+    }
+
+    #[test]
+    fn waiting_requests_are_served_in_order_without_those_withdrawn() {
+        let mut desk = Desk::new(1, 10);
+        let ids: Vec<u64> = ["/a", "/b", "/c", "/d"].into_iter().map(|path| queued(&mut desk, path, LONG)).collect();
+        assert_eq!(path_of(&desk.withdraw(ids[1]).expect("waits").request), "/b");
+        assert!(desk.withdraw(ids[1]).is_none(), "only once");
+        assert_eq!(served(&mut desk).as_deref(), Some("/a"));
+        assert!(desk.withdraw(ids[0]).is_none(), "a worker has it");
+        assert_eq!(served(&mut desk).as_deref(), Some("/c"));
+        assert_eq!(served(&mut desk).as_deref(), Some("/d"));
+        assert_eq!(served(&mut desk), None);
+    }
+
+    #[test]
+    fn stale_requests_reach_no_worker() {
+        let mut desk = Desk::new(1, 10);
+        queued(&mut desk, "/late", Duration::ZERO);
+        queued(&mut desk, "/later", Duration::ZERO);
+        queued(&mut desk, "/good", LONG);
+        let mut stale = Vec::new();
+        assert!(matches!(desk.turn(0, &mut stale), Turn::Serve(e) if path_of(&e.request) == "/good"));
+        let stale: Vec<String> = stale.iter().map(|waiting| path_of(&waiting.exchange.request)).collect();
+        assert_eq!(stale, ["/late", "/later"]);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_counts_only_those_who_wait() {
+        let mut desk = Desk::new(1, 0);
+        assert!(matches!(desk.turn(0, &mut Vec::new()), Turn::Wait));
+        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(0, _)));
+        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Refused(Rejection::QueueFull, _)));
+    }
+
+    #[test]
+    fn drain_serves_what_waits_and_close_does_not() {
+        let mut desk = Desk::new(2, 10);
+        queued(&mut desk, "/a", LONG);
+        queued(&mut desk, "/b", LONG);
+        assert!(desk.drain().is_empty());
+        assert!(desk.wants_workers());
+        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Refused(Rejection::Draining, _)));
+        assert_eq!(served(&mut desk).as_deref(), Some("/a"));
+        assert_eq!(desk.close().len(), 1);
+        assert!(!desk.wants_workers());
+        assert!(desk.drain().is_empty());
+        assert_eq!(desk.intake(), Intake::Closed, "a later drain does not open it again");
+        assert!(matches!(desk.turn(0, &mut Vec::new()), Turn::Leave));
+    }
+
+    #[test]
+    fn a_timeout_beyond_the_clock_is_no_panic() {
+        queued(&mut Desk::new(1, 1), "/", Duration::MAX);
+    }
+}

@@ -1,0 +1,8 @@
+//! The pool with a fake runtime: real threads, real channels, no PHP.
+
+#![forbid(unsafe_code)]
+
+mod admission;
+mod life;
+mod stop;
+mod stress;

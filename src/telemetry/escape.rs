@@ -1,0 +1,84 @@
+//! Values in log lines. One record is one line, whatever a value holds: an attacker who controls a message must be able
+//! neither to forge a record nor to send commands to the terminal that shows it.
+
+#![forbid(unsafe_code)]
+
+use std::fmt::{self, Write};
+
+/// Characters that could end a line or steer a terminal: C0, DEL, C1, Unicode's line ends and its direction overrides.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Writes a value of the text format: as it is if it is one plain word, else in double quotes with escapes as in Rust.
+pub(super) fn text(out: &mut impl Write, value: &str) -> fmt::Result {
+    let plain = |c: char| !is_unsafe(c) && !matches!(c, ' ' | '"' | '=' | '\\');
+    if !value.is_empty() && value.chars().all(plain) {
+        return out.write_str(value);
+    }
+    out.write_char('"')?;
+    for c in value.chars() {
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            c if is_unsafe(c) => write!(out, "{}", c.escape_default())?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char('"')
+}
+
+/// Writes a JSON string (RFC 8259 section 7); beyond what JSON demands, everything that steers a terminal is escaped too.
+pub(super) fn json(out: &mut impl Write, value: &str) -> fmt::Result {
+    out.write_char('"')?;
+    for c in value.chars() {
+        match c {
+            '"' => out.write_str("\\\"")?,
+            '\\' => out.write_str("\\\\")?,
+            '\n' => out.write_str("\\n")?,
+            '\r' => out.write_str("\\r")?,
+            '\t' => out.write_str("\\t")?,
+            // All of them lie in the basic plane: four digits are enough.
+            c if is_unsafe(c) => write!(out, "\\u{:04x}", u32::from(c))?,
+            c => out.write_char(c)?,
+        }
+    }
+    out.write_char('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str = "a\r\n2026-01-01 ERROR forged=\"1\" \u{1b}[2J \u{9b}2J \u{202e}\u{2028}\u{0}\\ é";
+
+    #[test]
+    fn text_values() {
+        let cases = [
+            ("plain", "plain"),
+            ("é/ü?x", "é/ü?x"),
+            ("", "\"\""),
+            ("two words", "\"two words\""),
+            ("a=b", "\"a=b\""),
+            ("say \"x\"", "\"say \\\"x\\\"\""),
+            ("line\nbreak", "\"line\\nbreak\""),
+            ("\u{1b}[0m", "\"\\u{1b}[0m\""),
+        ];
+        for (value, expected) in cases {
+            let mut out = String::new();
+            text(&mut out, value).expect("writing to a string");
+            assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn nothing_steers_a_terminal() {
+        let (mut plain, mut quoted) = (String::new(), String::new());
+        text(&mut plain, HOSTILE).expect("writing to a string");
+        json(&mut quoted, HOSTILE).expect("writing to a string");
+        assert!(!plain.chars().any(is_unsafe), "{plain:?}");
+        assert!(!quoted.chars().any(is_unsafe), "{quoted:?}");
+        assert_eq!(serde_json::from_str::<String>(&quoted).expect("valid JSON"), HOSTILE);
+    }
+}

@@ -1,0 +1,33 @@
+//! Every event the server reports, one type each. `emit` is the only way to report it.
+//!
+//! Names and fields are public (contract section 8): time, level and process id are added by the formatter. Durations are
+//! whole milliseconds and say so in their field's name.
+
+#![forbid(unsafe_code)]
+
+mod macros;
+mod request;
+mod server;
+mod worker;
+
+use std::time::Duration;
+
+pub use request::{Access, PhpLog, RequestFailed, RequestRejected};
+pub use server::{ServerDrain, ServerReady, ServerStart, ServerStop};
+pub use worker::{IllegalTransition, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle};
+
+/// Which incarnation of which worker an event is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place<'a> {
+    /// The pool's name.
+    pub pool: &'a str,
+    /// Place in the pool, 0-based.
+    pub slot: u32,
+    /// Incarnation of that slot, counting from 1.
+    pub incarnation: u64,
+}
+
+/// Whole milliseconds, for fields named `*_ms`.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,153 @@
+//! Events of single requests, and what PHP logs while it serves them.
+
+#![forbid(unsafe_code)]
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::macros::emit_at;
+use super::{Place, millis};
+use crate::telemetry::{ACCESS_TARGET, Level, Rejection};
+
+/// Longest message of PHP that is logged whole, in bytes: an exception with a dump in its message must not become a line
+/// that log collectors refuse (16 KiB is the limit of Docker's and containerd's log drivers).
+const MAX_MESSAGE_BYTES: usize = 15 * 1024;
+
+/// `request.rejected`: a request was turned away before it reached PHP.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestRejected<'a> {
+    /// The pool that had no room.
+    pub pool: &'a str,
+    /// The request.
+    pub request_id: &'a str,
+    /// Why.
+    pub cause: Rejection,
+    /// Time since the request had been read.
+    pub waited: Duration,
+}
+
+impl RequestRejected<'_> {
+    /// Reports it, as loud as its cause.
+    pub fn emit(&self) {
+        let (pool, request_id, cause) = (self.pool, self.request_id, self.cause.label());
+        let waited_ms = millis(self.waited);
+        emit_at!(self.cause.level(), event = "request.rejected", pool, request_id, cause, waited_ms);
+    }
+}
+
+/// `request.failed`: PHP had the request and there is no response of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct RequestFailed<'a> {
+    /// The request.
+    pub request_id: &'a str,
+    /// Request method.
+    pub method: &'a str,
+    /// Path without query.
+    pub path: &'a str,
+    /// The error code the client gets, such as `worker_lost`.
+    pub cause: &'a str,
+    /// The status the client gets.
+    pub status: u16,
+}
+
+impl RequestFailed<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(
+            event = "request.failed",
+            request_id = self.request_id,
+            method = self.method,
+            path = self.path,
+            cause = self.cause,
+            status = self.status,
+        );
+    }
+}
+
+/// `access`: one line per request, whatever `log.level` is. The query is not logged: it may hold secrets.
+#[derive(Debug, Clone, Copy)]
+pub struct Access<'a> {
+    /// The request.
+    pub request_id: &'a str,
+    /// The client's address.
+    pub remote: &'a str,
+    /// Request method.
+    pub method: &'a str,
+    /// Path without query.
+    pub path: &'a str,
+    /// Protocol, such as `HTTP/1.1`.
+    pub protocol: &'a str,
+    /// Status of the response.
+    pub status: u16,
+    /// Body bytes sent.
+    pub bytes: u64,
+    /// From the request's head to the response's last byte.
+    pub duration: Duration,
+}
+
+impl Access<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::info!(
+            target: ACCESS_TARGET,
+            event = "access",
+            request_id = self.request_id,
+            remote = self.remote,
+            method = self.method,
+            path = self.path,
+            protocol = self.protocol,
+            status = self.status,
+            bytes = self.bytes,
+            duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
+        );
+    }
+}
+
+/// `php.log`: a message of PHP's own, from the engine's error log or `supercharger_log()`.
+#[derive(Debug, Clone, Copy)]
+pub struct PhpLog<'a> {
+    /// Severity.
+    pub level: Level,
+    /// The message; cut if it is longer than 15 KiB.
+    pub message: &'a str,
+    /// JSON text of the context array, if one was given; not cut, since half a JSON text is none.
+    pub context: Option<&'a str>,
+    /// The worker, if the message comes from one.
+    pub place: Option<Place<'a>>,
+    /// The request, if there is one.
+    pub request_id: Option<&'a str>,
+}
+
+impl PhpLog<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let message = &*shortened(self.message);
+        let pool = self.place.map(|place| place.pool);
+        let slot = self.place.map(|place| place.slot);
+        let incarnation = self.place.map(|place| place.incarnation);
+        let (request_id, context) = (self.request_id, self.context);
+        emit_at!(self.level, event = "php.log", pool, slot, incarnation, request_id, message, context);
+    }
+}
+
+/// The message, cut between characters if it is too long.
+fn shortened(message: &str) -> Cow<'_, str> {
+    if message.len() <= MAX_MESSAGE_BYTES {
+        return Cow::Borrowed(message);
+    }
+    let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
+    Cow::Owned(format!("{} [{} bytes cut]", &message[..end], message.len() - end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_messages_are_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        let long = "é".repeat(MAX_MESSAGE_BYTES);
+        let cut = shortened(&format!("x{long}")).into_owned();
+        assert!(cut.ends_with(&format!("é [{} bytes cut]", MAX_MESSAGE_BYTES + 2)), "{}", &cut[cut.len() - 40..]);
+    }
+}

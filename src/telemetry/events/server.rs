@@ -1,0 +1,98 @@
+//! Events of the process as a whole.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::millis;
+
+/// `server.start`: the listeners are bound and the workers are about to boot.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerStart<'a> {
+    /// Version of this program.
+    pub version: &'a str,
+    /// Version of the linked PHP.
+    pub php: &'a str,
+    /// `worker` or `classic`.
+    pub mode: &'a str,
+    /// Addresses, separated by commas.
+    pub listen: &'a str,
+    /// Number of workers over all pools.
+    pub workers: u32,
+}
+
+impl ServerStart<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::info!(
+            event = "server.start",
+            version = self.version,
+            php = self.php,
+            mode = self.mode,
+            listen = self.listen,
+            workers = self.workers,
+        );
+    }
+}
+
+/// `server.ready`: the first boots are over and requests are served.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerReady {
+    /// Workers that reached their loop.
+    pub ready: u32,
+    /// Workers that are configured.
+    pub workers: u32,
+    /// Time since the start of the process.
+    pub startup: Duration,
+}
+
+impl ServerReady {
+    /// Reports it; louder if some workers did not boot.
+    pub fn emit(&self) {
+        let (ready, workers, startup_ms) = (self.ready, self.workers, millis(self.startup));
+        if ready < workers {
+            tracing::warn!(event = "server.ready", ready, workers, startup_ms);
+        } else {
+            tracing::info!(event = "server.ready", ready, workers, startup_ms);
+        }
+    }
+}
+
+/// `server.drain`: no new work is taken; what runs may finish.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerDrain<'a> {
+    /// What asked for it: a signal's name or `admin`.
+    pub trigger: &'a str,
+    /// How long running requests are waited for.
+    pub timeout: Duration,
+}
+
+impl ServerDrain<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::info!(event = "server.drain", trigger = self.trigger, timeout_ms = millis(self.timeout));
+    }
+}
+
+/// `server.stop`: the last line of a process.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerStop {
+    /// Exit code of the process.
+    pub exit_code: u8,
+    /// Worker threads that did not end in time.
+    pub workers_left: u32,
+    /// Life of the process.
+    pub uptime: Duration,
+}
+
+impl ServerStop {
+    /// Reports it; louder if threads had to be left behind.
+    pub fn emit(&self) {
+        let (exit_code, workers_left, uptime_ms) = (self.exit_code, self.workers_left, millis(self.uptime));
+        if workers_left > 0 {
+            tracing::warn!(event = "server.stop", exit_code, workers_left, uptime_ms);
+        } else {
+            tracing::info!(event = "server.stop", exit_code, workers_left, uptime_ms);
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Events of the workers.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use super::macros::emit_at;
+use super::{Place, millis};
+use crate::telemetry::RecycleReason;
+
+/// `worker.boot`: an incarnation has reached its loop for the first time.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerBoot<'a> {
+    /// Which one.
+    pub place: Place<'a>,
+    /// From the start of its thread to its loop.
+    pub boot: Duration,
+}
+
+impl WorkerBoot<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        tracing::info!(event = "worker.boot", pool, slot, incarnation, boot_ms = millis(self.boot));
+    }
+}
+
+/// `worker.boot_failed`: an incarnation ended before it reached its loop.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerBootFailed<'a> {
+    /// Which one.
+    pub place: Place<'a>,
+    /// What PHP, or the system, said.
+    pub message: &'a str,
+    /// How often the pool has seen the same failure since it was first reported.
+    pub repeated: u64,
+    /// When the next attempt is made; `None` if there is none because the server stops.
+    pub retry_in: Option<Duration>,
+}
+
+impl WorkerBootFailed<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        let retry_in_ms = self.retry_in.map(millis);
+        tracing::error!(
+            event = "worker.boot_failed",
+            pool,
+            slot,
+            incarnation,
+            message = self.message,
+            repeated = self.repeated,
+            retry_in_ms
+        );
+    }
+}
+
+/// `worker.recycle`: an incarnation that had booted has ended in an orderly way.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerRecycle<'a> {
+    /// Which one.
+    pub place: Place<'a>,
+    /// Why, as counted.
+    pub reason: RecycleReason,
+    /// Why, in detail (`exit`, `fatal`, `uncaught`, `returned`, `stopped`).
+    pub cause: &'a str,
+    /// Requests it was given.
+    pub requests: u64,
+    /// Life of the incarnation.
+    pub uptime: Duration,
+    /// When the replacement starts: zero for at once, `None` if there is none.
+    pub retry_in: Option<Duration>,
+}
+
+impl WorkerRecycle<'_> {
+    /// Reports it, as loud as its reason.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        let (reason, cause, requests) = (self.reason.label(), self.cause, self.requests);
+        let (uptime_ms, retry_in_ms) = (millis(self.uptime), self.retry_in.map(millis));
+        emit_at!(
+            self.reason.level(),
+            event = "worker.recycle",
+            pool,
+            slot,
+            incarnation,
+            reason,
+            cause,
+            requests,
+            uptime_ms,
+            retry_in_ms
+        );
+    }
+}
+
+/// `worker.crash`: an incarnation ended in a way that is a fault of this program.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkerCrash<'a> {
+    /// Which one.
+    pub place: Place<'a>,
+    /// The panic's message.
+    pub message: &'a str,
+    /// Requests it was given.
+    pub requests: u64,
+    /// When the replacement starts: zero for at once, `None` if there is none.
+    pub retry_in: Option<Duration>,
+}
+
+impl WorkerCrash<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        let retry_in_ms = self.retry_in.map(millis);
+        tracing::error!(
+            event = "worker.crash",
+            pool,
+            slot,
+            incarnation,
+            message = self.message,
+            requests = self.requests,
+            retry_in_ms
+        );
+    }
+}
+
+/// `worker.illegal_transition`: a worker did what its state does not allow. A fault of this program.
+#[derive(Debug, Clone, Copy)]
+pub struct IllegalTransition<'a> {
+    /// Which one.
+    pub place: Place<'a>,
+    /// Its state, which stays.
+    pub state: &'a str,
+    /// What happened.
+    pub occurrence: &'a str,
+}
+
+impl IllegalTransition<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        let (state, occurrence) = (self.state, self.occurrence);
+        tracing::error!(event = "worker.illegal_transition", pool, slot, incarnation, state, occurrence);
+    }
+}
