@@ -21,7 +21,8 @@ static void sc_load_class(const sc_pair *class)
 	char *file;
 	zend_op_array *code;
 
-	spprintf(&file, 0, "supercharger://%s.php", class->name.data);
+	/* No scheme: error pages ask file_exists() about the file of every frame, and an unknown wrapper is a warning. */
+	spprintf(&file, 0, "[supercharger]/%s.php", class->name.data);
 	code = zend_compile_string(source, file, ZEND_COMPILE_POSITION_AT_OPEN_TAG);
 	efree(file);
 	zend_string_release(source);

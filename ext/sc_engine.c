@@ -45,6 +45,7 @@ static int sc_register_extensions(void)
 	if (!zend_register_internal_module(&supercharger_module_entry)) {
 		return FAILURE;
 	}
+	zend_observer_error_register(sc_note_error);
 	sc_server_minit(sc_config);
 	sc_env_minit(sc_config);
 	sapi_module.name = "fpm-fcgi";
@@ -114,6 +115,40 @@ sc_build sc_build_info(void)
 	};
 
 	return build;
+}
+
+static size_t sc_list(sc_pair *into, size_t max, size_t count, const char *name, const char *version)
+{
+	if (count < max) {
+		into[count].name = (sc_text){name, strlen(name)};
+		into[count].value = version ? (sc_text){version, strlen(version)} : (sc_text){"", 0};
+	}
+	return count + 1;
+}
+
+size_t sc_extensions(sc_pair *into, size_t max)
+{
+	zend_llist_position position;
+	zend_extension *extension;
+	zend_module_entry *module;
+	size_t count = 0;
+
+	ZEND_HASH_MAP_FOREACH_PTR(&module_registry, module) {
+		count = sc_list(into, max, count, module->name, module->version);
+	} ZEND_HASH_FOREACH_END();
+	for (extension = zend_llist_get_first_ex(&zend_extensions, &position); extension;
+			extension = zend_llist_get_next_ex(&zend_extensions, &position)) {
+		bool listed = false;
+
+		/* OPcache and Xdebug are both at once. */
+		ZEND_HASH_MAP_FOREACH_PTR(&module_registry, module) {
+			listed = listed || strcasecmp(module->name, extension->name) == 0;
+		} ZEND_HASH_FOREACH_END();
+		if (!listed) {
+			count = sc_list(into, max, count, extension->name, extension->version);
+		}
+	}
+	return count;
 }
 
 bool sc_thread_attach(void *host, const sc_worker *worker)

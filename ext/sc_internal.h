@@ -11,6 +11,7 @@
 #include "ext/standard/head.h"
 #include "zend_exceptions.h"
 #include "zend_extensions.h"
+#include "zend_observer.h"
 #include "sc_shim.h"
 
 #ifndef ZTS
@@ -35,7 +36,9 @@ typedef struct sc_thread {
 	sc_phase phase;
 	bool open;                      /* request has no finished response yet */
 	bool reached_loop;
-	bool exited;                    /* exit was seen inside the handler */
+	bool died;                      /* an error has been reported that ends a script */
+	bool exited;                    /* exit was called */
+	bool answered;                  /* when it was, there was something of a response already */
 	bool uncaught;                  /* a throwable ended the script outside the handler */
 	uint64_t requests;              /* served by this incarnation, this one included */
 	double attached_at;             /* monotonic seconds */
@@ -56,6 +59,8 @@ extern zend_module_entry supercharger_cli_module_entry;
 extern sapi_module_struct sc_sapi_module;
 
 /* sc_sapi.c */
+bool sc_died(void);
+void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message);
 void sc_finish(sc_ending ending);
 double sc_monotonic(void);
 
@@ -75,6 +80,7 @@ void sc_classes_init(const sc_pair *classes, size_t count);
 void sc_classes_activate(void);
 
 /* sc_reset.c */
+void sc_save_session(void);
 void sc_reset_end(void);
 void sc_reset_begin(const sc_request *request);
 void sc_fill_request_info(const sc_request *request);

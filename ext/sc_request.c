@@ -15,7 +15,10 @@ bool sc_request_begin(const sc_request *request)
 	self->phase = SC_PHASE_SCRIPT;
 	self->reached_loop = false;
 	self->exited = false;
+	self->answered = false;
 	self->uncaught = false;
+	self->died = false;
+	PG(last_error_type) = 0;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	SG(server_context) = NULL;
 	SG(sapi_headers).http_response_code = 200;
@@ -45,7 +48,8 @@ static bool sc_execute(const char *file)
 static sc_run sc_outcome(void)
 {
 	if (CG(unclean_shutdown)) {
-		return SC_RUN_FATAL;
+		/* exit in a shutdown function bails out as well. */
+		return sc_died() ? SC_RUN_FATAL : SC_RUN_EXIT;
 	}
 	if (sc_self->exited) {
 		return SC_RUN_EXIT;
@@ -54,15 +58,28 @@ static sc_run sc_outcome(void)
 }
 
 /*
+ * exit is a way to end a response that has begun (a redirect, a printed page); without anything given before, it is an
+ * application that vanished. Must be asked while the headers are still there.
+ */
+static void sc_note_exit(void)
+{
+	size_t own = PG(expose_php) ? 1 : 0;
+
+	sc_self->exited = true;
+	sc_self->answered = SG(headers_sent) || SG(sapi_headers).http_response_code != 200
+		|| zend_llist_count(&SG(sapi_headers).headers) > own;
+}
+
+/*
  * php_execute_script() says "false" for exit and for an uncaught throwable alike. Only the latter has been reported as an
  * error that ends a script, and no script survives such an error to reach this line otherwise.
  */
 static void sc_note_early_end(void)
 {
-	if (PG(last_error_type) & (E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR)) {
+	if (sc_died()) {
 		sc_self->uncaught = true;
-	} else {
-		sc_self->exited = true;
+	} else if (!sc_self->exited) {
+		sc_note_exit();
 	}
 }
 
@@ -89,7 +106,7 @@ static sc_ending sc_ending_of(sc_run run)
 		case SC_RUN_FATAL: return SC_ENDING_FATAL;
 		case SC_RUN_UNCAUGHT: return SC_ENDING_UNCAUGHT;
 		/* For a script that serves one request exit is an ordinary end, as it is under FPM. */
-		case SC_RUN_EXIT: return sc_self->worker->loops ? SC_ENDING_EXIT : SC_ENDING_WHOLE;
+		case SC_RUN_EXIT: return sc_self->worker->loops && !sc_self->answered ? SC_ENDING_EXIT : SC_ENDING_WHOLE;
 		case SC_RUN_RETURNED: break;
 	}
 	/* A worker script that comes to its end inside a request has left it by exit. */
@@ -178,7 +195,7 @@ static bool sc_settle_exception(sc_ending *ending)
 		}
 		/* The user's exception handler called exit. */
 	}
-	sc_self->exited = true;
+	sc_note_exit();
 	return false;
 }
 
@@ -247,6 +264,11 @@ bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 		return true;
 	}
 	zend_unset_timeout();
+	/* Before the client can come back with the same session. */
+	sc_save_session();
+	if (!sc_settle_exception(&ending)) {
+		return true;
+	}
 	php_output_end_all();
 	php_header();
 	if (!sc_settle_exception(&ending)) {

@@ -13,13 +13,22 @@
 # define SC_SESSION 1
 #endif
 
-/* ext/session, RSHUTDOWN without the part that forgets user save handlers: those may have been set before the loop. */
-static void sc_reset_session(void)
+/* Writes and closes an open session, as session_write_close() does. */
+void sc_save_session(void)
 {
 #ifdef SC_SESSION
 	if (PS(session_status) == php_session_active) {
 		php_session_flush(1);
 	}
+#endif
+}
+
+/* ext/session, RSHUTDOWN without the part that forgets user save handlers: those may have been set before the loop. */
+static void sc_reset_session(void)
+{
+	/* Code that ran after the response may have opened it again. */
+	sc_save_session();
+#ifdef SC_SESSION
 	if (!Z_ISUNDEF(PS(http_session_vars))) {
 		zval_ptr_dtor(&PS(http_session_vars));
 		ZVAL_UNDEF(&PS(http_session_vars));
@@ -115,6 +124,7 @@ void sc_reset_end(void)
 	sc_free_request_body();
 	sapi_deactivate();
 	sc_clear_last_error();
+	sc_self->died = false;
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	/* A request may have lowered or raised it; the ini value is what counts for the next. */

@@ -67,6 +67,39 @@ static void sc_sapi_flush(void *server_context)
 	}
 }
 
+/* Errors that no handler can take: whatever comes later, this script has died of one. */
+#define SC_DEADLY (E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR)
+/* Errors that end a script unless a user's handler deals with them; then they are not recorded as the last error. */
+#define SC_DEADLY_IF_UNHANDLED (E_USER_ERROR | E_RECOVERABLE_ERROR)
+
+/* The last error alone does not tell: warnings raised while the request is shut down overwrite it. */
+void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message)
+{
+	(void)file;
+	(void)line;
+	(void)message;
+	if (sc_self && (type & SC_DEADLY)) {
+		sc_self->died = true;
+	}
+}
+
+/* Whether the script has died of an error: a fatal one, or a throwable that nobody caught. */
+bool sc_died(void)
+{
+	return sc_self && (sc_self->died || (CG(unclean_shutdown) && (PG(last_error_type) & SC_DEADLY_IF_UNHANDLED)));
+}
+
+/* PHP leaves the status alone if it shows the error to the client; to a client a page of errors is an error all the same. */
+static uint16_t sc_status(const sapi_headers_struct *headers)
+{
+	int status = headers->http_response_code;
+
+	if (status < 100 || status > 999) {
+		status = 200;
+	}
+	return status < 500 && sc_died() ? 500 : (uint16_t)status;
+}
+
 /* Splits "Name: value" as PHP stores it. */
 static bool sc_split_header(const sapi_header_struct *header, sc_pair *pair)
 {
@@ -107,8 +140,7 @@ static int sc_sapi_send_headers(sapi_headers_struct *headers)
 			head.header_count++;
 		}
 	}
-	head.status = headers->http_response_code >= 100 && headers->http_response_code <= 999
-		? (uint16_t)headers->http_response_code : 200;
+	head.status = sc_status(headers);
 	head.headers = pairs;
 	sc_on_head(sc_self->host, &head);
 	if (pairs != few) {

@@ -72,6 +72,10 @@ typedef struct sc_build {
 
 sc_build sc_build_info(void);
 
+/* Name and version of the loaded extensions, Zend extensions included, in order of start. Returns how many there are and fills at
+ * most max entries; the texts live as long as the engine. */
+size_t sc_extensions(sc_pair *into, size_t max);
+
 /* ---- threads: one TSRM context per operating-system thread ---- */
 
 typedef struct sc_worker {

@@ -4,6 +4,7 @@
 
 mod build_info;
 mod exit;
+pub mod php_cli;
 mod php_server;
 
 use std::process::ExitCode;
@@ -34,6 +35,14 @@ pub struct Cli {
 enum Command {
     /// Serve a PHP application over HTTP
     PhpServer(php_server::Arguments),
+    /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
+    // Listed here for the help; `php_cli` takes such calls before this is parsed.
+    #[command(disable_help_flag = true)]
+    PhpCli {
+        /// Whatever php takes
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<std::ffi::OsString>,
+    },
     /// Print the version of this program and of the linked PHP
     Version,
     /// Print what is linked into this program: PHP, its source, options and extensions
@@ -44,6 +53,9 @@ enum Command {
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
         Some(Command::PhpServer(arguments)) => php_server::run(arguments),
+        Some(Command::PhpCli { arguments }) => {
+            return php_cli::run(std::iter::once("php-cli".into()).chain(arguments).collect());
+        }
         Some(Command::BuildInfo) => build_info::build_info(),
         Some(Command::Version) | None => {
             debug_assert!(cli.version || cli.command.is_some(), "clap asks for an argument");

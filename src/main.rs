@@ -8,5 +8,8 @@ use clap::Parser as _;
 use supercharger::cli::{self, Cli};
 
 fn main() -> ExitCode {
+    if let Some(arguments) = cli::php_cli::arguments(std::env::args_os()) {
+        return cli::php_cli::run(arguments);
+    }
     cli::run(Cli::parse())
 }

@@ -25,18 +25,25 @@ pub(super) fn common(
 ///
 /// `symfony/runtime` from 7.4 on picks its worker runner by `FRANKENPHP_WORKER`, and leaves its loop after
 /// `FRANKENPHP_LOOP_MAX` requests (500 unless told otherwise): when a worker is replaced is decided here, not there.
-/// `APP_RUNTIME` points to the runtime class in this binary, which also serves Symfony 6.4, unless the application names another
-/// one or has `supercharger/runtime` installed, which then registers itself.
+/// `APP_RUNTIME` points to the runtime class in this binary, which also serves Symfony 6.4. An application that requires
+/// `supercharger/runtime` gets its own copy under the same name, because Composer's autoloader comes first. One that has chosen
+/// another runtime, in the environment or in its composer.json, keeps it.
 pub(super) fn worker_boot(common: &Variables, project: Option<&Path>, runtime_class: &str) -> Variables {
     let mut variables = Variables::new();
     set(&mut variables, "FRANKENPHP_WORKER", "1");
     set(&mut variables, "FRANKENPHP_LOOP_MAX", "-1");
     let named = common.iter().any(|(name, value)| name == "APP_RUNTIME" && !value.is_empty());
-    let installed = project.is_some_and(|project| project.join("vendor/supercharger/runtime").is_dir());
-    if !named && !installed {
+    if !named && !project.is_some_and(has_own_runtime) {
         set(&mut variables, "APP_RUNTIME", runtime_class);
     }
     variables
+}
+
+/// Whether composer.json names a runtime class (`extra.runtime.class`). `symfony/runtime` writes the class into the file it
+/// generates, its own if nothing else was asked for.
+fn has_own_runtime(project: &Path) -> bool {
+    const DEFAULT: &str = r"'Symfony\\Component\\Runtime\\SymfonyRuntime'";
+    std::fs::read_to_string(project.join("vendor/autoload_runtime.php")).is_ok_and(|text| !text.contains(DEFAULT))
 }
 
 fn set(variables: &mut Variables, name: &str, value: &str) {
@@ -72,7 +79,11 @@ mod tests {
         assert_eq!(worker_boot(&variables(&[]), None, CLASS), preset);
         assert_eq!(worker_boot(&variables(&[("APP_RUNTIME", "")]), project, CLASS), preset);
         assert_eq!(worker_boot(&variables(&[("APP_RUNTIME", "Mine")]), project, CLASS), kept);
-        std::fs::create_dir_all(folder.path().join("vendor/supercharger/runtime")).expect("a folder");
+        let generated = folder.path().join("vendor/autoload_runtime.php");
+        std::fs::create_dir_all(folder.path().join("vendor")).expect("a folder");
+        std::fs::write(&generated, r"?? 'Symfony\\Component\\Runtime\\SymfonyRuntime'").expect("a file");
+        assert_eq!(worker_boot(&variables(&[]), project, CLASS), preset);
+        std::fs::write(&generated, r"?? 'Acme\\Runtime'").expect("a file");
         assert_eq!(worker_boot(&variables(&[]), project, CLASS), kept);
     }
 }

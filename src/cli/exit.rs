@@ -5,7 +5,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::{app, config, telemetry};
+use crate::{app, config, php, telemetry};
 
 /// Failure at run time.
 const FAILURE: u8 = 1;
@@ -21,6 +21,9 @@ pub(super) enum Error {
     /// Logging could not be set up.
     #[error(transparent)]
     Logging(#[from] telemetry::AlreadySet),
+    /// PHP's command line is not there.
+    #[error(transparent)]
+    CommandLine(#[from] php::CommandLineMissing),
     /// Standard output does not take what was asked for.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -50,7 +53,7 @@ impl Error {
                 | app::Error::BootTimeout(_)
                 | app::Error::Cut { .. } => FAILURE,
             },
-            Self::Logging(_) | Self::Output(_) => FAILURE,
+            Self::Logging(_) | Self::CommandLine(_) | Self::Output(_) => FAILURE,
         }
     }
 }

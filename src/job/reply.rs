@@ -85,6 +85,10 @@ pub enum Failure {
 #[error("the client has closed the connection")]
 pub struct ClientGone;
 
+/// Size at which pieces of a streamed response leave without a flush, in bytes: large enough that the cost of passing one
+/// on does not count, small enough to keep a client busy.
+const STREAM_CHUNK: usize = 32 * 1024;
+
 /// How much of a response is held in memory, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyLimits {
@@ -103,8 +107,16 @@ impl Default for ReplyLimits {
 
 #[derive(Debug)]
 enum State {
-    Gathering { head: Option<ResponseHead>, body: BytesMut, answer: oneshot::Sender<Result<Response, Failure>> },
-    Streaming(PipeWriter),
+    Gathering {
+        head: Option<ResponseHead>,
+        body: BytesMut,
+        answer: oneshot::Sender<Result<Response, Failure>>,
+    },
+    Streaming {
+        pipe: PipeWriter,
+        /// Written but not flushed: a page printed in small pieces leaves in large ones.
+        pending: BytesMut,
+    },
     Finished,
 }
 
@@ -152,7 +164,13 @@ impl Reply {
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), ClientGone> {
         match &mut self.state {
             State::Finished => Ok(()),
-            State::Streaming(pipe) => pipe.send(Bytes::copy_from_slice(bytes)),
+            State::Streaming { pipe, pending } => {
+                if pipe.reader_gone() {
+                    return Err(ClientGone);
+                }
+                pending.extend_from_slice(bytes);
+                if pending.len() < STREAM_CHUNK { Ok(()) } else { pipe.send(pending.split().freeze()) }
+            }
             State::Gathering { body, .. } => {
                 if self.gone.load(Ordering::Relaxed) {
                     return Err(ClientGone);
@@ -168,17 +186,18 @@ impl Reply {
     /// # Errors
     /// [`ClientGone`] if nobody listens any more.
     pub fn flush(&mut self) -> Result<(), ClientGone> {
-        match &self.state {
+        match &mut self.state {
             State::Gathering { .. } => self.stream(),
-            State::Streaming(pipe) if pipe.reader_gone() => Err(ClientGone),
-            State::Streaming(_) | State::Finished => Ok(()),
+            State::Streaming { pipe, .. } if pipe.reader_gone() => Err(ClientGone),
+            State::Streaming { pipe, pending } => pipe.send(pending.split().freeze()),
+            State::Finished => Ok(()),
         }
     }
 
     /// Whether the client has gone.
     pub fn client_gone(&self) -> bool {
         match &self.state {
-            State::Streaming(pipe) => pipe.reader_gone(),
+            State::Streaming { pipe, .. } => pipe.reader_gone(),
             State::Gathering { .. } | State::Finished => self.gone.load(Ordering::Relaxed),
         }
     }
@@ -192,7 +211,10 @@ impl Reply {
     pub fn finish(&mut self, ending: Ending) {
         match mem::replace(&mut self.state, State::Finished) {
             State::Finished => {}
-            State::Streaming(pipe) => pipe.close(matches!(ending, Ending::Whole | Ending::Failed(Fault::Exit))),
+            State::Streaming { pipe, pending } => {
+                let sent = pipe.send(pending.freeze()).is_ok();
+                pipe.close(sent && matches!(ending, Ending::Whole | Ending::Failed(Fault::Exit)));
+            }
             State::Gathering { head, body, answer } => {
                 let result = gathered(head, body.freeze(), ending);
                 // The receiver may be gone with its client; then nobody needs the answer.
@@ -213,13 +235,13 @@ impl Reply {
             return Ok(());
         }
         let (writer, reader) = pipe(self.limits.pipe);
-        let State::Gathering { head, body, answer } = mem::replace(&mut self.state, State::Streaming(writer)) else {
+        let State::Gathering { head, body, answer } = mem::replace(&mut self.state, State::Finished) else {
             return Ok(());
         };
         let response = Response { head: head.unwrap_or_else(plain_head), body: ResponseBody::Stream(reader) };
-        if let State::Streaming(writer) = &self.state {
-            writer.send(body.freeze())?;
-        }
+        let sent = writer.send(body.freeze());
+        self.state = State::Streaming { pipe: writer, pending: BytesMut::new() };
+        sent?;
         answer.send(Ok(response)).map_err(|_| ClientGone)
     }
 }

@@ -34,6 +34,9 @@ const INI_DEFAULTS: &[(&str, &str)] = &[
 /// ini values that nothing may change: a request's query string must never become `$argv`.
 const INI_FORCED: &[(&str, &str)] = &[("register_argc_argv", "0")];
 
+/// More extensions than anybody loads; `Engine::extensions` shows no more than these.
+const MAX_EXTENSIONS: usize = 256;
+
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -115,6 +118,18 @@ impl Engine {
             sys::sc_start::SC_START_TWICE => Err(StartError::Twice),
             sys::sc_start::SC_START_MODULES => Err(StartError::Modules),
         }
+    }
+
+    /// Name and version of the loaded extensions; some have no version.
+    pub fn extensions(&self) -> Vec<(String, String)> {
+        let mut pairs = [sys::sc_pair::default(); MAX_EXTENSIONS];
+        // SAFETY: I1, I4: an array of that many elements.
+        let count = unsafe { sys::sc_extensions(pairs.as_mut_ptr(), pairs.len()) };
+        let text = |text| {
+            // SAFETY: I4: names and versions live as long as the engine, which is borrowed here.
+            String::from_utf8_lossy(unsafe { view::bytes(text) }).into_owned()
+        };
+        pairs.iter().take(count).map(|pair| (text(pair.name), text(pair.value))).collect()
     }
 
     /// Stops PHP: extensions get their module shutdown.
