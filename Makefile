@@ -1,0 +1,70 @@
+# Entry points. The work is done by scripts/, php-src-pin/ and cargo; `make help` lists what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BINARY := $(CURDIR)/target/release/supercharger
+DEMO := examples/symfony
+# Which Symfony the demo runs on: 6.4, 7.4 or 8.1.
+SYMFONY ?= 7.4
+# Where `make serve` listens. LISTEN wins over PORT.
+PORT ?= 8080
+LISTEN ?= 127.0.0.1:$(PORT)
+
+.PHONY: help
+help: ## List the targets
+	@echo 'make TARGET [NAME=value]'; echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: deps
+deps: ## Install what building and testing need (Debian, Ubuntu; root or sudo)
+	@scripts/install-deps
+
+.PHONY: php
+php: deps ## Build the pinned PHP, once; later runs find it in the cache
+	@php-src-pin/build
+
+.PHONY: build
+build: php ## Build target/release/supercharger
+	@echo '[build] target/release/supercharger' >&2
+	@cargo build --release --locked
+
+.PHONY: libraries
+libraries: ## Bring the demo's libraries into examples/symfony/vendor (SYMFONY=7.4)
+	@scripts/symfony-libraries --symfony $(SYMFONY) $(DEMO)
+
+.PHONY: serve
+serve: build libraries ## Start the Symfony demo, from a fresh machine on (PORT=8080 or LISTEN=host:port)
+	@cd $(DEMO) && exec $(BINARY) php-server --listen $(LISTEN) --worker public/index.php
+
+.PHONY: test
+test: ## Run every test and check, from a fresh machine on (STAGES="unit tidy" for some)
+	@scripts/run-tests $(STAGES)
+
+.PHONY: phpt
+phpt: build ## Run ext/tests/*.phpt with the command line that the executable carries
+	@scripts/run-phpt $(BINARY)
+
+.PHONY: asan
+asan: deps ## Run the integration tests under AddressSanitizer (builds a debug PHP first; FILTER=name of tests)
+	@scripts/run-asan $(FILTER)
+
+.PHONY: bench
+bench: build ## Compare with a bare hyper server (BENCH="--rounds 5"); writes bench/results/
+	@scripts/install-deps --bench
+	@cargo run --release --locked --manifest-path bench/Cargo.toml -- $(BENCH)
+
+.PHONY: fmt
+fmt: ## Format the Rust code
+	@cargo fmt
+	@cargo fmt --manifest-path bench/Cargo.toml
+
+.PHONY: lint
+lint: php ## Check formatting and lints, scripts and documentation
+	@scripts/run-tests scripts docs format lint bench-lint
+
+.PHONY: clean
+clean: ## Remove what was built here (PHP stays in the cache)
+	@cargo clean
+	@cargo clean --manifest-path bench/Cargo.toml

@@ -1,0 +1,21 @@
+//! The real executable, driven over real sockets.
+//!
+//! Each file is one topic; `support` holds what they share. How to run one test, the lanes and the negative controls are
+//! described in `tests/README.md`.
+
+#![allow(clippy::print_stderr, reason = "a failed test shows the server's log")]
+
+mod basics;
+mod binary;
+mod broken;
+mod faults;
+mod http_rules;
+mod isolation;
+mod opcache;
+mod shutdown;
+mod startup;
+mod streaming;
+mod support;
+mod symfony;
+mod tiny_memory;
+mod worker;

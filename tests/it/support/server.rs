@@ -1,0 +1,356 @@
+//! The real executable as a server, from start to verdict.
+
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use super::client::{Answer, Body, Connection, Protocol};
+use super::dir::PrivateDir;
+use super::fixture::Mode;
+use super::wait::{holds_within, until};
+use super::{log, program, raw};
+
+/// How long a start may take: a debug build under a sanitizer on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(40);
+/// How long an orderly stop may take when nothing is in flight.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+
+/// How to start a server.
+#[derive(Debug)]
+pub(crate) struct Launch {
+    dir: PrivateDir,
+    mode: Mode,
+    root: Option<String>,
+    script: String,
+    workers: Option<u32>,
+    ini: Vec<(String, String)>,
+    config: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+    wrapper: Vec<String>,
+    announced: Vec<String>,
+    keeps_descriptors: usize,
+}
+
+impl Launch {
+    /// The fixture application `tests/apps/plain` in this mode, with two workers.
+    pub(crate) fn plain(mode: Mode) -> Self {
+        Self::with_dir(PrivateDir::with_app("plain"), mode).root("public").script("public/worker.php").workers(2)
+    }
+
+    /// The application in this folder.
+    pub(crate) fn with_dir(dir: PrivateDir, mode: Mode) -> Self {
+        Self {
+            dir,
+            mode,
+            root: None,
+            script: "public/index.php".to_owned(),
+            workers: None,
+            ini: Vec::new(),
+            config: Vec::new(),
+            environment: Vec::new(),
+            wrapper: Vec::new(),
+            announced: Vec::new(),
+            keeps_descriptors: 0,
+        }
+    }
+
+    /// How many descriptors the application may keep for itself, such as database connections.
+    pub(crate) fn keeps_descriptors(mut self, count: usize) -> Self {
+        self.keeps_descriptors = count;
+        self
+    }
+
+    /// `--root`.
+    pub(crate) fn root(mut self, root: &str) -> Self {
+        self.root = Some(root.to_owned());
+        self
+    }
+
+    /// The script of worker mode.
+    pub(crate) fn script(mut self, script: &str) -> Self {
+        script.clone_into(&mut self.script);
+        self
+    }
+
+    /// Size of the default pool, in either mode.
+    pub(crate) fn workers(mut self, count: u32) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// A value for `php.ini`.
+    pub(crate) fn ini(mut self, key: &str, value: &str) -> Self {
+        self.ini.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A configuration key by its full name with a TOML value: `config("server.drain_timeout", "\"1s\"")`.
+    pub(crate) fn config(mut self, key: &str, value: &str) -> Self {
+        self.config.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// An environment variable of the server.
+    pub(crate) fn env(mut self, key: &str, value: &str) -> Self {
+        self.environment.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A program that starts the server: its name and arguments, to be followed by the server's own.
+    pub(crate) fn wrapped(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Announces that error lines with this text belong to the test.
+    pub(crate) fn expect_error(mut self, pattern: &str) -> Self {
+        self.announced.push(pattern.to_owned());
+        self
+    }
+
+    /// The private folder, for what must be there before the start.
+    pub(crate) fn dir(&self) -> &PrivateDir {
+        &self.dir
+    }
+
+    /// The command line without the program, for this port.
+    fn command_line(&self, port: u16) -> Vec<String> {
+        let mut line = vec!["php-server".to_owned(), "--listen".to_owned(), format!("127.0.0.1:{port}")];
+        line.extend(["--log-format".to_owned(), "json".to_owned()]);
+        if let Some(root) = &self.root {
+            line.extend(["--root".to_owned(), root.clone()]);
+        }
+        if self.mode == Mode::Worker {
+            let count = self.workers.map_or_else(String::new, |count| format!(",{count}"));
+            line.extend(["--worker".to_owned(), format!("{}{count}", self.script)]);
+        }
+        if let Some(config) = self.write_config() {
+            line.extend(["--config".to_owned(), config.display().to_string()]);
+        }
+        line
+    }
+
+    fn write_config(&self) -> Option<PathBuf> {
+        let mut text = String::new();
+        for (key, value) in &self.config {
+            text += &format!("{key} = {value}\n");
+        }
+        if let (Mode::Classic, Some(count)) = (self.mode, self.workers) {
+            text += &format!("pools.default.workers = {count}\n");
+        }
+        if !self.ini.is_empty() {
+            text += "[php.ini]\n";
+            for (key, value) in &self.ini {
+                text += &format!("{key:?} = {value:?}\n");
+            }
+        }
+        (!text.is_empty()).then(|| self.dir.write("supercharger.toml", &text))
+    }
+
+    /// Starts the server and waits until it is ready.
+    pub(crate) async fn start(self) -> Server {
+        let port = free_port();
+        let line = self.command_line(port);
+        let mut words = self.wrapper.clone();
+        words.push(program::executable().display().to_string());
+        words.extend(line);
+        let mut command = program::command(&words[0], &self.dir);
+        command.args(&words[1..]).envs(self.environment.iter().map(|(key, value)| (key, value)));
+        let output = self.dir.path().join("server.log");
+        let file = std::fs::File::create(&output).expect("a log file");
+        command.stdout(file.try_clone().expect("a second handle")).stderr(file);
+        let child = command.spawn().expect("the server starts");
+        let mut server = Server {
+            child,
+            dir: self.dir,
+            output,
+            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            announced: self.announced,
+            ended: None,
+            judged: false,
+            descriptors: 0,
+            keeps_descriptors: self.keeps_descriptors,
+        };
+        server.wait_until_ready().await;
+        server.descriptors = server.descriptors().len();
+        server
+    }
+}
+
+/// A port that nobody listens on. Counted, not asked of the kernel: two tests of this process never get the same one.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Below the kernel's ephemeral range, spread over the test processes that may run at the same time.
+    let base = 20_000 + u16::try_from(std::process::id() % 24).unwrap_or(0) * 500;
+    for _ in 0..500 {
+        let port = base + NEXT.fetch_add(1, Ordering::Relaxed) % 500;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port from {base} on");
+}
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    dir: PrivateDir,
+    output: PathBuf,
+    address: SocketAddr,
+    announced: Vec<String>,
+    ended: Option<ExitStatus>,
+    judged: bool,
+    /// Open descriptors when it was ready.
+    descriptors: usize,
+    keeps_descriptors: usize,
+}
+
+impl Server {
+    async fn wait_until_ready(&mut self) {
+        let (address, child) = (self.address, &mut self.child);
+        let output = self.output.clone();
+        let text = || String::from_utf8_lossy(&std::fs::read(&output).unwrap_or_default()).into_owned();
+        until(START_LIMIT, "the server is ready", || {
+            if let Some(status) = child.try_wait().expect("wait") {
+                panic!("the server ended at its start with {status}:\n{}", text());
+            }
+            // The event says that every worker has reached its loop; the port must be open by then.
+            let ready = text().contains("\"server.ready\"");
+            (ready && TcpStream::connect(address).is_ok()).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn dir(&self) -> &PrivateDir {
+        &self.dir
+    }
+
+    /// Process id of the executable.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All it has printed so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.output).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until a log line contains the text.
+    pub(crate) async fn wait_for_log(&self, text: &str) -> String {
+        until(Duration::from_secs(10), &format!("the log says {text:?}"), || {
+            self.log().lines().find(|line| line.contains(text)).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// A new connection.
+    pub(crate) async fn connect(&self, protocol: Protocol) -> Connection {
+        Connection::open(self.address, protocol).await
+    }
+
+    /// GET over a connection of its own.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path, &[], "").await
+    }
+
+    /// Any request over a connection of its own.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        self.connect(Protocol::Http1).await.send(method, path, headers, body).await
+    }
+
+    /// GET of a JSON answer.
+    pub(crate) async fn json(&self, path: &str) -> serde_json::Value {
+        self.get(path).await.ok().json()
+    }
+
+    /// A bare socket.
+    pub(crate) async fn raw(&self) -> raw::Raw {
+        raw::Raw::open(self.address).await
+    }
+
+    /// Sends a signal to the executable.
+    pub(crate) fn signal(&self, name: &str) {
+        program::signal(self.pid(), name);
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) async fn wait_for_end(&mut self, limit: Duration) -> ExitStatus {
+        if let Some(status) = self.ended {
+            return status;
+        }
+        let child = &mut self.child;
+        let status = until(limit, "the server ends", || child.try_wait().expect("wait")).await;
+        self.ended = Some(status);
+        status
+    }
+
+    /// What the process has open.
+    fn descriptors(&self) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid())) else { return Vec::new() };
+        let target = |path: PathBuf| std::fs::read_link(path).map(|target| target.display().to_string());
+        entries.flatten().filter_map(|entry| target(entry.path()).ok()).collect()
+    }
+
+    /// Stops the server in order and judges it: no descriptor more than at its start, exit code 0, no process left, no
+    /// unexpected error in its log, no file left in its temporary folder.
+    pub(crate) async fn finish(mut self) {
+        if self.ended.is_none() {
+            // The test's connections are closed by now, or about to be.
+            let most = self.descriptors + self.keeps_descriptors;
+            let settled = holds_within(Duration::from_secs(10), || self.descriptors().len() <= most).await;
+            assert!(settled, "more than the {most} descriptors of the start are open: {:#?}", self.descriptors());
+            self.signal("TERM");
+            let status = self.wait_for_end(STOP_LIMIT).await;
+            assert_eq!(status.code(), Some(0), "the exit of a server stopped by SIGTERM: {status}");
+        }
+        self.judge();
+    }
+
+    fn judge(&mut self) {
+        let leaked = program::members(self.child.id());
+        assert!(leaked.is_empty(), "processes left behind: {leaked:?}");
+        let faults = log::faults(&self.log(), &self.announced);
+        let shown = faults.iter().take(10).map(String::as_str).collect::<Vec<_>>().join("\n");
+        assert!(faults.is_empty(), "{} unexpected lines in the server's log:\n{shown}", faults.len());
+        // Sessions are meant to stay; OPcache leaves its lock's name behind on some systems.
+        let files: Vec<_> = std::fs::read_dir(self.dir.tmp())
+            .expect("the temporary folder")
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|name| !name.starts_with("sess_") && !name.starts_with(".ZendSem"))
+            .collect();
+        assert!(files.is_empty(), "temporary files left behind: {files:?}");
+        self.judged = true;
+    }
+}
+
+impl Drop for Server {
+    /// Only a test that failed comes here with a living server.
+    fn drop(&mut self) {
+        if self.ended.is_none() {
+            program::kill_group(&mut self.child);
+        }
+        if !self.judged {
+            let log = self.log();
+            let tail: Vec<_> = log.lines().rev().take(60).collect();
+            eprintln!("--- last lines of the server's log");
+            for line in tail.iter().rev() {
+                eprintln!("{}", line.chars().take(2000).collect::<String>());
+            }
+            eprintln!("---");
+        }
+    }
+}
