@@ -44,7 +44,11 @@ fn run() -> Result<()> {
     for path in ["ext", "php-src-pin"] {
         println!("cargo:rerun-if-changed={path}");
     }
+    println!("cargo:rustc-check-cfg=cfg(address_sanitizer)");
     let php = find_php()?;
+    if php.address_sanitizer {
+        println!("cargo:rustc-cfg=address_sanitizer");
+    }
     check_php(&php)?;
     write_bindings()?;
     compile_shim(&php)?;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include "ext/standard/php_standard.h"
+#include "zend_strtod.h"
 
 /* An OPcache built as a part of libphp (php-src-pin/patch-source). build.rs says whether there is one. */
 #ifdef SC_OPCACHE_STATIC
@@ -163,7 +164,6 @@ bool sc_thread_attach(void *host, const sc_worker *worker)
 	self->host = host;
 	self->worker = worker;
 	self->attached_at = sc_monotonic();
-	sc_server_thread_init(self);
 	sc_self = self;
 	return true;
 }
@@ -175,9 +175,10 @@ void sc_thread_detach(void)
 	if (!self) {
 		return;
 	}
-	sc_server_thread_free(self);
 	sc_self = NULL;
 	free(self);
+	/* Number conversion keeps free lists per thread; the engine empties those of its main thread only. */
+	zend_shutdown_strtod();
 	ts_free_thread();
 }
 

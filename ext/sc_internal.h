@@ -43,7 +43,6 @@ typedef struct sc_thread {
 	uint64_t requests;              /* served by this incarnation, this one included */
 	double attached_at;             /* monotonic seconds */
 	HashTable *boot_shutdown;       /* shutdown functions registered before the loop */
-	HashTable header_keys;          /* "accept-language" -> "HTTP_ACCEPT_LANGUAGE", persistent */
 } sc_thread;
 
 /* Access to TSRM's per-thread storage: libphp.a brings the variable along, libphp.so hides its own. */
@@ -67,8 +66,6 @@ double sc_monotonic(void);
 /* sc_server.c */
 void sc_server_minit(const sc_engine_config *config);
 void sc_register_server_variables(zval *server);
-void sc_server_thread_init(sc_thread *self);
-void sc_server_thread_free(sc_thread *self);
 
 /* sc_env.c */
 void sc_env_minit(const sc_engine_config *config);

@@ -115,7 +115,10 @@ static void sc_free_files(void)
 
 void sc_reset_end(void)
 {
-	zend_unset_timeout();
+	/* After a handler the clock has been stopped already; each call is a system call. */
+	if (sc_self->phase == SC_PHASE_SCRIPT) {
+		zend_unset_timeout();
+	}
 	php_output_end_all();
 	sc_reset_session();
 	php_output_deactivate();

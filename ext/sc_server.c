@@ -1,6 +1,6 @@
 /*
- * $_SERVER of a request. Names that are always there are permanent interned strings made once per process; the name of a
- * client's header is mapped once per thread and kept. One pass fills the array.
+ * $_SERVER of a request. Names that are always there, and those of the headers that clients usually send, are permanent
+ * interned strings made once per process. One pass fills the array.
  */
 #include "sc_internal.h"
 
@@ -29,6 +29,8 @@ static zend_string *sc_permanent(const char *text)
 	return zend_string_init_interned(text, strlen(text), 1);
 }
 
+static void sc_header_keys_init(void);
+
 void sc_server_minit(const sc_engine_config *config)
 {
 	static const char *const names[SC_VAR_COUNT] = {
@@ -49,53 +51,65 @@ void sc_server_minit(const sc_engine_config *config)
 	sc_http10 = sc_permanent("HTTP/1.0");
 	sc_http11 = sc_permanent("HTTP/1.1");
 	sc_http2 = sc_permanent("HTTP/2.0");
+	sc_header_keys_init();
 }
 
-static void sc_header_key_free(zval *key)
-{
-	zend_string_release_ex(Z_STR_P(key), 1);
-}
+/* Names that browsers, proxies and API clients send. Others cost an allocation each time, nothing more. */
+static const char *const sc_known_headers[] = {
+	"accept", "accept-charset", "accept-encoding", "accept-language", "access-control-request-headers",
+	"access-control-request-method", "authorization", "baggage", "cache-control", "cf-connecting-ip", "cf-ray",
+	"connection", "content-encoding", "content-length", "content-type", "cookie", "date", "dnt", "expect", "forwarded",
+	"from", "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "keep-alive",
+	"max-forwards", "origin", "pragma", "priority", "range", "referer", "save-data", "sec-ch-ua", "sec-ch-ua-mobile",
+	"sec-ch-ua-platform", "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "sec-gpc", "te",
+	"traceparent", "tracestate", "transfer-encoding", "upgrade", "upgrade-insecure-requests", "user-agent", "via",
+	"x-amzn-trace-id", "x-api-key", "x-correlation-id", "x-csrf-token", "x-forwarded-for", "x-forwarded-host",
+	"x-forwarded-port", "x-forwarded-prefix", "x-forwarded-proto", "x-http-method-override", "x-real-ip", "x-request-id",
+	"x-requested-with", "x-xsrf-token",
+};
 
-void sc_server_thread_init(sc_thread *self)
-{
-	zend_hash_init(&self->header_keys, 64, NULL, sc_header_key_free, 1);
-}
+/* "accept-language" -> permanent "HTTP_ACCEPT_LANGUAGE". Filled once, then only read, by any thread. */
+static HashTable sc_header_keys;
 
-void sc_server_thread_free(sc_thread *self)
+/* ASCII only, whatever the locale says. */
+static void sc_header_name(char *into, const char *name, size_t len)
 {
-	zend_hash_destroy(&self->header_keys);
-}
-
-/* A client may invent names without end; what is kept is bounded. */
-#define SC_HEADER_KEYS_MAX 256
-
-/* "accept-language" -> "HTTP_ACCEPT_LANGUAGE". The caller owns one reference. */
-static zend_string *sc_header_key(sc_text name)
-{
-	HashTable *keys = &sc_self->header_keys;
-	zval *known = zend_hash_str_find(keys, name.data, name.len);
-	zend_string *key;
-	bool keep = zend_hash_num_elements(keys) < SC_HEADER_KEYS_MAX;
 	size_t i;
 
-	if (known) {
-		return zend_string_copy(Z_STR_P(known));
+	memcpy(into, "HTTP_", sizeof("HTTP_") - 1);
+	for (i = 0; i < len; i++) {
+		char c = name[i];
+		into[i + 5] = c == '-' ? '_' : (c >= 'a' && c <= 'z') ? (char)(c - 'a' + 'A') : c;
 	}
-	key = zend_string_alloc(name.len + sizeof("HTTP_") - 1, keep);
-	memcpy(ZSTR_VAL(key), "HTTP_", sizeof("HTTP_") - 1);
-	for (i = 0; i < name.len; i++) {
-		char c = name.data[i];
-		/* ASCII only, whatever the locale says. */
-		ZSTR_VAL(key)[i + 5] = c == '-' ? '_' : (c >= 'a' && c <= 'z') ? (char)(c - 'a' + 'A') : c;
-	}
-	ZSTR_VAL(key)[name.len + 5] = '\0';
-	if (keep) {
+	into[len + 5] = '\0';
+}
+
+static void sc_header_keys_init(void)
+{
+	char key[64];
+	size_t i;
+
+	zend_hash_init(&sc_header_keys, sizeof(sc_known_headers) / sizeof(sc_known_headers[0]), NULL, NULL, 1);
+	for (i = 0; i < sizeof(sc_known_headers) / sizeof(sc_known_headers[0]); i++) {
 		zval value;
-		GC_MAKE_PERSISTENT_LOCAL(key);
-		zend_string_hash_val(key);
-		ZVAL_STR(&value, zend_string_copy(key));
-		zend_hash_str_update(keys, name.data, name.len, &value);
+
+		sc_header_name(key, sc_known_headers[i], strlen(sc_known_headers[i]));
+		ZVAL_INTERNED_STR(&value, sc_permanent(key));
+		zend_hash_str_update(&sc_header_keys, sc_known_headers[i], strlen(sc_known_headers[i]), &value);
 	}
+}
+
+/* The caller owns one reference. */
+static zend_string *sc_header_key(sc_text name)
+{
+	zval *known = zend_hash_str_find(&sc_header_keys, name.data, name.len);
+	zend_string *key;
+
+	if (known) {
+		return Z_STR_P(known);
+	}
+	key = zend_string_alloc(name.len + sizeof("HTTP_") - 1, 0);
+	sc_header_name(ZSTR_VAL(key), name.data, name.len);
 	return key;
 }
 
