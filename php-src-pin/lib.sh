@@ -33,8 +33,13 @@ ensure_packages() {
   done
   [ "${#missing[@]}" -eq 0 ] && return 0
   say "installing ${#missing[@]} packages: ${missing[*]}"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+  local log; log="$(mktemp)"
+  if ! { as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq &&
+         as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+    tail -n 30 "$log" >&2; rm -f "$log"
+    die "the packages could not be installed; what apt said is above"
+  fi
+  rm -f "$log"
 }
 
 # The machine's own Debian mirror, as apt itself resolves its configuration.
@@ -47,15 +52,16 @@ own_mirror() {
 # neither read for packages nor changed. Afterwards apt_private and apt_cache_private use them.
 private_apt() {
   local dir="$1" types="$2" mirror; shift 2
-  [ -f "$dir/ready" ] && return 0
+  # Set in every subshell that calls this; the lists are fetched once.
+  apt_options=(-q -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any -o Dir::Etc::SourceList=/dev/null
+    -o "Dir::Etc::SourceParts=$dir/parts" -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache")
+  [ ! -f "$dir/ready" ] || return 0
   command -v apt-get >/dev/null || return 1
   mirror="$(own_mirror)"
   [ -n "$mirror" ] || { warn "this machine's apt configuration names no Debian mirror"; return 1; }
   mkdir -p "$dir/parts" "$dir/lists/partial" "$dir/cache/archives/partial"
   printf 'Types: %s\nURIs: %s\nSuites: %s\nComponents: main\nSigned-By: %s\n' \
     "$types" "$mirror" "$*" /usr/share/keyrings/debian-archive-keyring.gpg > "$dir/parts/private.sources"
-  apt_options=(-q -o APT::Sandbox::User=root -o APT::Update::Error-Mode=any -o Dir::Etc::SourceList=/dev/null -o "Dir::Etc::SourceParts=$dir/parts"
-    -o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir/cache")
   apt_private update >"$dir/update.log" 2>&1 || { cat "$dir/update.log" >&2; return 1; }
   touch "$dir/ready"
 }
