@@ -19,6 +19,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_env.c",
     "ext/sc_server.c",
     "ext/sc_classes.c",
+    "ext/sc_baseline.c",
     "ext/sc_reset.c",
     "ext/sc_request.c",
     "ext/sc_engine.c",
@@ -223,6 +224,10 @@ fn compile_shim(php: &Php) -> Result<()> {
         .flag("-Wno-unused-parameter")
         .flag("-Wno-sign-compare")
         .flag("-fvisibility=hidden")
+        // As PHP compiles itself: the layout of its globals depends on _REENTRANT (basic_functions.h).
+        .flag("-pthread")
+        .define("_REENTRANT", None)
+        .define("_GNU_SOURCE", None)
         .define("ZEND_ENABLE_STATIC_TSRMLS_CACHE", "1")
         .define("SC_VERSION", format!("\"{}\"", env::var("CARGO_PKG_VERSION").unwrap_or_default()).as_str());
     for flag in &php.includes {

@@ -49,6 +49,7 @@ static int sc_register_extensions(void)
 	zend_observer_error_register(sc_note_error);
 	sc_server_minit(sc_config);
 	sc_env_minit(sc_config);
+	sc_env_functions();
 	sapi_module.name = "fpm-fcgi";
 #ifdef SC_OPCACHE_STATIC
 	zend_register_extension(&zend_extension_entry, NULL);
@@ -89,6 +90,8 @@ sc_start sc_engine_start(const sc_engine_config *config)
 		return SC_START_MODULES;
 	}
 	sapi_module.name = sc_sapi_module.name;
+	/* Rust's structure is gone after this call; what it pointed to and is still needed has been kept elsewhere. */
+	sc_config = NULL;
 	sc_running = true;
 	return SC_START_OK;
 }
@@ -164,6 +167,7 @@ bool sc_thread_attach(void *host, const sc_worker *worker)
 	self->host = host;
 	self->worker = worker;
 	self->attached_at = sc_monotonic();
+	sc_env_thread_init(self);
 	sc_self = self;
 	return true;
 }
@@ -176,6 +180,7 @@ void sc_thread_detach(void)
 		return;
 	}
 	sc_self = NULL;
+	sc_env_thread_free(self);
 	free(self);
 	/* Number conversion keeps free lists per thread; the engine empties those of its main thread only. */
 	zend_shutdown_strtod();

@@ -25,53 +25,222 @@ void sc_env_minit(const sc_engine_config *config)
 	}
 }
 
-/* Fills $_SERVER or $_ENV. The boot additions belong to a worker script only while it boots. */
+/* ---- what putenv() has changed on this thread ---- */
+
+static void sc_env_change_free(zval *change)
+{
+	if (Z_TYPE_P(change) == IS_STRING) {
+		zend_string_release_ex(Z_STR_P(change), 1);
+	}
+}
+
+void sc_env_thread_init(sc_thread *self)
+{
+	zend_hash_init(&self->env_changes, 8, NULL, sc_env_change_free, 1);
+	zend_hash_init(&self->env_boot, 8, NULL, sc_env_change_free, 1);
+}
+
+void sc_env_thread_free(sc_thread *self)
+{
+	zend_hash_destroy(&self->env_changes);
+	zend_hash_destroy(&self->env_boot);
+}
+
+static void sc_env_copy(HashTable *from, HashTable *to)
+{
+	zend_string *name;
+	zval *change;
+
+	zend_hash_clean(to);
+	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(from, name, change) {
+		if (Z_TYPE_P(change) == IS_STRING) {
+			Z_ADDREF_P(change);
+		}
+		zend_hash_update(to, name, change);
+	} ZEND_HASH_FOREACH_END();
+}
+
+/* What the boot has put into the environment stays there for every request. */
+void sc_env_take(void)
+{
+	sc_env_copy(&sc_self->env_changes, &sc_self->env_boot);
+	sc_self->env_touched = false;
+}
+
+void sc_env_restore(void)
+{
+	if (sc_self->env_touched) {
+		sc_env_copy(&sc_self->env_boot, &sc_self->env_changes);
+		sc_self->env_touched = false;
+	}
+}
+
+/* The script has ended. */
+void sc_env_forget(void)
+{
+	zend_hash_clean(&sc_self->env_changes);
+	zend_hash_clean(&sc_self->env_boot);
+	sc_self->env_touched = false;
+}
+
+/* ---- what a script sees ---- */
+
+static const char *sc_env_find(const char *name, size_t len, size_t *value_len)
+{
+	size_t i;
+
+	for (i = 0; i < sc_self->worker->boot_env_count; i++) {
+		const sc_pair *pair = &sc_self->worker->boot_env[i];
+		if (pair->name.len == len && memcmp(pair->name.data, name, len) == 0) {
+			*value_len = pair->value.len;
+			return pair->value.data;
+		}
+	}
+	for (i = 0; i < sc_env_count; i++) {
+		if (zend_string_equals_cstr(sc_env[i].name, name, len)) {
+			*value_len = ZSTR_LEN(sc_env[i].value);
+			return ZSTR_VAL(sc_env[i].value);
+		}
+	}
+	return NULL;
+}
+
+/* Fills $_SERVER, $_ENV or the array of getenv(). The boot additions belong to a worker script only while it boots. */
 void sc_env_import(zval *array)
 {
 	HashTable *table = Z_ARRVAL_P(array);
-	size_t i;
+	zend_string *name;
+	zval *change;
 	zval value;
+	size_t i;
 
 	for (i = 0; i < sc_env_count; i++) {
 		ZVAL_INTERNED_STR(&value, sc_env[i].value);
 		zend_symtable_update(table, sc_env[i].name, &value);
 	}
-	if (sc_self && !sc_self->request) {
-		for (i = 0; i < sc_self->worker->boot_env_count; i++) {
-			const sc_pair *pair = &sc_self->worker->boot_env[i];
-			ZVAL_STRINGL(&value, pair->value.data, pair->value.len);
-			zend_symtable_str_update(table, pair->name.data, pair->name.len, &value);
-		}
+	if (!sc_self) {
+		return;
 	}
+	for (i = 0; !sc_self->request && i < sc_self->worker->boot_env_count; i++) {
+		const sc_pair *pair = &sc_self->worker->boot_env[i];
+		ZVAL_STRINGL(&value, pair->value.data, pair->value.len);
+		zend_symtable_str_update(table, pair->name.data, pair->name.len, &value);
+	}
+	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&sc_self->env_changes, name, change) {
+		if (Z_TYPE_P(change) == IS_STRING) {
+			ZVAL_STRINGL(&value, Z_STRVAL_P(change), Z_STRLEN_P(change));
+			zend_symtable_str_update(table, ZSTR_VAL(name), ZSTR_LEN(name), &value);
+		} else {
+			zend_symtable_str_del(table, ZSTR_VAL(name), ZSTR_LEN(name));
+		}
+	} ZEND_HASH_FOREACH_END();
 }
 
-/*
- * getenv() of PHP for the names that exist only here. Whatever the C environment knows, putenv() included, is left to
- * PHP's own lookup. sapi_getenv() copies the result.
- */
+/* For the engine's own look-ups. sapi_getenv() copies the result. */
 char *sc_env_get(const char *name, size_t len)
 {
-	bool known;
-	size_t i;
+	size_t value_len;
 
-	tsrm_env_lock();
-	known = getenv(name) != NULL;
-	tsrm_env_unlock();
-	if (known) {
-		return NULL;
+	return sc_self ? (char *)sc_env_find(name, len, &value_len) : NULL;
+}
+
+/* ---- getenv() and putenv() ---- */
+
+/*
+ * PHP's own functions change the environment of the process, which all threads share and which C libraries read without a
+ * lock. Ours keep the changes to the thread. A process that PHP starts gets the environment of the server, unless
+ * proc_open() is given another one, as Symfony's Process does.
+ */
+static zif_handler sc_php_getenv, sc_php_putenv;
+
+static ZEND_NAMED_FUNCTION(sc_getenv)
+{
+	zend_string *name = NULL;
+	bool local_only = false;
+	const char *value;
+	size_t len;
+	zval *change;
+
+	if (!sc_self || sc_forked) {
+		sc_php_getenv(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
 	}
-	if (sc_self) {
-		for (i = 0; i < sc_self->worker->boot_env_count; i++) {
-			const sc_pair *pair = &sc_self->worker->boot_env[i];
-			if (pair->name.len == len && memcmp(pair->name.data, name, len) == 0) {
-				return (char *)pair->value.data;
-			}
+	ZEND_PARSE_PARAMETERS_START(0, 2)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR_OR_NULL(name)
+		Z_PARAM_BOOL(local_only)
+	ZEND_PARSE_PARAMETERS_END();
+	(void)local_only;
+
+	if (!name) {
+		array_init(return_value);
+		sc_env_import(return_value);
+		return;
+	}
+	change = zend_hash_find(&sc_self->env_changes, name);
+	if (change) {
+		if (Z_TYPE_P(change) == IS_STRING) {
+			RETURN_STRINGL(Z_STRVAL_P(change), Z_STRLEN_P(change));
 		}
+		RETURN_FALSE;
 	}
-	for (i = 0; i < sc_env_count; i++) {
-		if (zend_string_equals_cstr(sc_env[i].name, name, len)) {
-			return ZSTR_VAL(sc_env[i].value);
-		}
+	value = sc_env_find(ZSTR_VAL(name), ZSTR_LEN(name), &len);
+	if (value) {
+		RETURN_STRINGL(value, len);
 	}
-	return NULL;
+	RETURN_FALSE;
+}
+
+static ZEND_NAMED_FUNCTION(sc_putenv)
+{
+	char *setting, *equals;
+	size_t len, name_len;
+	zend_string *name;
+	zval change;
+
+	if (!sc_self || sc_forked) {
+		sc_php_putenv(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+		return;
+	}
+	ZEND_PARSE_PARAMETERS_START(1, 1)
+		Z_PARAM_STRING(setting, len)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (len == 0 || setting[0] == '=') {
+		zend_argument_value_error(1, "must have a valid syntax");
+		RETURN_THROWS();
+	}
+	/* As in C, a NUL byte ends the setting. */
+	len = strlen(setting);
+	equals = memchr(setting, '=', len);
+	name_len = equals ? (size_t)(equals - setting) : len;
+	name = zend_string_init(setting, name_len, 1);
+	GC_MAKE_PERSISTENT_LOCAL(name);
+	if (equals) {
+		ZVAL_NEW_STR(&change, zend_string_init(equals + 1, len - name_len - 1, 1));
+		GC_MAKE_PERSISTENT_LOCAL(Z_STR(change));
+	} else {
+		ZVAL_NULL(&change);
+	}
+	zend_hash_update(&sc_self->env_changes, name, &change);
+	zend_string_release_ex(name, 1);
+	sc_self->env_touched = true;
+	RETURN_TRUE;
+}
+
+static zif_handler sc_replace(const char *name, size_t len, zif_handler handler)
+{
+	zend_internal_function *function = zend_hash_str_find_ptr(CG(function_table), name, len);
+	zif_handler before = function->handler;
+
+	function->handler = handler;
+	return before;
+}
+
+/* Must run before the function table is copied for other threads. */
+void sc_env_functions(void)
+{
+	sc_php_getenv = sc_replace(ZEND_STRL("getenv"), sc_getenv);
+	sc_php_putenv = sc_replace(ZEND_STRL("putenv"), sc_putenv);
+	php_import_environment_variables = sc_env_import;
 }

@@ -25,8 +25,11 @@
 typedef enum sc_phase {
 	SC_PHASE_SCRIPT,    /* boots, or is not a worker */
 	SC_PHASE_HANDLER,   /* inside the request handler */
-	SC_PHASE_AFTER      /* the handler has returned; terminate code runs, then the boundary */
+	SC_PHASE_AFTER,     /* the handler has returned; terminate code runs, then the boundary */
+	SC_PHASE_ENDING     /* shutdown functions and destructors: no place to ask for another request */
 } sc_phase;
+
+typedef struct sc_baseline sc_baseline;
 
 /* State of one PHP thread. It lives in thread-local storage, because TSRM's own storage is emptied with the engine. */
 typedef struct sc_thread {
@@ -43,6 +46,12 @@ typedef struct sc_thread {
 	uint64_t requests;              /* served by this incarnation, this one included */
 	double attached_at;             /* monotonic seconds */
 	HashTable *boot_shutdown;       /* shutdown functions registered before the loop */
+	sc_baseline *baseline;          /* what the boundary puts back, taken when the loop was entered */
+	zend_long *kept_bodies;         /* request bodies that an open php://input handle still points into */
+	size_t kept_count;
+	HashTable env_changes;          /* putenv(): name -> value, or NULL for a name that was removed */
+	HashTable env_boot;             /* the same as it was when the loop was entered */
+	bool env_touched;               /* env_changes differs from env_boot */
 } sc_thread;
 
 /* Access to TSRM's per-thread storage: libphp.a brings the variable along, libphp.so hides its own. */
@@ -69,8 +78,19 @@ void sc_register_server_variables(zval *server);
 
 /* sc_env.c */
 void sc_env_minit(const sc_engine_config *config);
+void sc_env_functions(void);
+void sc_env_thread_init(sc_thread *self);
+void sc_env_thread_free(sc_thread *self);
 void sc_env_import(zval *array);
 char *sc_env_get(const char *name, size_t len);
+void sc_env_take(void);
+void sc_env_restore(void);
+void sc_env_forget(void);
+
+/* sc_baseline.c */
+sc_baseline *sc_baseline_take(void);
+void sc_baseline_restore(sc_baseline *base);
+void sc_baseline_free(sc_baseline *base);
 
 /* sc_classes.c */
 void sc_classes_init(const sc_pair *classes, size_t count);

@@ -3,12 +3,27 @@
  * worker script, one turn of its loop per request (sc_handle_request()).
  */
 #include "sc_internal.h"
+#include <unistd.h>
 
 /* ---- begin, run, end ---- */
+
+/* Basic auth allocates from the request heap, which php_request_startup() does not empty, and which has a limit. */
+static bool sc_accept(const sc_request *request)
+{
+	volatile bool accepted = false;
+
+	sc_self->requests++;
+	zend_try {
+		sc_fill_request_info(request);
+		accepted = true;
+	} zend_end_try();
+	return accepted;
+}
 
 bool sc_request_begin(const sc_request *request)
 {
 	sc_thread *self = sc_self;
+	bool accepted;
 
 	self->request = request;
 	self->open = request != NULL;
@@ -22,15 +37,15 @@ bool sc_request_begin(const sc_request *request)
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	SG(server_context) = NULL;
 	SG(sapi_headers).http_response_code = 200;
-	if (request) {
-		self->requests++;
-		/* Basic auth allocates from the request heap, which php_request_startup() does not empty. */
-		sc_fill_request_info(request);
+	accepted = !request || sc_accept(request);
+	if (!accepted) {
+		/* Started all the same, since what is not started cannot be ended; but nothing is run. */
+		memset(&SG(request_info), 0, sizeof(SG(request_info)));
+		SG(server_context) = NULL;
+		CG(unclean_shutdown) = 0;
+		self->uncaught = true;
 	}
-	if (php_request_startup() == FAILURE) {
-		return false;
-	}
-	return true;
+	return php_request_startup() == SUCCESS && accepted;
 }
 
 static bool sc_execute(const char *file)
@@ -130,14 +145,33 @@ static void sc_restore_boot_shutdown(void)
 sc_run sc_request_end(void)
 {
 	sc_thread *self = sc_self;
+	sc_phase phase = self->phase;
+	int exit_status = EG(exit_status);
 	sc_run run;
 
+	self->phase = SC_PHASE_ENDING;
 	zend_try {
 		sc_restore_boot_shutdown();
 	} zend_end_try();
+	if (self->baseline && !CG(unclean_shutdown)) {
+		sc_baseline_free(self->baseline);
+		if (self->kept_bodies) {
+			efree(self->kept_bodies);
+		}
+	}
+	/* After a bailout the request's heap is dropped whole. */
+	self->baseline = NULL;
+	self->kept_bodies = NULL;
+	self->kept_count = 0;
 	php_request_shutdown(NULL);
+	sc_env_forget();
+	if (sc_forked) {
+		/* The child of pcntl_fork(): Rust's threads and locks are not there, so it must not return to Rust. */
+		_exit(exit_status);
+	}
 	run = sc_outcome();
 	CG(unclean_shutdown) = 0;
+	self->phase = phase;
 	sc_finish(sc_ending_of(run));
 	self->request = NULL;
 	self->open = false;
@@ -165,17 +199,61 @@ static void sc_enter_loop(void)
 	sc_self->reached_loop = true;
 	sc_self->boot_shutdown = BG(user_shutdown_function_names);
 	BG(user_shutdown_function_names) = NULL;
+	sc_self->baseline = sc_baseline_take();
 }
 
-/* A throwable nobody caught: as at the end of a script, the user's handler gets it, else PHP reports it. */
-static void sc_report_uncaught(void)
+/*
+ * zend_user_exception_handler() for a script that goes on: what the handler itself throws, exit included, is left in
+ * EG(exception) instead of being dropped.
+ */
+static void sc_call_exception_handler(void)
 {
-	if (Z_TYPE(EG(user_exception_handler)) != IS_UNDEF) {
-		zend_user_exception_handler();
+	zend_object *thrown = EG(exception);
+	zval handler, argument, result;
+
+	EG(exception) = NULL;
+	ZVAL_OBJ(&argument, thrown);
+	ZVAL_COPY_VALUE(&handler, &EG(user_exception_handler));
+	zend_stack_push(&EG(user_exception_handlers), &handler);
+	ZVAL_UNDEF(&EG(user_exception_handler));
+	if (call_user_function(NULL, NULL, &handler, &result, 1, &argument) == SUCCESS) {
+		zval_ptr_dtor(&result);
 	}
-	if (EG(exception) && !zend_is_unwind_exit(EG(exception)) && !zend_is_graceful_exit(EG(exception))) {
+	OBJ_RELEASE(thrown);
+	if (Z_TYPE(EG(user_exception_handler)) == IS_UNDEF) {
+		zval *below = zend_stack_top(&EG(user_exception_handlers));
+		if (below) {
+			ZVAL_COPY_VALUE(&EG(user_exception_handler), below);
+			zend_stack_del_top(&EG(user_exception_handlers));
+		}
+	}
+}
+
+static bool sc_is_exit(const zend_object *thrown)
+{
+	return zend_is_unwind_exit(thrown) || zend_is_graceful_exit(thrown);
+}
+
+/*
+ * A throwable nobody caught. The user's handler answers for it if there is one; else PHP reports it. Returns whether the
+ * response is to count as a failure.
+ */
+static bool sc_report_uncaught(void)
+{
+	if (Z_TYPE(EG(user_exception_handler)) == IS_UNDEF) {
 		zend_exception_error(EG(exception), E_ERROR);
+		return true;
 	}
+	/* The handler may choose another status; one that says nothing has not made a success of it. */
+	if (!SG(headers_sent) && SG(sapi_headers).http_response_code == 200) {
+		SG(sapi_headers).http_response_code = 500;
+	}
+	sc_call_exception_handler();
+	if (EG(exception) && !sc_is_exit(EG(exception))) {
+		zend_exception_error(EG(exception), E_ERROR);
+		return true;
+	}
+	return !SG(headers_sent) && SG(sapi_headers).http_response_code == 500;
 }
 
 /*
@@ -187,13 +265,13 @@ static bool sc_settle_exception(sc_ending *ending)
 	if (!EG(exception)) {
 		return true;
 	}
-	if (!zend_is_unwind_exit(EG(exception)) && !zend_is_graceful_exit(EG(exception))) {
-		*ending = SC_ENDING_UNCAUGHT;
-		sc_report_uncaught();
+	if (!sc_is_exit(EG(exception))) {
+		if (sc_report_uncaught()) {
+			*ending = SC_ENDING_UNCAUGHT;
+		}
 		if (!EG(exception)) {
 			return true;
 		}
-		/* The user's exception handler called exit. */
 	}
 	sc_note_exit();
 	return false;
@@ -202,12 +280,16 @@ static bool sc_settle_exception(sc_ending *ending)
 /* Functions registered during this request run at its end, once. They were not there when the loop was entered. */
 static bool sc_run_shutdown_functions(sc_ending *ending)
 {
+	sc_phase phase = sc_self->phase;
+
 	if (!BG(user_shutdown_function_names)) {
 		return true;
 	}
+	sc_self->phase = SC_PHASE_ENDING;
 	php_call_shutdown_functions();
 	php_free_shutdown_functions();
 	BG(user_shutdown_function_names) = NULL;
+	sc_self->phase = phase;
 	if (CG(unclean_shutdown)) {
 		/* php_call_shutdown_functions() swallows a bailout; the incarnation must not go on after one. */
 		zend_bailout();
@@ -242,7 +324,17 @@ bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 	} else if (!sc_run_shutdown_functions(&ending)) {
 		return true;
 	}
+	self->phase = SC_PHASE_ENDING;
 	sc_reset_end();
+	sc_baseline_restore(self->baseline);
+	if (EG(exception)) {
+		/* The state of a request that throws while it is taken down is not known: this incarnation serves no other. */
+		if (sc_settle_exception(&ending)) {
+			zend_throw_unwind_exit();
+			sc_note_exit();
+		}
+		return true;
+	}
 	self->request = NULL;
 	self->phase = SC_PHASE_SCRIPT;
 

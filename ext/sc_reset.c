@@ -89,14 +89,64 @@ static void sc_clear_last_error(void)
 	PG(last_error_lineno) = 0;
 }
 
+/* An open php://input handle points into the body's stream without holding a reference to it. */
+static bool sc_input_is_open(void)
+{
+	zend_resource *resource;
+
+	ZEND_HASH_FOREACH_PTR(&EG(regular_list), resource) {
+		if (resource && resource->type == php_file_le_stream() && resource->ptr
+				&& strcmp(((php_stream *)resource->ptr)->ops->label, "Input") == 0) {
+			return true;
+		}
+	} ZEND_HASH_FOREACH_END();
+	return false;
+}
+
+/* Bodies that could not be freed with their request, by resource handle: those are not used twice by one script. */
+static void sc_keep_body(const php_stream *body)
+{
+	sc_thread *self = sc_self;
+
+	self->kept_bodies = safe_erealloc(self->kept_bodies, self->kept_count + 1, sizeof(zend_long), 0);
+	self->kept_bodies[self->kept_count++] = body->res->handle;
+}
+
+static void sc_free_kept_bodies(void)
+{
+	sc_thread *self = sc_self;
+
+	while (self->kept_count > 0) {
+		zval *resource = zend_hash_index_find(&EG(regular_list), (zend_ulong)self->kept_bodies[--self->kept_count]);
+		if (resource) {
+			zend_list_delete(Z_RES_P(resource));
+		}
+	}
+	if (self->kept_bodies) {
+		efree(self->kept_bodies);
+		self->kept_bodies = NULL;
+	}
+}
+
 /*
- * The stream behind php://input would stay in the resource list until the script ends, that is for ever. It is freed if
- * nobody else holds it; a stream that PHP code has kept stays, because freeing it under the code's feet corrupts the heap.
+ * The stream behind php://input would stay in the resource list until the script ends, that is for ever. It is freed unless
+ * PHP code has kept a handle on php://input, of this request or an earlier one: freeing the body under it would corrupt the
+ * heap. Then it goes with the first request that ends without such a handle.
  */
 static void sc_free_request_body(void)
 {
 	php_stream *body = SG(request_info).request_body;
 
+	if (!body && sc_self->kept_count == 0) {
+		return;
+	}
+	if (sc_input_is_open()) {
+		if (body && body->res) {
+			sc_keep_body(body);
+		}
+		return;
+	}
+	sc_free_kept_bodies();
 	if (body && body->res && GC_REFCOUNT(body->res) == 1) {
 		SG(request_info).request_body = NULL;
 		zend_list_delete(body->res);
@@ -115,10 +165,8 @@ static void sc_free_files(void)
 
 void sc_reset_end(void)
 {
-	/* After a handler the clock has been stopped already; each call is a system call. */
-	if (sc_self->phase == SC_PHASE_SCRIPT) {
-		zend_unset_timeout();
-	}
+	/* Also stopped after the handler; but code that ran since may have set it again. */
+	zend_unset_timeout();
 	php_output_end_all();
 	sc_reset_session();
 	php_output_deactivate();

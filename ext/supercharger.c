@@ -21,9 +21,10 @@ PHP_FUNCTION(supercharger_handle_request)
 			"supercharger_handle_request() can be called in a worker script only", 0);
 		RETURN_THROWS();
 	}
-	if (sc_self->phase == SC_PHASE_HANDLER) {
-		zend_throw_exception(spl_ce_RuntimeException,
-			"supercharger_handle_request() cannot be called inside a request handler", 0);
+	if (sc_self->phase == SC_PHASE_HANDLER || sc_self->phase == SC_PHASE_ENDING) {
+		zend_throw_exception(spl_ce_RuntimeException, sc_self->phase == SC_PHASE_HANDLER
+			? "supercharger_handle_request() cannot be called inside a request handler"
+			: "supercharger_handle_request() cannot be called while a request or the script ends", 0);
 		RETURN_THROWS();
 	}
 	RETVAL_BOOL(sc_handle_request(&fci, &fcc));

@@ -98,9 +98,9 @@ build_recipe=2
 build_key() {
   local version; version="$(fetched_version)"
   local toolchain
-  toolchain="$(${CC:-cc} --version 2>/dev/null | head -n1) $(${CC:-cc} -dumpmachine 2>/dev/null)"
+  toolchain="$(${CC:-cc} --version 2>/dev/null | head -n1) $(${CXX:-c++} --version 2>/dev/null | head -n1) $(${CC:-cc} -dumpmachine 2>/dev/null)"
   local digest
-  digest="$( { echo "$build_recipe $version $APCU_SHA256 $REDIS_SHA256 $toolchain $build_cflags $build_ldflags ${variant_options[*]:-}"
+  digest="$( { echo "$build_recipe $version $PHP_SHA256 $APCU_SHA256 $REDIS_SHA256 $toolchain $build_cflags $build_ldflags ${variant_options[*]:-}"
                list_of "$pin_dir/configure-options"; cat "$pin_dir"/patch-source; } | sha256sum | cut -c1-12 )"
   echo "$version-zts-$build_variant-$digest"
 }

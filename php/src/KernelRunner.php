@@ -25,6 +25,7 @@ final class KernelRunner implements RunnerInterface
 
     private ?Request $request = null;
     private ?Response $response = null;
+    private ?bool $handlesItself = null;
 
     /** @var array<string, mixed> what Dotenv and the runtime added to $_SERVER while booting */
     private readonly array $bootServer;
@@ -88,13 +89,21 @@ final class KernelRunner implements RunnerInterface
 
     /**
      * Kernel::boot() resets the services if a request was handled since the last call. Symfony itself does that when the
-     * next request has already arrived; here nobody waits.
+     * next request has already arrived; here nobody waits. A kernel with a handle() of its own may never tell boot() that
+     * there was a request; then the resetter is called directly.
      */
     private function reset(): void
     {
         $kernel = $this->kernel instanceof HttpCache ? $this->kernel->getKernel() : $this->kernel;
-        if ($kernel instanceof KernelInterface) {
-            $kernel->boot();
+        if (!$kernel instanceof KernelInterface) {
+            return;
+        }
+        $kernel->boot();
+        if ($this->handlesItself ??= !str_starts_with((new \ReflectionMethod($kernel, 'handle'))->class, 'Symfony\\Component\\')) {
+            $container = $kernel->getContainer();
+            if ($container->has('services_resetter')) {
+                $container->get('services_resetter')->reset();
+            }
         }
     }
 

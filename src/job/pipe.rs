@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
@@ -38,6 +39,7 @@ struct Shared {
     state: Mutex<State>,
     room: Condvar,
     capacity: usize,
+    patience: Duration,
 }
 
 /// The producer's end.
@@ -48,8 +50,9 @@ pub(super) struct PipeWriter(Arc<Shared>);
 #[derive(Debug)]
 pub struct PipeReader(Arc<Shared>);
 
-/// A pipe that holds about `capacity` bytes; one chunk may exceed it, so that no chunk is ever too large to pass.
-pub(super) fn pipe(capacity: usize) -> (PipeWriter, PipeReader) {
+/// A pipe that holds about `capacity` bytes; one chunk may exceed it, so that no chunk is ever too large to pass. A reader that takes
+/// nothing for as long as `patience` counts as gone.
+pub(super) fn pipe(capacity: usize, patience: Duration) -> (PipeWriter, PipeReader) {
     let shared = Arc::new(Shared {
         state: Mutex::new(State {
             chunks: VecDeque::new(),
@@ -60,6 +63,7 @@ pub(super) fn pipe(capacity: usize) -> (PipeWriter, PipeReader) {
         }),
         room: Condvar::new(),
         capacity,
+        patience,
     });
     (PipeWriter(Arc::clone(&shared)), PipeReader(shared))
 }
@@ -72,7 +76,15 @@ impl PipeWriter {
         }
         let mut state = self.0.state.lock();
         while state.bytes >= self.0.capacity && !state.reader_gone {
-            self.0.room.wait(&mut state);
+            if self.0.room.wait_for(&mut state, self.0.patience).timed_out() {
+                // Nothing was taken all that time: the worker is worth more than this client.
+                state.reader_gone = true;
+                state.tail = Tail::Broken;
+                state.chunks.clear();
+                state.bytes = 0;
+                wake(state);
+                return Err(ClientGone);
+            }
         }
         if state.reader_gone {
             return Err(ClientGone);

@@ -10,6 +10,7 @@
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
@@ -89,6 +90,9 @@ pub struct ClientGone;
 /// on does not count, small enough to keep a client busy.
 const STREAM_CHUNK: usize = 32 * 1024;
 
+/// Longest time without progress towards a client; nginx's `send_timeout` and FrankenPHP's body timeout are as long.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How much of a response is held in memory, in bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyLimits {
@@ -96,12 +100,14 @@ pub struct ReplyLimits {
     pub gather: usize,
     /// Bytes that may wait in the pipe of a streamed response.
     pub pipe: usize,
+    /// How long a client may take nothing of a full pipe before it counts as gone: it holds a worker.
+    pub patience: Duration,
 }
 
 impl Default for ReplyLimits {
     /// 64 KiB covers nearly every page in one write; 1 MiB is `server.response_memory`.
     fn default() -> Self {
-        Self { gather: 64 * 1024, pipe: 1024 * 1024 }
+        Self { gather: 64 * 1024, pipe: 1024 * 1024, patience: WRITE_TIMEOUT }
     }
 }
 
@@ -234,7 +240,7 @@ impl Reply {
         if !matches!(self.state, State::Gathering { .. }) {
             return Ok(());
         }
-        let (writer, reader) = pipe(self.limits.pipe);
+        let (writer, reader) = pipe(self.limits.pipe, self.limits.patience);
         let State::Gathering { head, body, answer } = mem::replace(&mut self.state, State::Finished) else {
             return Ok(());
         };
@@ -313,7 +319,7 @@ mod tests {
     }
 
     fn answer_of(act: impl FnOnce(&mut Reply)) -> Result<Response, Failure> {
-        let (mut reply, mut awaiting) = channel(ReplyLimits { gather: 8, pipe: 1024 });
+        let (mut reply, mut awaiting) = channel(ReplyLimits { gather: 8, pipe: 1024, patience: WRITE_TIMEOUT });
         act(&mut reply);
         drop(reply);
         awaiting.answer.try_recv().expect("a dropped reply always answers")
@@ -360,8 +366,22 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_takes_nothing_counts_as_gone() {
+        let limits = ReplyLimits { gather: 8, pipe: 16, patience: Duration::from_millis(1) };
+        let (mut reply, mut awaiting) = channel(limits);
+        let piece = vec![b'x'; STREAM_CHUNK];
+        assert_eq!(reply.write(&piece), Ok(()), "the first piece always passes");
+        assert_eq!(reply.write(&piece), Err(ClientGone));
+        assert!(reply.client_gone());
+        let answer = awaiting.answer.try_recv().expect("the head has left");
+        let Ok(Response { body: ResponseBody::Stream(mut reader), .. }) = answer else { panic!("not streamed") };
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Err(_)))), "never whole");
+    }
+
+    #[test]
     fn writer_learns_that_the_client_left() {
-        let (mut reply, awaiting) = channel(ReplyLimits { gather: 8, pipe: 16 });
+        let (mut reply, awaiting) = channel(ReplyLimits { gather: 8, pipe: 16, patience: WRITE_TIMEOUT });
         drop(awaiting);
         assert_eq!(reply.write(b"x"), Err(ClientGone));
     }

@@ -28,7 +28,8 @@ pub(super) struct Role<'a> {
 pub(super) struct PhpThread<'s> {
     /// From `Box::into_raw`; C holds a copy of the pointer. Not a `Box`, because moving one would claim unique access (I3).
     host: *mut Host<'s>,
-    _worker: Box<sys::sc_worker>,
+    /// From `Box::into_raw`, for the same reason.
+    worker: *mut sys::sc_worker,
     _pool: CString,
     _engine: Arc<Engine>,
     _not_send: PhantomData<*mut ()>,
@@ -39,27 +40,23 @@ impl<'s> PhpThread<'s> {
     pub(super) fn attach(engine: &Arc<Engine>, seat: &'s mut dyn Seat, role: &Role<'s>) -> Result<Self, AttachError> {
         let identity = seat.identity();
         let pool = CString::new(identity.pool.as_bytes()).unwrap_or_default();
-        let worker = Box::new(sys::sc_worker {
+        let worker = Box::into_raw(Box::new(sys::sc_worker {
             pool: view::text(pool.as_bytes()),
             slot: identity.slot,
             incarnation: identity.incarnation,
             loops: role.loops,
             boot_env: role.boot_env.as_ptr(),
             boot_env_count: role.boot_env.len(),
-        });
+        }));
         let host = Box::into_raw(Box::new(Host::new(seat)));
         // SAFETY: I1, I5, I7: worker and pool live in the PhpThread, boot_env for 's.
-        if unsafe { sys::sc_thread_attach(host.cast(), &raw const *worker) } {
-            return Ok(Self {
-                host,
-                _worker: worker,
-                _pool: pool,
-                _engine: Arc::clone(engine),
-                _not_send: PhantomData,
-            });
+        if unsafe { sys::sc_thread_attach(host.cast(), worker) } {
+            return Ok(Self { host, worker, _pool: pool, _engine: Arc::clone(engine), _not_send: PhantomData });
         }
         // SAFETY: I3: C has not kept the pointer, since it refused.
         drop(unsafe { Box::from_raw(host) });
+        // SAFETY: I7: nor this one.
+        drop(unsafe { Box::from_raw(worker) });
         Err(AttachError)
     }
 
@@ -87,6 +84,8 @@ impl Drop for PhpThread<'_> {
         unsafe { sys::sc_thread_detach() };
         // SAFETY: I3: C has forgotten the pointer.
         drop(unsafe { Box::from_raw(self.host) });
+        // SAFETY: I7: C has forgotten this one too.
+        drop(unsafe { Box::from_raw(self.worker) });
     }
 }
 

@@ -159,7 +159,6 @@ fn putenv_is_seen_by_its_own_request_only_in_classic_mode() {
 }
 
 #[test]
-#[ignore = "putenv() is not restored between the requests of a worker yet (issue 3, item 4)"]
 fn putenv_is_seen_by_its_own_request_only_in_worker_mode() {
     let launch = Launch::plain(Mode::Worker).env("ORIGINAL", "outside").workers(1);
     run(launch, async |server| putenv_is_seen_by_its_own_request_only(server).await);

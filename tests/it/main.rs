@@ -7,6 +7,7 @@
 
 mod basics;
 mod binary;
+mod boundary;
 mod broken;
 mod faults;
 mod http_rules;

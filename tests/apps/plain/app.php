@@ -14,6 +14,7 @@ namespace App;
 require __DIR__.'/routes/basics.php';
 require __DIR__.'/routes/streams.php';
 require __DIR__.'/routes/faults.php';
+require __DIR__.'/routes/boundary.php';
 
 final class Terminate
 {
@@ -24,7 +25,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults();
+    return basics() + streams() + faults() + boundary();
 }
 
 /** Answers the current request. */
