@@ -17,8 +17,8 @@ async fn incarnation(server: &crate::support::Server) -> Value {
 /// A handle on php://input points into a body that the engine would free.
 #[test]
 fn a_kept_input_handle_stays_usable() {
-    // The body that the kept handle points into lies in a temporary file of PHP's.
-    run(one_worker().keeps_descriptors(2), async |server| {
+    // Bodies of this size lie in temporary files of PHP's; at the end of the test none may be open.
+    run(one_worker(), async |server| {
         for _ in 0..3 {
             let body = "x".repeat(50_000);
             let kept = server.send("POST", "/keep-input", &[("content-type", "text/plain")], body).await;
@@ -29,6 +29,8 @@ fn a_kept_input_handle_stays_usable() {
             }
             assert_eq!(server.get("/read-kept").await.ok().text(), "50000");
         }
+        server.get("/drop-kept").await.ok();
+        server.get("/").await.ok();
     });
 }
 

@@ -16,6 +16,10 @@ function boundary(): array
             rewind($GLOBALS['kept']);
             echo \strlen((string) stream_get_contents($GLOBALS['kept']));
         },
+        '/drop-kept' => static function (): void {
+            unset($GLOBALS['kept']);
+            echo 'dropped';
+        },
         // The buffer is closed by the boundary, which must not let its exception out to the next client.
         '/late-exception' => static function (): void {
             Terminate::$step = static fn () => ob_start(static fn () => throw new \LogicException('late'));
