@@ -39,6 +39,7 @@ typedef struct sc_thread {
 	sc_phase phase;
 	bool open;                      /* request has no finished response yet */
 	bool reached_loop;
+	bool clock_stopped;             /* the time limit of the handler has been switched off */
 	bool died;                      /* an error has been reported that ends a script */
 	bool exited;                    /* exit was called */
 	bool answered;                  /* when it was, there was something of a response already */

@@ -31,6 +31,7 @@ bool sc_request_begin(const sc_request *request)
 	self->reached_loop = false;
 	self->exited = false;
 	self->answered = false;
+	self->clock_stopped = false;
 	self->uncaught = false;
 	self->died = false;
 	PG(last_error_type) = 0;
@@ -356,6 +357,7 @@ bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 		return true;
 	}
 	zend_unset_timeout();
+	self->clock_stopped = true;
 	/* Before the client can come back with the same session. */
 	sc_save_session();
 	if (!sc_settle_exception(&ending)) {

@@ -163,10 +163,19 @@ static void sc_free_files(void)
 	ZVAL_UNDEF(files);
 }
 
+/* set_time_limit() and ini_set() start the clock; both leave their mark here, until the boundary takes it away. */
+static bool sc_time_limit_was_set(void)
+{
+	return EG(modified_ini_directives)
+		&& zend_hash_str_exists(EG(modified_ini_directives), ZEND_STRL("max_execution_time"));
+}
+
 void sc_reset_end(void)
 {
-	/* Also stopped after the handler; but code that ran since may have set it again. */
-	zend_unset_timeout();
+	/* The clock was stopped after the handler; code that ran since can have started it through this setting only. */
+	if (!sc_self->clock_stopped || sc_time_limit_was_set()) {
+		zend_unset_timeout();
+	}
 	php_output_end_all();
 	sc_reset_session();
 	php_output_deactivate();
@@ -254,5 +263,6 @@ void sc_reset_begin(const sc_request *request)
 	sc_start_output();
 	sc_filter(true);
 	sc_import_superglobals();
+	sc_self->clock_stopped = false;
 	zend_set_timeout(INI_INT("max_execution_time"), 0);
 }

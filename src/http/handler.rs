@@ -5,11 +5,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::body::Body;
-use axum::extract::State;
+use axum::body::{Body, HttpBody as _};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 
@@ -36,11 +32,7 @@ pub(super) struct Front<B> {
 }
 
 /// Answers a request, whatever happens.
-pub(super) async fn handle<B: Backend>(
-    State(front): State<Arc<Front<B>>>,
-    Extension(peers): Extension<Peers>,
-    request: Request<Body>,
-) -> Response<Body> {
+pub(super) async fn handle<B: Backend>(front: &Front<B>, peers: Peers, request: Request<Body>) -> Response<Body> {
     let arrival = Arrival::now();
     let (mut parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
@@ -49,7 +41,7 @@ pub(super) async fn handle<B: Backend>(
     parts.headers.insert(request_id::HEADER, id_value.clone());
     let record = Record::open(front.config.access_log, &parts, peers, arrival, &id);
 
-    let mut response = match answer(&front, &mut parts, peers, arrival, body, &id).await {
+    let mut response = match answer(front, &mut parts, peers, arrival, body, &id).await {
         Ok(response) => response,
         Err(refusal) => {
             report(refusal, &parts, &id);
@@ -65,7 +57,21 @@ pub(super) async fn handle<B: Backend>(
     }
     response.headers_mut().insert(header::SERVER, SERVER);
     response.headers_mut().insert(request_id::HEADER, id_value);
+    if parts.method == Method::HEAD {
+        response = without_body(response);
+    }
     record.attach(response)
+}
+
+/// The answer to HEAD: the head of a GET, its length included where it is known (RFC 9110 section 9.3.2).
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length
+        && !response.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
 }
 
 async fn answer<B: Backend>(
