@@ -69,6 +69,7 @@ extern sapi_module_struct sc_sapi_module;
 
 /* sc_sapi.c */
 bool sc_died(void);
+bool sc_split_header(const sapi_header_struct *header, sc_pair *pair);
 void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message);
 void sc_finish(sc_ending ending);
 double sc_monotonic(void);

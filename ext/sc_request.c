@@ -187,11 +187,6 @@ bool sc_reached_loop(void)
 	return sc_self->reached_loop;
 }
 
-bool sc_request_is_open(void)
-{
-	return sc_self->open;
-}
-
 /* ---- one turn of the loop ---- */
 
 /* The boot is over: its output is flushed to the log, and what it registered for shutdown is put aside. */

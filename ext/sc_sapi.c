@@ -101,7 +101,7 @@ static uint16_t sc_status(const sapi_headers_struct *headers)
 }
 
 /* Splits "Name: value" as PHP stores it. */
-static bool sc_split_header(const sapi_header_struct *header, sc_pair *pair)
+bool sc_split_header(const sapi_header_struct *header, sc_pair *pair)
 {
 	const char *colon = memchr(header->header, ':', header->header_len);
 	const char *end = header->header + header->header_len;

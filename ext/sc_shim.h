@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 1
+#define SC_ABI 2
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -137,8 +137,6 @@ sc_run sc_request_end(void);
 
 /* Whether a worker's script has reached its loop at least once since sc_request_begin(). */
 bool sc_reached_loop(void);
-/* Whether a request is still unanswered: the handler did not return. */
-bool sc_request_is_open(void);
 
 /* ---- the PHP command line, where the linked build carries it ---- */
 
@@ -183,8 +181,6 @@ typedef sc_io (*sc_on_flush_fn)(void *host);
 typedef void (*sc_on_finish_fn)(void *host, sc_ending ending);
 /* Next bytes of the request body; 0 at its end. */
 typedef size_t (*sc_on_read_body_fn)(void *host, char *into, size_t len);
-/* Whether the client has left. */
-typedef bool (*sc_on_client_gone_fn)(void *host);
 /* A message of PHP or of the application. host may be NULL. level: -4 debug, 0 info, 4 warning, 8 error.
  * context is a JSON object or empty. */
 typedef void (*sc_on_log_fn)(void *host, int32_t level, sc_text message, sc_text context);
@@ -195,7 +191,6 @@ sc_io sc_on_write(void *host, const char *data, size_t len);
 sc_io sc_on_flush(void *host);
 void sc_on_finish(void *host, sc_ending ending);
 size_t sc_on_read_body(void *host, char *into, size_t len);
-bool sc_on_client_gone(void *host);
 void sc_on_log(void *host, int32_t level, sc_text message, sc_text context);
 
 #endif

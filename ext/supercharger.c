@@ -160,19 +160,13 @@ PHP_FUNCTION(frankenphp_response_headers)
 	array_init(return_value);
 	for (header = zend_llist_get_first_ex(&SG(sapi_headers).headers, &position); header;
 			header = zend_llist_get_next_ex(&SG(sapi_headers).headers, &position)) {
-		const char *colon = memchr(header->header, ':', header->header_len);
-		const char *end = header->header + header->header_len;
-		const char *value = colon ? colon + 1 : end;
+		sc_pair pair;
 		zval item;
 
-		if (!colon) {
-			continue;
+		if (sc_split_header(header, &pair)) {
+			ZVAL_STRINGL(&item, pair.value.data, pair.value.len);
+			zend_symtable_str_update(Z_ARRVAL_P(return_value), pair.name.data, pair.name.len, &item);
 		}
-		while (value < end && *value == ' ') {
-			value++;
-		}
-		ZVAL_STRINGL(&item, value, (size_t)(end - value));
-		zend_symtable_str_update(Z_ARRVAL_P(return_value), header->header, (size_t)(colon - header->header), &item);
 	}
 }
 

@@ -49,7 +49,7 @@ own_mirror() {
 }
 
 # private_apt DIR deb|deb-src SUITE...: apt lists and caches of our own under DIR, so that the machine's configuration is
-# neither read for packages nor changed. Afterwards apt_private and apt_cache_private use them.
+# neither read for packages nor changed. Afterwards apt_private uses them.
 private_apt() {
   local dir="$1" types="$2" mirror; shift 2
   # Set in every subshell that calls this; the lists are fetched once.

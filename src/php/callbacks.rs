@@ -78,10 +78,6 @@ leaf! { sc_on_read_body: sc_on_read_body_fn, (into: *mut c_char, len: usize) -> 
     host.exchange().and_then(|exchange| exchange.body.read(into).ok()).unwrap_or(0)
 } }
 
-leaf! { sc_on_client_gone: sc_on_client_gone_fn, () -> bool = true,
-    |host| host.exchange().is_some_and(|exchange| exchange.reply.client_gone())
-}
-
 const _: sys::sc_on_log_fn = Some(sc_on_log);
 
 /// Not a [`leaf!`]: PHP also logs while it starts, before any thread has a host.
