@@ -8,9 +8,12 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod documents;
 mod fault;
 mod keys;
+mod kind;
 mod raw;
+mod site;
 mod units;
 
 #[cfg(test)]
@@ -58,9 +61,21 @@ pub struct Php {
     pub env: Vec<(String, String)>,
 }
 
+/// What is started: each command has defaults of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Command {
+    /// `php-server`: on this machine, for its developer.
+    #[default]
+    PhpServer,
+    /// `run`: for everybody, watched by other programs.
+    Run,
+}
+
 /// What the command line says.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
+    /// The command.
+    pub command: Command,
     /// `--config`.
     pub config: Option<PathBuf>,
     /// `--listen`, each.
@@ -86,8 +101,18 @@ pub fn load(flags: &Flags) -> Result<Config, Faults> {
     load_in(flags, &env::current_dir().unwrap_or_default())
 }
 
+/// A configuration file with every key, its default and what it does.
+pub fn documented_file() -> String {
+    documents::file()
+}
+
+/// The JSON Schema of a configuration file.
+pub fn schema() -> String {
+    documents::schema()
+}
+
 fn load_in(flags: &Flags, folder: &Path) -> Result<Config, Faults> {
-    let mut settings = Settings::default();
+    let mut settings = Settings::defaults(flags.command);
     let mut faults = Vec::new();
     if let Some(path) = &flags.config {
         match fs::read_to_string(folder.join(path)) {
@@ -96,9 +121,9 @@ fn load_in(flags: &Flags, folder: &Path) -> Result<Config, Faults> {
         }
     }
     take_flags(flags, &mut settings, &mut faults);
-    let mut check = Check::new(settings, faults, folder.to_owned());
-    let config = assemble(&mut check, folder);
-    if check.faults.is_empty() { Ok(config) } else { Err(Faults(check.faults)) }
+    let mut check = Check::new(flags.command, settings, faults, folder.to_owned());
+    let config = assemble(&mut check);
+    if check.faults.is_empty() { Ok(config) } else { Err(Faults::new(check.faults)) }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
@@ -155,72 +180,32 @@ fn split_worker(text: &str) -> (&str, Option<i64>) {
     }
 }
 
-fn assemble(check: &mut Check, folder: &Path) -> Config {
-    const KIB: u64 = 1024;
-    const GIB: u64 = KIB * KIB * KIB;
-    let site = site(check, folder);
+fn assemble(check: &mut Check) -> Config {
+    let site = site::site(check);
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     let http = http::Config {
-        listen: check.list("server.listen", default_listen()),
-        header_timeout: check.duration("server.header_timeout", Duration::from_secs(10), Duration::from_millis(100)),
-        max_header_size: bytes(check.size("server.max_header_size", 32 * KIB, KIB..=KIB * KIB)),
-        max_headers: check.number("server.max_headers", 100, 1..=1000) as usize,
-        max_body_size: check.size("server.max_body_size", 10 * KIB * KIB, 0..=1024 * GIB),
-        body_memory: bytes(check.size("server.body_memory", 256 * KIB, 0..=GIB)),
-        access_log: check.truth("log.access", false),
+        listen: check.list("server.listen"),
+        header_timeout: check.duration("server.header_timeout"),
+        max_header_size: bytes(check.size("server.max_header_size")),
+        max_headers: check.number("server.max_headers") as usize,
+        max_body_size: check.size("server.max_body_size"),
+        body_memory: bytes(check.size("server.body_memory")),
+        access_log: check.truth("log.access"),
         site,
     };
     let usable = usable_cpus();
-    let mut pool = pool::Config::new("default", check.auto("pools.default.workers", 2 * usable, 1..=1024));
-    pool.queue_timeout =
-        check.duration("pools.default.overflow.queue_timeout", pool::QUEUE_TIMEOUT, Duration::from_millis(1));
-    let pipe = bytes(check.size("server.response_memory", ReplyLimits::default().pipe as u64, 64 * KIB..=GIB));
-    pool.reply = ReplyLimits { pipe, ..ReplyLimits::default() };
-    let log = telemetry::Config::default();
+    let mut pool = pool::Config::new("default", check.auto("pools.default.workers", 2 * usable));
+    pool.queue_timeout = check.duration("pools.default.overflow.queue_timeout");
+    pool.reply = ReplyLimits { pipe: bytes(check.size("server.response_memory")), ..ReplyLimits::default() };
     Config {
         http,
         pool,
-        log: telemetry::Config {
-            level: check.word("log.level", log.level),
-            format: check.word("log.format", log.format),
-        },
+        log: telemetry::Config { level: check.word("log.level"), format: check.word("log.format") },
         php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
-        io_threads: check.auto("server.io_threads", usable, 1..=256) as usize,
-        boot_timeout: check.duration("pools.default.boot_timeout", Duration::from_secs(60), Duration::from_millis(1)),
-        drain_timeout: check.duration("server.drain_timeout", Duration::from_secs(30), Duration::ZERO),
+        io_threads: check.auto("server.io_threads", usable) as usize,
+        boot_timeout: check.duration("pools.default.boot_timeout"),
+        drain_timeout: check.duration("server.drain_timeout"),
     }
-}
-
-fn site(check: &mut Check, folder: &Path) -> http::Site {
-    let script = check.script("app.worker");
-    let public = folder.join("public");
-    let default = match &script {
-        _ if public.is_dir() => public,
-        // The folder a worker was named in is not always one that may be shown; that of the script is made for it.
-        Some(script) => script.parent().unwrap_or(folder).to_owned(),
-        None => folder.to_owned(),
-    };
-    let root = if check.is_set("app.root") {
-        check.directory("app.root", &default)
-    } else {
-        check.readable_directory("app.root", &default)
-    };
-    let is_script_name = |name: &str| {
-        name.len() > 4
-            && name.to_ascii_lowercase().ends_with(".php")
-            && !name.starts_with('.')
-            && !name.contains(['/', '\0'])
-    };
-    let index = check.text("app.index", "index.php", is_script_name);
-    if check.is_set("app.worker") && check.is_set("app.index") {
-        check.fault("app.index", "has no effect in worker mode", "remove it, or app.worker");
-    }
-    let mode = script.map_or(http::Mode::Classic { index }, |script| http::Mode::Worker { script });
-    http::Site { root, mode }
-}
-
-fn default_listen() -> Vec<http::ListenAddress> {
-    "127.0.0.1:8080".parse().into_iter().collect()
 }
 
 /// CPUs this process may use; the standard library knows affinity masks and cgroup quotas.

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::Error;
 use crate::app::App;
-use crate::config::{self, Flags};
+use crate::config::{self, Command, Flags};
 use crate::telemetry;
 
 /// Serve a PHP application over HTTP.
@@ -55,6 +55,7 @@ pub(super) struct Arguments {
 /// Runs the server to its end.
 pub(super) fn run(arguments: Arguments) -> Result<(), Error> {
     let config = config::load(&Flags {
+        command: Command::PhpServer,
         config: arguments.config,
         listen: arguments.listen,
         root: arguments.root,

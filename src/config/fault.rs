@@ -10,10 +10,21 @@ use std::path::PathBuf;
 pub(super) enum Origin {
     /// Nobody set it.
     Default,
-    /// A file, with the number of the line.
+    /// A file, with the number of the line; 0 is the file as a whole.
     File { path: PathBuf, line: usize },
     /// An argument, with its dashes.
     Flag(&'static str),
+}
+
+impl Origin {
+    /// The order in which faults are told: what belongs together stands together, a file from its top to its end.
+    fn rank(&self) -> (u8, usize) {
+        match self {
+            Self::File { line, .. } => (0, *line),
+            Self::Flag(_) => (1, 0),
+            Self::Default => (2, 0),
+        }
+    }
 }
 
 /// One thing that is wrong.
@@ -36,7 +47,7 @@ impl fmt::Display for Fault {
             Origin::Flag(flag) => write!(f, "{flag}: ")?,
         }
         // A flag says by itself what it sets.
-        if !self.key.is_empty() && !matches!(self.origin, Origin::Flag(_)) {
+        if !self.key.is_empty() && matches!(self.origin, Origin::Default | Origin::File { .. }) {
             write!(f, "{}: ", self.key)?;
         }
         write!(f, "{}", self.problem)?;
@@ -49,7 +60,15 @@ impl fmt::Display for Fault {
 
 /// Everything that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Faults(pub(super) Vec<Fault>);
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Puts them into the order in which they are told.
+    pub(super) fn new(mut faults: Vec<Fault>) -> Self {
+        faults.sort_by_key(|fault| fault.origin.rank());
+        Self(faults)
+    }
+}
 
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

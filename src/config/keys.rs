@@ -1,69 +1,208 @@
-//! Every key there is. A key stands here only if something obeys it.
+//! Every key there is, each declared once. A key stands here only if something obeys it.
+//!
+//! To add one: an entry here, in its section's order; the line in `assemble` (config.rs) that reads it; then
+//! `BLESS=1 cargo test --lib config`, which writes `config/supercharger.toml`, the table in `docs/configuration.md` and the
+//! schema anew. Environment variable, messages and `check --effective` follow by themselves. A key that nothing reads fails a test.
 
 #![forbid(unsafe_code)]
+
+use super::Command;
+use super::kind::{Entries, Kind};
 
 /// A key of the configuration.
 #[derive(Debug)]
 pub(super) struct Key {
     /// Its dotted name.
     pub(super) name: &'static str,
-    /// What it may be; completes the sentence "allowed: ...".
-    pub(super) allowed: &'static str,
+    /// What it may be.
+    pub(super) kind: Kind,
+    /// What it is when nobody sets it.
+    pub(super) preset: Preset,
+    /// What it does: one or two sentences for the file, the docs and the editor. May use Markdown's code quotes.
+    pub(super) meaning: &'static str,
 }
 
-/// Tables whose keys the application chooses.
-pub(super) const MAPS: [Key; 2] = [
-    Key { name: "app.env", allowed: "names of letters, digits and _, with texts as values" },
-    Key { name: "php.ini", allowed: "names of PHP settings, with a text, a number or true/false on one line" },
-];
+/// The value of a key that nobody sets, as it would be written in the file.
+#[derive(Debug)]
+pub(super) enum Preset {
+    /// The same for every command.
+    Value(&'static str),
+    /// What is good while developing is not what a production server needs.
+    ByCommand { php_server: &'static str, run: &'static str },
+    /// No value stands for it; `words` say what happens, `example` is what one could write.
+    Unset { words: &'static str, example: &'static str },
+}
 
-/// All other keys, in the order of `config/supercharger.toml`.
-pub(super) const KEYS: [Key; 18] = [
+impl Preset {
+    /// What it is under this command, as TOML; `None` if no value stands for it.
+    pub(super) fn value(&self, command: Command) -> Option<&'static str> {
+        match (self, command) {
+            (Self::Value(text), _) => Some(text),
+            (Self::ByCommand { php_server, .. }, Command::PhpServer) => Some(php_server),
+            (Self::ByCommand { run, .. }, Command::Run) => Some(run),
+            (Self::Unset { .. }, _) => None,
+        }
+    }
+}
+
+/// All keys, in the order of `config/supercharger.toml`.
+pub(super) const KEYS: &[Key] = &[
     Key {
         name: "server.listen",
-        allowed: "a list of texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+        kind: Kind::List {
+            of: "address",
+            least: 1,
+            allowed: "texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+        },
+        preset: Preset::ByCommand { php_server: r#"["127.0.0.1:8080"]"#, run: r#"["0.0.0.0:8080"]"# },
+        meaning: "Addresses to listen on: `HOST:PORT`, `:PORT` for every address of the machine, `[IPV6]:PORT`.",
     },
-    Key { name: "server.io_threads", allowed: "\"auto\" (one per usable CPU) or a number from 1 to 256" },
-    Key { name: "server.header_timeout", allowed: "a duration such as \"500ms\" or \"30s\", from 100ms to 1h" },
-    Key { name: "server.max_header_size", allowed: "a size such as 4096 or \"32KiB\", from 1KiB to 1MiB" },
-    Key { name: "server.max_headers", allowed: "a number from 1 to 1000" },
-    Key { name: "server.max_body_size", allowed: "a size such as 4096 or \"10MiB\", up to 1024GiB" },
-    Key { name: "server.body_memory", allowed: "a size such as 4096 or \"256KiB\", up to 1GiB" },
-    Key { name: "server.response_memory", allowed: "a size such as 131072 or \"1MiB\", from 64KiB to 1GiB" },
-    Key { name: "server.drain_timeout", allowed: "a duration such as \"500ms\" or \"30s\", up to 1h" },
-    Key { name: "app.root", allowed: "a directory" },
-    Key { name: "app.worker", allowed: "a PHP file" },
-    Key { name: "app.index", allowed: "the name of a PHP file, without a path; in classic mode only" },
-    Key { name: "pools.default.workers", allowed: "\"auto\" (two per usable CPU) or a number from 1 to 1024" },
-    Key { name: "pools.default.boot_timeout", allowed: "a duration such as \"500ms\" or \"30s\", from 1ms to 1h" },
+    Key {
+        name: "server.io_threads",
+        kind: Kind::Auto { least: 1, most: 256, means: "one per usable CPU" },
+        preset: Preset::Value(r#""auto""#),
+        meaning: "Threads that speak HTTP.",
+    },
+    Key {
+        name: "server.header_timeout",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""10s""#),
+        meaning: "Longest time for the head of a request to arrive, and for a kept-alive connection to stay idle.",
+    },
+    Key {
+        name: "server.max_header_size",
+        kind: Kind::Size { least: "1KiB", most: "1MiB" },
+        preset: Preset::Value(r#""32KiB""#),
+        meaning: "Largest head of a request; beyond: 431.",
+    },
+    Key {
+        name: "server.max_headers",
+        kind: Kind::Number { least: 1, most: 1000 },
+        preset: Preset::Value("100"),
+        meaning: "Most header fields of a request; beyond: 431.",
+    },
+    Key {
+        name: "server.max_body_size",
+        kind: Kind::Size { least: "0", most: "1024GiB" },
+        preset: Preset::Value(r#""10MiB""#),
+        meaning: "Largest body of a request; beyond: 413, before PHP is involved.",
+    },
+    Key {
+        name: "server.body_memory",
+        kind: Kind::Size { least: "0", most: "1GiB" },
+        preset: Preset::Value(r#""256KiB""#),
+        meaning: "Part of a request's body that is kept in memory; a larger body goes to a temporary file without a name.",
+    },
+    Key {
+        name: "server.response_memory",
+        kind: Kind::Size { least: "64KiB", most: "1GiB" },
+        preset: Preset::Value(r#""1MiB""#),
+        meaning: "Bytes of a streamed response that may wait for a slow client before PHP waits too.",
+    },
+    Key {
+        name: "server.drain_timeout",
+        kind: Kind::Duration { least: "0s", most: "1h" },
+        preset: Preset::Value(r#""30s""#),
+        meaning: "How long requests in flight may go on after SIGTERM or Ctrl-C; what is left then is cut, exit code 1.",
+    },
+    Key {
+        name: "app.root",
+        kind: Kind::Path("a directory"),
+        preset: Preset::Unset {
+            words: "`public/` if it exists, else the worker script's folder, else the current one",
+            example: r#""public""#,
+        },
+        meaning: "Folder of public files.",
+    },
+    Key {
+        name: "app.worker",
+        kind: Kind::Path("a PHP file"),
+        preset: Preset::Unset { words: "none: classic mode", example: r#""public/index.php""# },
+        meaning: "Worker script, booted once per worker. Without it PHP files are looked up under the root (classic mode).",
+    },
+    Key {
+        name: "app.index",
+        kind: Kind::Text("the name of a PHP file, without a path; in classic mode only"),
+        preset: Preset::Value(r#""index.php""#),
+        meaning: "Directory index and front controller of classic mode; an error in worker mode.",
+    },
+    Key {
+        name: "app.env",
+        kind: Kind::Map { of: Entries::Variables, allowed: "names of letters, digits and _, with texts as values" },
+        preset: Preset::Unset { words: "none", example: r#"APP_ENV = "prod""# },
+        meaning: "Environment variables that the application sees besides those of the process.",
+    },
+    Key {
+        name: "php.ini",
+        kind: Kind::Map {
+            of: Entries::Settings,
+            allowed: "names of PHP settings, with a text, a number or true/false on one line",
+        },
+        preset: Preset::Unset { words: "none", example: r#"memory_limit = "256M""# },
+        meaning: "PHP settings that win over every php.ini.",
+    },
+    Key {
+        name: "pools.default.workers",
+        kind: Kind::Auto { least: 1, most: 1024, means: "two per usable CPU" },
+        preset: Preset::Value(r#""auto""#),
+        meaning: "Threads that run PHP, in either mode.",
+    },
+    Key {
+        name: "pools.default.boot_timeout",
+        kind: Kind::Duration { least: "1ms", most: "1h" },
+        preset: Preset::Value(r#""60s""#),
+        meaning: "Longest time at the start for a worker to reach its loop; beyond, the start has failed.",
+    },
     Key {
         name: "pools.default.overflow.queue_timeout",
-        allowed: "a duration such as \"500ms\" or \"30s\", from 1ms to 1h",
+        kind: Kind::Duration { least: "1ms", most: "1h" },
+        preset: Preset::Value(r#""5s""#),
+        meaning: "Longest wait of a request for a free worker; beyond: 503.",
     },
-    Key { name: "log.level", allowed: "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"" },
-    Key { name: "log.format", allowed: "\"text\" or \"json\"" },
-    Key { name: "log.access", allowed: "true or false" },
+    Key {
+        name: "log.level",
+        kind: Kind::Word(&["error", "warn", "info", "debug", "trace"]),
+        preset: Preset::Value(r#""info""#),
+        meaning: "Least severe level that is logged.",
+    },
+    Key {
+        name: "log.format",
+        kind: Kind::Word(&["text", "json"]),
+        preset: Preset::ByCommand { php_server: r#""text""#, run: r#""json""# },
+        meaning: "Form of a log line.",
+    },
+    Key {
+        name: "log.access",
+        kind: Kind::Truth,
+        preset: Preset::ByCommand { php_server: "false", run: "true" },
+        meaning: "Whether each request is logged.",
+    },
 ];
 
-/// What the key may be.
-pub(super) fn allowed(name: &str) -> &'static str {
-    KEYS.iter().chain(&MAPS).find(|key| key.name == name).map_or("", |key| key.allowed)
+/// The key of that name.
+pub(super) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
 }
 
-/// Whether the name is that of a key.
+/// What the key may be; completes the sentence "allowed: ...".
+pub(super) fn allowed(name: &str) -> String {
+    find(name).map_or_else(String::new, |key| key.kind.allowed(&key.preset))
+}
+
+/// Whether the name is that of a key with one value.
 pub(super) fn is_key(name: &str) -> bool {
-    KEYS.iter().any(|key| key.name == name)
+    find(name).is_some_and(|key| !matches!(key.kind, Kind::Map { .. }))
 }
 
 /// Whether the name is that of a table whose keys the application chooses.
 pub(super) fn is_map(name: &str) -> bool {
-    MAPS.iter().any(|key| key.name == name)
+    find(name).is_some_and(|key| matches!(key.kind, Kind::Map { .. }))
 }
 
 /// Whether the name is that of a section: some key begins with it.
 pub(super) fn is_section(name: &str) -> bool {
     let inside = |key: &Key| key.name.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'));
-    KEYS.iter().chain(&MAPS).any(inside)
+    KEYS.iter().any(inside)
 }
 
 /// The known name that an unknown one is most like, if any is near.
@@ -76,7 +215,6 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         if last == given { whole.max(0.9) } else { whole }
     };
     KEYS.iter()
-        .chain(&MAPS)
         .map(|key| (likeness(key), key.name))
         .filter(|(likeness, _)| *likeness > 0.6)
         .max_by(|one, other| one.0.total_cmp(&other.0))
@@ -108,5 +246,20 @@ mod tests {
         assert!(is_section("server") && is_section("pools.default") && is_section("php"));
         assert!(!is_section("server.listen") && !is_section("serv") && !is_section("php.ini"));
         assert!(is_key("log.access") && !is_key("log") && is_map("app.env"));
+    }
+
+    /// The documented file shows a section once, so its keys stand together; two keys of one name would hide each other.
+    #[test]
+    fn names_are_unique_and_sections_hold_together() {
+        let mut sections = Vec::new();
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..index].iter().all(|other| other.name != key.name), "{} twice", key.name);
+            let section = if is_map(key.name) { key.name } else { key.name.rsplit_once('.').expect("a section").0 };
+            if sections.last() != Some(&section) {
+                assert!(!sections.contains(&section), "[{section}] is torn apart before {}", key.name);
+                sections.push(section);
+            }
+            assert!(key.meaning.ends_with('.'), "{}: a sentence", key.name);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Settings as they were written: name, value and where it stands, not yet looked at.
 //!
 //! The file is read as TOML with positions and flattened to dotted names, instead of being deserialized into a struct: serde stops
-//! at the first fault and forgets the line, and flags (later the environment) bring the same names in the same way.
+//! at the first fault and forgets the line, and environment and flags bring the same names in the same way.
 
 #![forbid(unsafe_code)]
 
@@ -11,8 +11,9 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
+use super::Command;
 use super::fault::{Fault, Origin};
-use super::keys;
+use super::keys::{self, KEYS};
 
 /// A value as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +35,7 @@ pub(super) struct Setting {
 }
 
 /// All settings given, later ones over earlier ones.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Settings {
     /// By key.
     pub(super) keys: BTreeMap<String, Setting>,
@@ -43,6 +44,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// What holds when nobody says anything.
+    pub(super) fn defaults(command: Command) -> Self {
+        let mut settings = Self { keys: BTreeMap::new(), maps: BTreeMap::new() };
+        for key in KEYS {
+            let Some(text) = key.preset.value(command) else { continue };
+            let value = Value::parse(text);
+            debug_assert!(!matches!(value, Value::Other(_)), "{}: {text}", key.name);
+            settings.keys.insert(key.name.to_owned(), Setting { value, origin: Origin::Default });
+        }
+        settings
+    }
+
     /// Takes a value from the command line.
     pub(super) fn flag(&mut self, key: &'static str, flag: &'static str, value: Value) {
         debug_assert!(keys::is_key(key), "{key}");
@@ -61,12 +74,7 @@ impl Settings {
         if errors.is_empty() {
             reading.table("", table.get_ref());
         }
-        let mut faults = reading.faults;
-        faults.sort_by_key(|fault| match &fault.origin {
-            Origin::File { line, .. } => *line,
-            Origin::Default | Origin::Flag(_) => 0,
-        });
-        faults
+        reading.faults
     }
 }
 
@@ -160,6 +168,11 @@ fn kind(value: &DeValue<'_>) -> &'static str {
 }
 
 impl Value {
+    /// A value as it stands in TOML.
+    pub(super) fn parse(text: &str) -> Self {
+        DeValue::parse(text).map_or(Self::Other("no TOML"), |value| convert(value.get_ref()))
+    }
+
     /// The value as a message quotes it.
     pub(super) fn told(&self) -> String {
         match self {

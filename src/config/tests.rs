@@ -63,11 +63,11 @@ fn one_fault_one_sentence() {
         ),
         (
             "server.max_body_size = '10MB'",
-            "s.toml:1: server.max_body_size: \"10MB\" is no size; allowed: a size such as 4096 or \"10MiB\", up to 1024GiB",
+            "s.toml:1: server.max_body_size: \"10MB\" is no size; allowed: a size such as \"10MiB\" or 10485760, up to 1024GiB",
         ),
         (
             "server.max_header_size = 5",
-            "s.toml:1: server.max_header_size: 5 is out of range; allowed: a size such as 4096 or \"32KiB\", from 1KiB to 1MiB",
+            "s.toml:1: server.max_header_size: 5 is out of range; allowed: a size such as \"32KiB\" or 32768, from 1KiB to 1MiB",
         ),
         ("server.max_headers = 0", "s.toml:1: server.max_headers: 0 is out of range; allowed: a number from 1 to 1000"),
         (
@@ -90,7 +90,7 @@ fn one_fault_one_sentence() {
         ("app.root = 7", "s.toml:1: app.root: 7 is no path; allowed: a directory"),
         (
             "app.worker = 'missing.php'",
-            "s.toml:1: app.worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder",
+            "s.toml:1: app.worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder, in a file at the file's",
         ),
         (
             "app.worker = 'public'",
@@ -132,7 +132,7 @@ fn flags_are_named_as_flags() {
         ),
         (
             |flags| flags.worker = Some("missing.php,2".to_owned()),
-            "--worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder",
+            "--worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder, in a file at the file's",
         ),
         (
             |flags| flags.worker = Some("public/index.php,0".to_owned()),
@@ -161,10 +161,10 @@ fn all_faults_at_once_in_the_order_of_the_file() {
         lines,
         [
             "the configuration has 4 faults:",
-            "  s.toml:3 server.max_heders",
-            "  --root DIR/nowhere",
             "  s.toml:2 server.max_headers",
+            "  s.toml:3 server.max_heders",
             "  s.toml:5 log.level",
+            "  --root DIR/nowhere",
         ]
     );
 }
@@ -230,33 +230,76 @@ fn a_comma_belongs_to_the_worker_only_before_a_number() {
     }
 }
 
-/// The documented file names every key once, and loading it changes nothing: its values are the code's defaults.
-#[test]
-fn the_documented_file_is_the_code() {
-    let text = include_str!("../../config/supercharger.toml");
-    let mut section = String::new();
-    let mut documented = Vec::new();
-    for line in text.lines() {
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            name.clone_into(&mut section);
-            if keys::is_map(name) {
-                documented.push(name.to_owned());
-            }
-        }
-        // A key without a default is shown as a comment.
-        let line = line.strip_prefix("#: ").unwrap_or(line);
-        if let Some((name, _)) = line.split_once(" = ").filter(|_| !line.starts_with('#')) {
-            documented.push(format!("{section}.{name}"));
-        }
+/// Compares with what is committed. With `BLESS=1` it is written instead, to be looked at and committed.
+#[track_caller]
+fn committed(path: &str, text: &str) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    if env::var_os("BLESS").is_some() {
+        fs::write(&file, text).expect("the file can be written");
     }
-    let mut expected: Vec<_> = keys::KEYS.iter().chain(&keys::MAPS).map(|key| key.name.to_owned()).collect();
-    documented.sort();
-    expected.sort();
-    assert_eq!(documented, expected);
+    let there = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    assert!(there == text, "{path} is not what src/config/keys.rs says; BLESS=1 cargo test --lib config writes it");
+}
 
-    let told = |config: &Config| format!("{config:#?}");
-    let (folder, flags) = project(text);
-    let explicit = load_in(&flags, folder.path()).unwrap_or_else(|faults| panic!("{faults}"));
-    let defaults = load_in(&Flags::default(), folder.path()).expect("valid");
-    assert_eq!(told(&explicit), told(&defaults));
+#[test]
+fn the_documents_are_the_code() {
+    committed("config/supercharger.toml", &documented_file());
+    committed("config/supercharger.schema.json", &schema());
+
+    let manual = "docs/configuration.md";
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(manual)).expect("the manual");
+    let start = text.find("| key | default |").expect("the table");
+    let end = start + text[start..].find("\n\n").expect("the end of the table") + 1;
+    committed(manual, &format!("{}{}{}", &text[..start], documents::table(), &text[end..]));
+}
+
+/// Loading the documented file changes nothing, whatever is started: its values are the code's defaults.
+#[test]
+fn the_documented_file_holds_the_defaults() {
+    for command in [Command::PhpServer, Command::Run] {
+        let (folder, flags) = project(&documented_file());
+        let told = |flags: &Flags| {
+            let flags = Flags { command, ..flags.clone() };
+            format!("{:#?}", load_in(&flags, folder.path()).unwrap_or_else(|faults| panic!("{faults}")))
+        };
+        assert_eq!(told(&flags), told(&Flags::default()));
+    }
+}
+
+/// Every example of the documented file is one that is taken: all that is commented out is put in.
+#[test]
+fn the_examples_of_the_documented_file_are_valid() {
+    let is_example = |line: &str| line.split_once(" = ").is_some_and(|(name, _)| !name.contains(' '));
+    let text: String = documented_file()
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(|rest| is_example(rest)).unwrap_or(line))
+        // Index and worker exclude each other.
+        .filter(|line| !line.starts_with("index ="))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let config = loaded(&text, |_| {});
+    assert!(matches!(config.http.site.mode, http::Mode::Worker { .. }), "{text}");
+    assert_eq!((config.php.env.len(), config.php.ini.len()), (1, 1), "{text}");
+}
+
+/// The modules have defaults for those who use them without a configuration; they are the same.
+#[test]
+fn the_defaults_are_those_of_the_modules() {
+    let config = loaded("", |_| {});
+    let pool = pool::Config::new("default", 1);
+    assert_eq!(config.pool.queue_timeout, pool.queue_timeout);
+    assert_eq!(format!("{:?}", config.pool.reply), format!("{:?}", ReplyLimits::default()));
+    assert_eq!(config.log, telemetry::Config::default());
+    assert_eq!(config.pool.workers, 2 * usable_cpus());
+}
+
+/// A key that is declared and not read would be accepted and have no effect.
+#[test]
+fn every_key_is_read() {
+    let (folder, _) = project("");
+    for command in [Command::PhpServer, Command::Run] {
+        let mut check = Check::new(command, Settings::defaults(command), Vec::new(), folder.path().to_owned());
+        assemble(&mut check);
+        let unread: Vec<_> = keys::KEYS.iter().map(|key| key.name).filter(|name| !check.asked.contains(name)).collect();
+        assert!(unread.is_empty() && check.faults.is_empty(), "unread: {unread:?}; {:?}", check.faults);
+    }
 }
