@@ -46,6 +46,8 @@ fn run() -> Result<()> {
         println!("cargo:rerun-if-changed={path}");
     }
     println!("cargo:rustc-check-cfg=cfg(address_sanitizer)");
+    // Set by scripts/fuzz, as every fuzzing tool does.
+    println!("cargo:rustc-check-cfg=cfg(fuzzing)");
     let php = find_php()?;
     if php.address_sanitizer {
         println!("cargo:rustc-cfg=address_sanitizer");
@@ -258,8 +260,20 @@ fn compile_shim(php: &Php) -> Result<()> {
 }
 
 /// libphp goes in whole: shared extensions may use any of its symbols, and nothing in Rust refers to them.
+///
+/// The arguments go to the executables of this package; a package that depends on it gets them as `DEP_PHP_LINK_ARGS`, separated
+/// by U+001F (Cargo hands on what a package with `links` states, but nothing applies it).
 fn link(php: &Php) {
-    let arg = |text: &str| println!("cargo:rustc-link-arg={text}");
+    let args = link_args(php);
+    for arg in &args {
+        println!("cargo:rustc-link-arg={arg}");
+    }
+    println!("cargo:link_args={}", args.join("\u{1f}"));
+}
+
+fn link_args(php: &Php) -> Vec<String> {
+    let mut args = Vec::new();
+    let mut arg = |text: &str| args.push(text.to_owned());
     match &php.library {
         Library::Static(archive) => {
             // Position-dependent: thread-local access is then one instruction.
@@ -283,6 +297,7 @@ fn link(php: &Php) {
     if php.address_sanitizer {
         arg("-fsanitize=address");
     }
+    args
 }
 
 /// What `supercharger build-info` shows.

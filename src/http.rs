@@ -11,6 +11,8 @@
 mod authority;
 mod body;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod handler;
 mod headers;
 mod listen;

@@ -1,0 +1,10 @@
+//! Request paths and hosts, by bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use supercharger::http::fuzz;
+
+fuzz_target!(|data: &[u8]| {
+    fuzz::path(data);
+    fuzz::host(data);
+});
