@@ -50,6 +50,10 @@ phpt: build ## Run ext/tests/*.phpt with the command line that the executable ca
 asan: deps ## Run the integration tests under AddressSanitizer (builds a debug PHP first; FILTER=name of tests)
 	@scripts/run-asan $(FILTER)
 
+.PHONY: fuzz
+fuzz: deps ## Run the fuzz targets, ten minutes each (FUZZ="--seconds 60 path" for less)
+	@scripts/fuzz $(FUZZ)
+
 .PHONY: bench
 bench: build ## Compare with a bare hyper server (BENCH="--rounds 5"); writes bench/results/
 	@scripts/install-deps --bench
