@@ -72,6 +72,8 @@ bool sc_died(void);
 bool sc_split_header(const sapi_header_struct *header, sc_pair *pair);
 void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message);
 void sc_finish(sc_ending ending);
+bool sc_send_interim(uint16_t status);
+bool sc_send_head(uint16_t status);
 double sc_monotonic(void);
 
 /* sc_server.c */

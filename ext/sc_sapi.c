@@ -119,34 +119,67 @@ bool sc_split_header(const sapi_header_struct *header, sc_pair *pair)
 	return true;
 }
 
-static int sc_sapi_send_headers(sapi_headers_struct *headers)
+/* Calls one of the leaves that take a head with the headers set so far. */
+static bool sc_hand_over_head(const sapi_headers_struct *headers, uint16_t status, bool interim)
 {
 	sc_pair few[32];
 	sc_pair *pairs = few;
 	sc_head head = {0};
-	size_t count = zend_llist_count(&headers->headers);
+	size_t count = zend_llist_count((zend_llist *)&headers->headers);
 	zend_llist_position position;
 	sapi_header_struct *header;
+	bool taken = true;
 
-	if (!sc_self || !sc_self->open || sc_forked) {
-		return SAPI_HEADER_SENT_SUCCESSFULLY;
-	}
 	if (count > sizeof(few) / sizeof(few[0])) {
 		pairs = safe_emalloc(count, sizeof(sc_pair), 0);
 	}
-	for (header = zend_llist_get_first_ex(&headers->headers, &position); header;
-			header = zend_llist_get_next_ex(&headers->headers, &position)) {
+	for (header = zend_llist_get_first_ex((zend_llist *)&headers->headers, &position); header;
+			header = zend_llist_get_next_ex((zend_llist *)&headers->headers, &position)) {
 		if (sc_split_header(header, &pairs[head.header_count])) {
 			head.header_count++;
 		}
 	}
-	head.status = sc_status(headers);
+	head.status = status;
 	head.headers = pairs;
-	sc_on_head(sc_self->host, &head);
+	if (interim) {
+		taken = sc_on_interim(sc_self->host, &head);
+	} else {
+		sc_on_head(sc_self->host, &head);
+	}
 	if (pairs != few) {
 		efree(pairs);
 	}
+	return taken;
+}
+
+static int sc_sapi_send_headers(sapi_headers_struct *headers)
+{
+	if (sc_self && sc_self->open && !sc_forked) {
+		sc_hand_over_head(headers, sc_status(headers), false);
+	}
 	return SAPI_HEADER_SENT_SUCCESSFULLY;
+}
+
+static bool sc_head_can_leave(void)
+{
+	return sc_self && sc_self->open && !sc_forked && !SG(headers_sent);
+}
+
+/* A head with the headers set so far, before the final one. They stay set. Returns whether it will leave. */
+bool sc_send_interim(uint16_t status)
+{
+	return sc_head_can_leave() && sc_hand_over_head(&SG(sapi_headers), status, true);
+}
+
+/* The final head, now. May jump: header callbacks run, and the client may have gone. Returns whether it has left. */
+bool sc_send_head(uint16_t status)
+{
+	if (!sc_head_can_leave()) {
+		return false;
+	}
+	sapi_header_op(SAPI_HEADER_SET_STATUS, (void *)(uintptr_t)status);
+	sapi_flush();
+	return true;
 }
 
 static size_t sc_sapi_read_post(char *into, size_t len)

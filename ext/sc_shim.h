@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 2
+#define SC_ABI 3
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -173,6 +173,8 @@ typedef struct sc_head {
 typedef sc_next (*sc_on_next_fn)(void *host, const sc_request **request);
 /* Status and headers are final. */
 typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
+/* A head before the final one: 1xx. Returns whether it will leave; HTTP/1.0 and HTTP/2 clients get none. */
+typedef bool (*sc_on_interim_fn)(void *host, const sc_head *head);
 /* Body bytes. */
 typedef sc_io (*sc_on_write_fn)(void *host, const char *data, size_t len);
 /* Everything written so far should leave now. */
@@ -187,6 +189,7 @@ typedef void (*sc_on_log_fn)(void *host, int32_t level, sc_text message, sc_text
 
 sc_next sc_on_next(void *host, const sc_request **request);
 void sc_on_head(void *host, const sc_head *head);
+bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);
 sc_io sc_on_flush(void *host);
 void sc_on_finish(void *host, sc_ending ending);

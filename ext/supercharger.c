@@ -43,6 +43,23 @@ PHP_FUNCTION(supercharger_finish_request)
 	RETURN_TRUE;
 }
 
+PHP_FUNCTION(headers_send)
+{
+	zend_long status = 200;
+
+	ZEND_PARSE_PARAMETERS_START(0, 1)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_LONG(status)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (status < 100 || status > 999 || status == 101) {
+		/* 101 would end HTTP on the connection. */
+		zend_argument_value_error(1, "must be a status code from 100 to 999, but not 101");
+		RETURN_THROWS();
+	}
+	RETURN_LONG(status < 200 ? sc_send_interim((uint16_t)status) : sc_send_head((uint16_t)status));
+}
+
 static void sc_add_text(zval *array, const char *key, sc_text text)
 {
 	add_assoc_stringl(array, key, text.data, text.len);

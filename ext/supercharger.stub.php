@@ -37,6 +37,20 @@ namespace {
     function fastcgi_finish_request(): bool {}
 
     /**
+     * Sends the headers set so far, now.
+     *
+     * A status from 100 to 199 (103 Early Hints) makes a head that precedes the final one; its headers stay set for that one too, so
+     * header_remove() those that are for the hint only. Any other status makes the final head. Output that is still in a
+     * buffer is not flushed.
+     *
+     * @param int $status 100 to 999, but not 101
+     * @return int 1: the head leaves; 0: it does not. Final head: it has left before, or there is no open
+     *         response. Interim head: the same, or the client speaks HTTP/1.0 or HTTP/2, or has been sent too many
+     * @throws ValueError for another status
+     */
+    function headers_send(int $status = 200): int {}
+
+    /**
      * What is known of the worker that runs this script.
      *
      * @return array{pool: string, slot: int, incarnation: int, requests: int, uptime_seconds: float, memory_bytes: int, memory_peak_bytes: int, request_id: string, mode: string}

@@ -7,6 +7,10 @@ ZEND_END_ARG_INFO()
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_headers_send, 0, 0, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, status, IS_LONG, 0, "200")
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_worker, 0, 0, IS_ARRAY, 0)
 ZEND_END_ARG_INFO()
 
@@ -28,6 +32,7 @@ ZEND_END_ARG_INFO()
 
 ZEND_FUNCTION(supercharger_handle_request);
 ZEND_FUNCTION(supercharger_finish_request);
+ZEND_FUNCTION(headers_send);
 ZEND_FUNCTION(supercharger_worker);
 ZEND_FUNCTION(supercharger_request_id);
 ZEND_FUNCTION(supercharger_log);
@@ -41,6 +46,7 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(frankenphp_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(fastcgi_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
+	ZEND_FE(headers_send, arginfo_headers_send)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)

@@ -8,12 +8,14 @@
 
 mod body;
 mod identity;
+mod interim;
 mod pipe;
 mod reply;
 mod request;
 
 pub use body::{BodySource, RequestBody};
 pub use identity::Identity;
+pub use interim::{Interim, InterimSender};
 pub use pipe::{BrokenOff, PipeReader};
 pub use reply::{
     Awaiting, ClientGone, Ending, Failure, Fault, Reply, ReplyLimits, Response, ResponseBody, ResponseHead, channel,

@@ -16,6 +16,7 @@ use super::record::{Record, report};
 use super::request::{Arrival, Peers, assemble};
 use super::route::Route;
 use super::{Backend, Config, authority, request_id, response, static_files};
+use crate::job::InterimSender;
 
 /// The value of `Server`.
 const SERVER: HeaderValue = HeaderValue::from_static("supercharger");
@@ -31,8 +32,13 @@ pub(super) struct Front<B> {
     pub(super) config: Config,
 }
 
-/// Answers a request, whatever happens.
-pub(super) async fn handle<B: Backend>(front: &Front<B>, peers: Peers, request: Request<Body>) -> Response<Body> {
+/// Answers a request, whatever happens. `interim` is for heads that come before the answer's.
+pub(super) async fn handle<B: Backend>(
+    front: &Front<B>,
+    peers: Peers,
+    interim: Option<InterimSender>,
+    request: Request<Body>,
+) -> Response<Body> {
     let arrival = Arrival::now();
     let (mut parts, body) = request.into_parts();
     let id = request_id::of(&parts.headers);
@@ -41,7 +47,7 @@ pub(super) async fn handle<B: Backend>(front: &Front<B>, peers: Peers, request: 
     parts.headers.insert(request_id::HEADER, id_value.clone());
     let record = Record::open(front.config.access_log, &parts, peers, arrival, &id);
 
-    let mut response = match answer(front, &mut parts, peers, arrival, body, &id).await {
+    let mut response = match answer(front, &mut parts, peers, arrival, interim, body, &id).await {
         Ok(response) => response,
         Err(refusal) => {
             report(refusal, &parts, &id);
@@ -79,6 +85,7 @@ async fn answer<B: Backend>(
     parts: &mut Parts,
     peers: Peers,
     arrival: Arrival,
+    interim: Option<InterimSender>,
     body: Body,
     id: &str,
 ) -> Result<Response<Body>, Refusal> {
@@ -96,7 +103,8 @@ async fn answer<B: Backend>(
     };
     let limits = BodyLimits { max: config.max_body_size, memory: config.body_memory };
     let body = body::take(body, awaits_continue(&parts.headers), limits).await?;
-    let request = assemble(parts, peers, arrival, &config.site.root, &script, id);
+    let mut request = assemble(parts, peers, arrival, &config.site.root, &script, id);
+    request.interim = interim;
     let answer = front.backend.submit(request, body).await?;
     Ok(response::convert(answer, &parts.method))
 }

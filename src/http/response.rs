@@ -58,6 +58,28 @@ pub(super) fn convert(answer: job::Response, method: &Method) -> Response<Body> 
     response
 }
 
+/// An interim head as HTTP/1.1 has it on the wire; `None` if that is none. The fields that stand for the final response as well are
+/// meant to be among them (RFC 8297 section 2); a length is not (RFC 9110 section 8.6).
+pub(super) fn interim_head(head: &job::ResponseHead) -> Option<Vec<u8>> {
+    let status = StatusCode::from_u16(head.status).ok().filter(StatusCode::is_informational)?;
+    // 101 ends HTTP on the connection, which is the server's to offer.
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return None;
+    }
+    let mut headers = legal_headers(head);
+    headers.remove(header::CONTENT_LENGTH);
+    let mut text =
+        format!("HTTP/1.1 {} {}\r\n", status.as_str(), status.canonical_reason().unwrap_or_default()).into_bytes();
+    for (name, value) in &headers {
+        text.extend_from_slice(name.as_str().as_bytes());
+        text.extend_from_slice(b": ");
+        text.extend_from_slice(value.as_bytes());
+        text.extend_from_slice(b"\r\n");
+    }
+    text.extend_from_slice(b"\r\n");
+    Some(text)
+}
+
 /// The script's fields without those that HTTP does not allow: a field that cannot be sent is dropped, the others leave.
 fn legal_headers(head: &job::ResponseHead) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 3);

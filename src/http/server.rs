@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 use super::handler::{self, Front, TwoFramings, handle};
 use super::listen::{BindError, ListenAddress};
 use super::request::Peers;
-use super::wire::{Watch, Wire};
+use super::wire::{OpenExchange, Watch, Wire};
 use super::{Backend, Config};
 
 /// How far a head may go beyond our own limits before hyper cuts it off: up to there the refusal has our form (body, request
@@ -243,12 +243,15 @@ async fn call<B: Backend>(
     watch: Watch,
 ) -> Result<Response<Body>, Infallible> {
     if request.version() == Version::HTTP_2 {
-        return Ok(handle(&front, peers, request.map(Body::new)).await);
+        return Ok(handle(&front, peers, None, request.map(Body::new)).await);
     }
     if watch.has_two_framings() {
         request.extensions_mut().insert(TwoFramings);
     }
-    let response = handle(&front, peers, request.map(Body::new)).await;
+    let exchange = (request.version() == Version::HTTP_11).then(|| watch.open_exchange());
+    let interim = exchange.as_ref().map(OpenExchange::interim);
+    let response = handle(&front, peers, interim, request.map(Body::new)).await;
+    drop(exchange);
     watch.next_head();
     Ok(response)
 }

@@ -3,6 +3,9 @@
 //! Two things get lost in hyper's HTTP/1.1 parser: that a head carried both `Content-Length` and `Transfer-Encoding` (it silently drops
 //! the former), and whether a head had begun when its time was over (then 408 is due, else a plain close). Both are
 //! read off here by a scan of field names. Nothing is changed, copied or decided: framing stays hyper's business.
+//!
+//! The other way goes one thing that hyper cannot send for a server: heads that come before the final one (1xx). They are written between
+//! what hyper writes, never into it: see [`Writer`].
 
 #![forbid(unsafe_code)]
 
@@ -11,16 +14,84 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Buf as _, BytesMut};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
+use super::response;
+use crate::job::{Interim, InterimSender, ResponseHead};
+
 /// What has been seen of a connection, and a last word on it.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     scan: Arc<Mutex<Scan>>,
-    writer: Arc<Mutex<OwnedWriteHalf>>,
+    writer: Arc<Mutex<Writer>>,
+}
+
+/// The way out, with what is to leave besides hyper's own bytes.
+///
+/// hyper writes a message's bytes and then flushes; a completed flush is the only moment at which nothing of a message is half
+/// out. While a request is being answered hyper has nothing of its own to send but a `100 Continue`, so after that flush an
+/// interim head may go at any time until the final one is handed to hyper.
+#[derive(Debug)]
+pub(super) struct Writer {
+    half: OwnedWriteHalf,
+    /// hyper has written since it last flushed.
+    amid: bool,
+    /// Interim heads that have not left yet. They go before anything else.
+    queued: BytesMut,
+    /// Which request of this connection may still get interim heads; counted, so that a worker that
+    /// goes on after its answer was given up cannot speak into the next one.
+    exchange: u64,
+    open: bool,
+}
+
+/// Bytes of interim heads that may wait for a client that does not read: as much as one request may send.
+const MAX_QUEUED: usize = 64 * 1024;
+
+impl Writer {
+    fn new(half: OwnedWriteHalf) -> Self {
+        Self { half, amid: false, queued: BytesMut::new(), exchange: 0, open: false }
+    }
+
+    /// Sends an interim head, or keeps it until hyper has flushed. Never waits. Returns whether it will leave.
+    pub(super) fn interim(&mut self, exchange: u64, head: &[u8]) -> bool {
+        if !self.open || self.exchange != exchange || self.queued.len() + head.len() > MAX_QUEUED {
+            return false;
+        }
+        self.queued.extend_from_slice(head);
+        if !self.amid {
+            while let Ok(count @ 1..) = self.half.try_write(&self.queued) {
+                self.queued.advance(count);
+            }
+        }
+        true
+    }
+
+    /// The final head goes to hyper next: no interim head may follow it.
+    fn close(&mut self, exchange: u64) {
+        if self.exchange != exchange {
+            return;
+        }
+        self.open = false;
+        if self.amid {
+            // hyper would append the final head to what it has not written yet, and these are only due after that.
+            self.queued.clear();
+        }
+    }
+
+    fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.amid && !self.queued.is_empty() {
+            let count = ready!(Pin::new(&mut self.half).poll_write(cx, &self.queued))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.queued.advance(count);
+        }
+        Poll::Ready(Ok(()))
+    }
 }
 
 /// A connection for hyper.
@@ -33,7 +104,7 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> (Self, Watch) {
         let (reader, writer) = stream.into_split();
-        let watch = Watch { scan: Arc::default(), writer: Arc::new(Mutex::new(writer)) };
+        let watch = Watch { scan: Arc::default(), writer: Arc::new(Mutex::new(Writer::new(writer))) };
         (Self { reader, watch: watch.clone() }, watch)
     }
 }
@@ -61,10 +132,44 @@ impl Watch {
         }
     }
 
+    /// A request is being answered: until the value is dropped, interim heads may be sent for it.
+    pub(super) fn open_exchange(&self) -> OpenExchange {
+        let mut writer = self.writer.lock();
+        writer.exchange += 1;
+        writer.open = true;
+        OpenExchange { writer: Arc::clone(&self.writer), number: writer.exchange }
+    }
+
     /// Writes as much as the socket takes at once. Only for a connection that hyper has given up.
     pub(super) fn last_word(&self, text: &str) {
         // A client too slow to take this line is too slow for any.
-        drop(self.writer.lock().try_write(text.as_bytes()));
+        drop(self.writer.lock().half.try_write(text.as_bytes()));
+    }
+}
+
+/// The time between a request and its final head. Must be dropped before hyper gets that head.
+#[derive(Debug)]
+pub(super) struct OpenExchange {
+    writer: Arc<Mutex<Writer>>,
+    number: u64,
+}
+
+impl OpenExchange {
+    /// The means to send interim heads for this request, and for no later one.
+    pub(super) fn interim(&self) -> InterimSender {
+        InterimSender::new(Arc::clone(&self.writer) as Arc<dyn Interim>, self.number)
+    }
+}
+
+impl Drop for OpenExchange {
+    fn drop(&mut self) {
+        self.writer.lock().close(self.number);
+    }
+}
+
+impl Interim for Mutex<Writer> {
+    fn send(&self, exchange: u64, head: &ResponseHead) -> bool {
+        response::interim_head(head).is_some_and(|text| self.lock().interim(exchange, &text))
     }
 }
 
@@ -79,7 +184,10 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.watch.writer.lock()).poll_write(cx, buf)
+        let mut writer = self.watch.writer.lock();
+        ready!(writer.poll_queued(cx))?;
+        writer.amid = true;
+        Pin::new(&mut writer.half).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -87,19 +195,25 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.watch.writer.lock()).poll_write_vectored(cx, bufs)
+        let mut writer = self.watch.writer.lock();
+        ready!(writer.poll_queued(cx))?;
+        writer.amid = true;
+        Pin::new(&mut writer.half).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.watch.writer.lock().is_write_vectored()
+        self.watch.writer.lock().half.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.watch.writer.lock()).poll_flush(cx)
+        let mut writer = self.watch.writer.lock();
+        ready!(Pin::new(&mut writer.half).poll_flush(cx))?;
+        writer.amid = false;
+        writer.poll_queued(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.watch.writer.lock()).poll_shutdown(cx)
+        Pin::new(&mut self.watch.writer.lock().half).poll_shutdown(cx)
     }
 }
 
@@ -168,6 +282,10 @@ impl Scan {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     fn scanned(pieces: &[&[u8]]) -> Scan {
@@ -211,5 +329,69 @@ mod tests {
             let scan = scanned(pieces);
             assert_eq!(scan.begun && scan.part == Part::Head, amid, "{}", pieces.concat().escape_ascii());
         }
+    }
+
+    const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n";
+
+    fn hint() -> ResponseHead {
+        ResponseHead { status: 103, headers: Vec::new() }
+    }
+
+    /// Writes a large message as hyper does until the socket takes no more, empties the socket, lets `act` speak in between, then
+    /// writes the rest and flushes. Returns how long the message was, and all the client got.
+    fn amid_a_message(act: impl FnOnce(&Watch)) -> (usize, Vec<u8>) {
+        const MESSAGE: &[u8] = &[b'm'; 12 * 1024 * 1024];
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connect");
+            let (mut wire, watch) = Wire::new(listener.accept().await.expect("accept").0);
+            let mut written = 0;
+            poll_fn(|cx| {
+                while written < MESSAGE.len() {
+                    match Pin::new(&mut wire).poll_write(cx, &MESSAGE[written..]) {
+                        Poll::Ready(count) => written += count.expect("the client is there"),
+                        Poll::Pending => return Poll::Ready(()),
+                    }
+                }
+                panic!("the socket has taken {} bytes unread", MESSAGE.len());
+            })
+            .await;
+            let mut got = vec![0; written];
+            client.read_exact(&mut got).await.expect("what was written");
+            act(&watch);
+            let rest = async {
+                wire.write_all(&MESSAGE[written..written + 1000]).await.expect("the client is there");
+                wire.flush().await.expect("the client is there");
+                wire.shutdown().await.expect("the client is there");
+            };
+            let (_, read) = tokio::join!(rest, client.read_to_end(&mut got));
+            read.expect("the end");
+            (written + 1000, got)
+        })
+    }
+
+    #[test]
+    fn an_interim_head_waits_for_the_end_of_a_message() {
+        let mut exchange = None;
+        let (length, got) = amid_a_message(|watch| {
+            let open = exchange.insert(watch.open_exchange());
+            assert!(open.interim().send(&hint()));
+        });
+        assert!(got[..length].iter().all(|byte| *byte == b'm'), "broken into");
+        assert_eq!(got[length..].escape_ascii().to_string(), HINT.escape_ascii().to_string());
+    }
+
+    #[test]
+    fn an_interim_head_never_follows_its_final_one() {
+        let (length, got) = amid_a_message(|watch| {
+            let (first, second) = (watch.open_exchange(), watch.open_exchange());
+            assert!(!first.interim().send(&hint()), "of a request that is over");
+            let mut late = second.interim();
+            assert!(late.send(&hint()), "kept until the flush");
+            drop(second);
+            assert!(!late.send(&hint()), "the final head has been given");
+        });
+        assert_eq!(got.len(), length, "what was kept would have come after the final head");
     }
 }

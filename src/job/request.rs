@@ -6,6 +6,8 @@
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
+use super::InterimSender;
+
 /// A text in a request's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
@@ -74,6 +76,8 @@ pub struct Request {
     pub accepted_at: SystemTime,
     /// The same moment on the monotonic clock.
     pub accepted: Instant,
+    /// Where heads that come before the final one go; `None` if the client's protocol cannot carry them.
+    pub interim: Option<InterimSender>,
 }
 
 impl Request {
@@ -131,6 +135,7 @@ impl RequestBuilder {
                 https: false,
                 accepted_at: SystemTime::now(),
                 accepted: Instant::now(),
+                interim: None,
             },
         }
     }

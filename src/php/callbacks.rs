@@ -52,6 +52,16 @@ leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host
     }
 } }
 
+leaf! { sc_on_interim: sc_on_interim_fn, (head: *const sys::sc_head) -> bool = false, |host| {
+    // SAFETY: I4: a local variable of C's.
+    let head = unsafe { &*head };
+    // SAFETY: I4: the pairs it points to are C's own for the duration of the call.
+    let head = unsafe { response_head(head) };
+    host.exchange().is_some_and(|exchange| {
+        !exchange.reply.has_head() && exchange.request.interim.as_mut().is_some_and(|interim| interim.send(&head))
+    })
+} }
+
 leaf! { sc_on_write: sc_on_write_fn, (data: *const c_char, len: usize) -> sys::sc_io = sys::sc_io::SC_IO_CLIENT_GONE, |host| {
     // SAFETY: I4: PHP's output buffer, valid for the call.
     let data = unsafe { view::bytes(sys::sc_text { data, len }) };

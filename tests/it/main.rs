@@ -9,6 +9,7 @@ mod basics;
 mod binary;
 mod boundary;
 mod broken;
+mod early_hints;
 mod faults;
 mod http_rules;
 mod isolation;

@@ -15,6 +15,7 @@ require __DIR__.'/routes/basics.php';
 require __DIR__.'/routes/streams.php';
 require __DIR__.'/routes/faults.php';
 require __DIR__.'/routes/boundary.php';
+require __DIR__.'/routes/response.php';
 
 final class Terminate
 {
@@ -25,7 +26,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults() + boundary();
+    return basics() + streams() + faults() + boundary() + responses();
 }
 
 /** Answers the current request. */

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 const READ_LIMIT: Duration = Duration::from_secs(30);
@@ -20,6 +20,15 @@ pub(crate) struct Raw {
 impl Raw {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("connect");
+        stream.set_nodelay(true).expect("nodelay");
+        Self { stream, read: Vec::new(), closed: false }
+    }
+
+    /// The same with the smallest receive buffer the system gives: what the client does not read stays with the server.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        let stream = socket.connect(address).await.expect("connect");
         stream.set_nodelay(true).expect("nodelay");
         Self { stream, read: Vec::new(), closed: false }
     }
