@@ -169,7 +169,12 @@ static void sc_put_peer(HashTable *server, const sc_request *request)
 {
 	sc_put_text(server, SC_VAR_REMOTE_ADDR, request->remote_addr);
 	sc_put_text(server, SC_VAR_REMOTE_HOST, request->remote_addr);
-	sc_put_number(server, SC_VAR_REMOTE_PORT, request->remote_port);
+	/* A client over a unix socket has no port. */
+	if (request->remote_port) {
+		sc_put_number(server, SC_VAR_REMOTE_PORT, request->remote_port);
+	} else {
+		sc_put(server, SC_VAR_REMOTE_PORT, ZSTR_EMPTY_ALLOC());
+	}
 	sc_put_text(server, SC_VAR_SERVER_NAME, request->server_name);
 	sc_put_text(server, SC_VAR_SERVER_ADDR, request->server_addr);
 	sc_put_number(server, SC_VAR_SERVER_PORT, request->server_port);

@@ -276,7 +276,7 @@ impl App {
         };
         let symfony = project::folder_of(worker.unwrap_or(root)).and_then(|folder| project::symfony_version(&folder));
         let banner = Banner {
-            addresses: listeners.addresses(),
+            addresses: &listeners.addresses(),
             worker,
             root,
             php: &php::build_info().php_version,

@@ -29,7 +29,7 @@ mod wire;
 
 use std::time::Duration;
 
-pub use listen::{ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, ListenAddress};
+pub use listen::{ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, ListenAddress, TcpAddress, UnixAddress};
 pub use route::{Mode, Site};
 pub use server::{Drained, Listeners, bind};
 

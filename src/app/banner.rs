@@ -3,14 +3,15 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::Path;
+
+use crate::http::Bound;
 
 /// What the screen says.
 #[derive(Debug)]
 pub(super) struct Banner<'a> {
     /// Where the server really listens.
-    pub(super) addresses: &'a [SocketAddr],
+    pub(super) addresses: &'a [Bound],
     /// The worker script; none in classic mode.
     pub(super) worker: Option<&'a Path>,
     pub(super) root: &'a Path,
@@ -25,10 +26,12 @@ impl fmt::Display for Banner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "supercharger {}\n", env!("CARGO_PKG_VERSION"))?;
         for address in self.addresses {
-            if address.ip().is_unspecified() {
-                writeln!(f, "  http://localhost:{}  (and every other address of this machine)", address.port())?;
-            } else {
-                writeln!(f, "  http://{address}")?;
+            match address {
+                Bound::Tcp(address) if address.ip().is_unspecified() => {
+                    writeln!(f, "  http://localhost:{}  (and every other address of this machine)", address.port())?;
+                }
+                Bound::Tcp(address) => writeln!(f, "  http://{address}")?,
+                Bound::Unix(_) => writeln!(f, "  {address}")?,
             }
         }
         match self.worker {
@@ -57,7 +60,11 @@ mod tests {
 
     #[test]
     fn the_screen() {
-        let addresses = ["127.0.0.1:8080".parse().expect("valid"), "[::]:80".parse().expect("valid")];
+        let addresses = [
+            Bound::Tcp("127.0.0.1:8080".parse().expect("valid")),
+            Bound::Tcp("[::]:80".parse().expect("valid")),
+            Bound::Unix(Some("/run/shop.sock".into())),
+        ];
         let banner = Banner {
             addresses: &addresses,
             worker: Some(Path::new("/srv/shop/public/index.php")),
@@ -68,7 +75,8 @@ mod tests {
             pid: 42,
         };
         let expected = format!(
-            "supercharger {}\n\n  http://127.0.0.1:8080\n  http://localhost:80  (and every other address of this machine)\n\n  \
+            "supercharger {}\n\n  http://127.0.0.1:8080\n  http://localhost:80  (and every other address of this machine)\n  \
+             unix:/run/shop.sock\n\n  \
              Mode      worker, /srv/shop/public/index.php\n  Workers   3 of 4; the log says why the others did not boot\n  \
              Root      /srv/shop/public\n  PHP       8.4.24\n  Symfony   7.4.1\n  Process   42\n\nCtrl-C stops the server once \
              running requests are done; a second Ctrl-C ends it at once.\n",

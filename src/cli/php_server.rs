@@ -28,8 +28,8 @@ use crate::telemetry;
         Ctrl-C (SIGINT) or SIGTERM stops the server once running requests are done; a second one ends it at once\n\
         (exit code 130 or 143). Exit codes: 0 success, 1 failure at run time, 2 wrong usage, 78 configuration error.")]
 pub(super) struct Arguments {
-    /// Address to listen on, may be given several times: HOST:PORT, :PORT (every address of this machine) or [IPV6]:PORT
-    /// [default: 127.0.0.1:8080]
+    /// Address to listen on, may be given several times: HOST:PORT, :PORT (every address of this machine), [IPV6]:PORT or
+    /// unix:/PATH[?mode=0660&user=NAME&group=NAME] [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<String>,
     /// Folder of public files [default: public/ if it exists, else the worker script's folder, else .]

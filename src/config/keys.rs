@@ -52,10 +52,10 @@ pub(super) const KEYS: &[Key] = &[
         kind: Kind::List {
             of: "address",
             least: 1,
-            allowed: "texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+            allowed: "texts such as \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\" or \"unix:/run/app.sock\", none twice",
         },
         preset: Preset::ByCommand { php_server: r#"["127.0.0.1:8080"]"#, run: r#"["0.0.0.0:8080"]"# },
-        meaning: "Addresses to listen on: `HOST:PORT`, `:PORT` for every address of the machine, `[IPV6]:PORT`.",
+        meaning: "Addresses to listen on: `HOST:PORT`, `:PORT` for every address of the machine, `[IPV6]:PORT`, `unix:/PATH[?mode=0660&user=NAME&group=NAME]`.",
     },
     Key {
         name: "server.io_threads",

@@ -43,15 +43,15 @@ fn one_fault_one_sentence() {
         ),
         (
             "[server]\n\nlisten = ['8080']",
-            "s.toml:3: server.listen: \"8080\" is no address; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+            "s.toml:3: server.listen: \"8080\" is no address; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\" or \"unix:/run/app.sock\", none twice",
         ),
         (
             "server.listen = [':1', ':1']",
-            "s.toml:1: server.listen: \":1\" stands there twice; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+            "s.toml:1: server.listen: \":1\" stands there twice; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\" or \"unix:/run/app.sock\", none twice",
         ),
         (
             "server.listen = []",
-            "s.toml:1: server.listen: the list is empty; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+            "s.toml:1: server.listen: the list is empty; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\" or \"unix:/run/app.sock\", none twice",
         ),
         (
             "server.header_timeout = 10",
@@ -128,7 +128,7 @@ fn flags_are_named_as_flags() {
     let cases: [Case; 4] = [
         (
             |flags| flags.listen = vec!["nonsense".to_owned()],
-            "--listen: \"nonsense\" is no address; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\" or \"[::1]:8080\", none twice",
+            "--listen: \"nonsense\" is no address; allowed: a list of texts such as \"127.0.0.1:8080\", \":8080\", \"[::1]:8080\" or \"unix:/run/app.sock\", none twice",
         ),
         (
             |flags| flags.worker = Some("missing.php,2".to_owned()),

@@ -1,26 +1,37 @@
 //! Addresses to listen on, and the sockets that do.
+//!
+//! An address is read from configuration ([`ListenAddress`]), bound before anything else is started, and then is a [`Socket`]: a
+//! plain descriptor that could as well have been opened by another process.
 
 #![forbid(unsafe_code)]
 
+mod tcp;
+mod unix;
+
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use socket2::{Domain, Protocol, Socket, Type};
+pub use tcp::TcpAddress;
+pub(super) use unix::SocketFile;
+pub use unix::UnixAddress;
 
 /// Connections the kernel holds until we accept them; during a boot they wait here. As nginx's default, twice.
 const BACKLOG: i32 = 1024;
 
 /// What an address may look like; for messages.
-pub const ALLOWED: &str = "HOST:PORT, :PORT (every address of this machine) or [IPV6]:PORT";
+pub const ALLOWED: &str =
+    "HOST:PORT, :PORT (every address of this machine), [IPV6]:PORT or unix:/PATH[?mode=0660&user=NAME&group=NAME]";
 
 /// An address as the operator writes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListenAddress {
-    /// Host name or address; none means every address of the machine.
-    host: Option<String>,
-    port: u16,
+pub enum ListenAddress {
+    /// A port.
+    Tcp(TcpAddress),
+    /// A file.
+    Unix(UnixAddress),
 }
 
 /// The text is not an address; [`ALLOWED`] says what would be.
@@ -57,6 +68,38 @@ pub enum BindError {
         /// As configured.
         address: ListenAddress,
     },
+    /// Another process serves the socket file.
+    #[error(
+        "cannot listen on {address}: another process serves this socket. Find it with `ss -lxp`, or choose another path with --listen"
+    )]
+    Alive {
+        /// As configured.
+        address: ListenAddress,
+    },
+    /// Something that is no socket has the name.
+    #[error(
+        "cannot listen on {address}: there is a file of that name that is no socket. Remove it, or choose another path"
+    )]
+    Occupied {
+        /// As configured.
+        address: ListenAddress,
+    },
+    /// The socket file cannot be made there.
+    #[error("cannot listen on {address}: {problem}")]
+    Folder {
+        /// As configured.
+        address: ListenAddress,
+        /// What is wrong with the folder, and what to do.
+        problem: String,
+    },
+    /// No such user or group, or no right to give the file to them.
+    #[error("cannot listen on {address}: {problem}")]
+    Owner {
+        /// As configured.
+        address: ListenAddress,
+        /// Which name, and why not.
+        problem: String,
+    },
     /// Anything else.
     #[error("cannot listen on {address}: {cause}")]
     Other {
@@ -71,87 +114,77 @@ impl FromStr for ListenAddress {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        let bad = || BadAddress(text.to_owned());
-        let (host, port) = text.rsplit_once(':').ok_or_else(bad)?;
-        let port = Some(port).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
-        let port = port.and_then(|port| port.parse().ok()).ok_or_else(bad)?;
-        let host = match host.strip_prefix('[') {
-            Some(inner) => {
-                let address: Ipv6Addr = inner.strip_suffix(']').and_then(|inner| inner.parse().ok()).ok_or_else(bad)?;
-                Some(address.to_string())
-            }
-            None if host.is_empty() => None,
-            None if host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_')) => {
-                Some(host.to_owned())
-            }
-            None => return Err(bad()),
+        let address = match text.strip_prefix("unix:") {
+            Some(rest) => UnixAddress::parse(rest).map(Self::Unix),
+            None => TcpAddress::parse(text).map(Self::Tcp),
         };
-        Ok(Self { host, port })
+        address.ok_or_else(|| BadAddress(text.to_owned()))
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Some(host) if host.contains(':') => write!(f, "[{host}]:{}", self.port),
-            Some(host) => write!(f, "{host}:{}", self.port),
-            None => write!(f, ":{}", self.port),
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(address) => address.fmt(f),
         }
     }
 }
 
 impl ListenAddress {
     /// Takes the address. The socket is close-on-exec: a program that PHP starts must not inherit it.
-    pub(super) fn bind(&self) -> Result<TcpListener, BindError> {
-        self.resolve().and_then(|addresses| bind_first(&addresses)).map_err(|cause| self.explain(cause))
-    }
-
-    fn resolve(&self) -> io::Result<Vec<SocketAddr>> {
-        match &self.host {
-            // `::` takes IPv4 in as well; a machine without IPv6 has only the other.
-            None => Ok(vec![(Ipv6Addr::UNSPECIFIED, self.port).into(), (Ipv4Addr::UNSPECIFIED, self.port).into()]),
-            Some(host) => match host.parse::<IpAddr>() {
-                Ok(address) => Ok(vec![(address, self.port).into()]),
-                Err(_) => Ok((host.as_str(), self.port).to_socket_addrs()?.collect()),
-            },
-        }
-    }
-
-    fn explain(&self, cause: io::Error) -> BindError {
-        let address = self.clone();
-        match cause.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse { address, port: self.port },
-            io::ErrorKind::PermissionDenied => BindError::NotPermitted { address },
-            io::ErrorKind::AddrNotAvailable => BindError::NotLocal { address },
-            _ => BindError::Other { address, cause },
+    pub(super) fn bind(&self) -> Result<Socket, BindError> {
+        match self {
+            Self::Tcp(address) => address.bind().and_then(Socket::tcp).map_err(|cause| address.explain(cause)),
+            Self::Unix(address) => address.bind(),
         }
     }
 }
 
-/// The first address that can be had. A port in use ends the search: the next address would hide the conflict.
-fn bind_first(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-    for address in addresses {
-        match open(*address) {
-            Err(error) if error.kind() != io::ErrorKind::AddrInUse => last = error,
-            end => return end,
-        }
-    }
-    Err(last)
+/// Where a socket can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// An address; port 0 has become a number.
+    Tcp(SocketAddr),
+    /// A file; none for a socket without a name in the file system.
+    Unix(Option<PathBuf>),
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    // socket2 sets close-on-exec in the same system call.
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for connections of the former process in TIME_WAIT.
-    socket.set_reuse_address(true)?;
-    if let SocketAddr::V6(v6) = address {
-        socket.set_only_v6(!v6.ip().is_unspecified())?;
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(Some(path)) => write!(f, "unix:{}", path.display()),
+            Self::Unix(None) => f.write_str("unix:"),
+        }
     }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
+}
+
+/// A listening socket, not yet tokio's. Dropping it closes it and takes away the file that it made.
+#[derive(Debug)]
+pub(super) struct Socket {
+    pub(super) listener: Listener,
+    pub(super) bound: Bound,
+    /// The file of a unix socket that is ours to remove.
+    pub(super) file: Option<SocketFile>,
+}
+
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Socket {
+    fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        let bound = Bound::Tcp(listener.local_addr()?);
+        Ok(Self { listener: Listener::Tcp(listener), bound, file: None })
+    }
+
+    fn unix(listener: std::os::unix::net::UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
+        let bound = Bound::Unix(listener.local_addr()?.as_pathname().map(Path::to_owned));
+        Ok(Self { listener: Listener::Unix(listener), bound, file })
+    }
 }
 
 #[cfg(test)]
@@ -166,37 +199,35 @@ mod tests {
             (":8080", Some(":8080")),
             ("[::1]:8080", Some("[::1]:8080")),
             ("[0:0::1]:0", Some("[::1]:0")),
+            ("unix:/run/x.sock", Some("unix:/run/x.sock?mode=0660")),
+            ("unix:/run/x.sock?mode=0600", Some("unix:/run/x.sock?mode=0600")),
+            ("unix:/run/x.sock?group=www-data&mode=666", Some("unix:/run/x.sock?mode=0666&group=www-data")),
+            ("unix:/run/x.sock?user=a&group=b", Some("unix:/run/x.sock?mode=0660&user=a&group=b")),
+            ("unix:", None),
+            ("unix:run/x.sock", None),
+            ("unix:/run/", None),
+            ("unix:/run/x.sock?", None),
+            ("unix:/run/x.sock?mode=0888", None),
+            ("unix:/run/x.sock?mode=1777", None),
+            ("unix:/run/x.sock?mode=+60", None),
+            ("unix:/run/x.sock?mode=0600&mode=0666", None),
+            ("unix:/run/x.sock?owner=a", None),
+            ("unix:/run/x.sock?user=", None),
             ("8080", None),
             ("localhost", None),
-            ("localhost:", Some("")),
+            ("localhost:", None),
             ("localhost:http", None),
             ("localhost:65536", None),
             ("localhost:+80", None),
             ("::1:8080", None),
             ("[::1:8080", None),
             ("[localhost]:80", None),
-            ("unix:/run/x.sock", None),
             ("http://localhost:80", None),
             ("", None),
         ];
         for (text, expected) in cases {
-            let expected = expected.filter(|expected| !expected.is_empty());
             let got = text.parse::<ListenAddress>().ok().map(|address| address.to_string());
             assert_eq!(got.as_deref(), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn a_port_in_use_is_explained() {
-        let first = ListenAddress { host: Some("127.0.0.1".to_owned()), port: 0 }.bind().expect("a free port");
-        let port = first.local_addr().expect("bound").port();
-        let second = ListenAddress { host: Some("127.0.0.1".to_owned()), port };
-        assert_eq!(
-            second.bind().expect_err("it is taken").to_string(),
-            format!(
-                "cannot listen on 127.0.0.1:{port}: the port is in use by another process. Find it with \
-                 `ss -ltnp 'sport = :{port}'`, or choose another address with --listen"
-            )
-        );
     }
 }

@@ -2,9 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+mod listening;
+
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,16 +17,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::handler::{self, Front, TwoFramings, handle};
-use super::listen::{BindError, ListenAddress};
+use super::listen::{BindError, Bound, ListenAddress, Socket};
 use super::request::Peers;
-use super::wire::{OpenExchange, Watch, Wire};
+use super::wire::{OpenExchange, Stream, Watch, Wire};
 use super::{Backend, Config};
+use listening::Listening;
 
 /// How far a head may go beyond our own limits before hyper cuts it off: up to there the refusal has our form (body, request
 /// id), beyond it hyper answers 431 with neither.
@@ -49,8 +50,7 @@ const SILENCE_MARGIN: Duration = Duration::from_millis(500);
 /// Bound sockets, before there is anything that could answer.
 #[derive(Debug)]
 pub struct Listeners {
-    sockets: Vec<std::net::TcpListener>,
-    addresses: Vec<SocketAddr>,
+    sockets: Vec<Socket>,
 }
 
 /// How a drain ended.
@@ -66,20 +66,14 @@ pub struct Drained {
 /// # Errors
 /// The first address that cannot be had, as a sentence for the operator.
 pub fn bind(addresses: &[ListenAddress]) -> Result<Listeners, BindError> {
-    let mut listeners = Listeners { sockets: Vec::new(), addresses: Vec::new() };
-    for address in addresses {
-        let socket = address.bind()?;
-        let local = socket.local_addr().map_err(|cause| BindError::Other { address: address.clone(), cause })?;
-        listeners.sockets.push(socket);
-        listeners.addresses.push(local);
-    }
-    Ok(listeners)
+    let sockets = addresses.iter().map(ListenAddress::bind).collect::<Result<_, _>>()?;
+    Ok(Listeners { sockets })
 }
 
 impl Listeners {
     /// Where the server can really be reached (port 0 has become a number).
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<Bound> {
+        self.sockets.iter().map(|socket| socket.bound.clone()).collect()
     }
 
     /// Serves until `stop` resolves, then drains: no new connections, idle ones are closed, requests in flight end.
@@ -101,7 +95,7 @@ impl Listeners {
         let mut acceptors = JoinSet::new();
         for socket in self.sockets {
             let acceptor = Acceptor {
-                listener: TcpListener::from_std(socket)?,
+                listener: Listening::new(socket)?,
                 server: Arc::clone(&server),
                 graceful: Arc::clone(&graceful),
                 cutting: cutting.clone(),
@@ -129,7 +123,7 @@ impl Listeners {
 
 /// One listening socket and what its connections need.
 struct Acceptor<B> {
-    listener: TcpListener,
+    listener: Listening,
     server: Arc<Server<B>>,
     graceful: Arc<GracefulShutdown>,
     cutting: watch::Receiver<bool>,
@@ -140,7 +134,7 @@ impl<B: Backend> Acceptor<B> {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, remote)) => self.start(stream, remote),
+                    Ok((stream, peers)) => self.start(stream, peers),
                     Err(error) => pause_after(&error).await,
                 },
                 () = ordered(&mut stopping) => break,
@@ -149,19 +143,19 @@ impl<B: Backend> Acceptor<B> {
         // What the kernel has accepted for us is a promise already given.
         for _ in 0..LAST_ACCEPTS {
             match timeout(Duration::ZERO, self.listener.accept()).await {
-                Ok(Ok((stream, remote))) => self.start(stream, remote),
+                Ok(Ok((stream, peers))) => self.start(stream, peers),
                 _ => break,
             }
         }
     }
 
-    fn start(&self, stream: TcpStream, remote: SocketAddr) {
+    fn start(&self, stream: Stream, peers: Peers) {
         let server = Arc::clone(&self.server);
         let watcher = self.graceful.watcher();
         let mut cutting = self.cutting.clone();
         tokio::spawn(async move {
             tokio::select! {
-                () = server.serve(stream, remote, watcher) => {}
+                () = server.serve(stream, peers, watcher) => {}
                 () = ordered(&mut cutting) => {}
             }
         });
@@ -210,10 +204,7 @@ impl<B: Backend> Server<B> {
     }
 
     /// One connection to its end.
-    async fn serve(&self, stream: TcpStream, remote: SocketAddr, watcher: Watcher) {
-        // A connection that is gone already needs neither its address nor Nagle's algorithm off.
-        let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else { return };
-        let peers = Peers { remote, local };
+    async fn serve(&self, stream: Stream, peers: Peers, watcher: Watcher) {
         let spoken = Arc::new(AtomicBool::new(false));
         let (wire, watch) = Wire::new(stream);
         let service = {

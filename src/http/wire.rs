@@ -9,6 +9,9 @@
 
 #![forbid(unsafe_code)]
 
+mod scan;
+mod stream;
+
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,11 +20,12 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf as _, BytesMut};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::response;
 use crate::job::{Interim, InterimSender, ResponseHead};
+use scan::{Part, Scan};
+pub(super) use stream::Stream;
+use stream::{ReadHalf, WriteHalf};
 
 /// What has been seen of a connection, and a last word on it.
 #[derive(Debug, Clone)]
@@ -37,7 +41,7 @@ pub(super) struct Watch {
 /// interim head may go at any time until the final one is handed to hyper.
 #[derive(Debug)]
 pub(super) struct Writer {
-    half: OwnedWriteHalf,
+    half: WriteHalf,
     /// hyper has written since it last flushed.
     amid: bool,
     /// Interim heads that have not left yet. They go before anything else.
@@ -52,7 +56,7 @@ pub(super) struct Writer {
 const MAX_QUEUED: usize = 64 * 1024;
 
 impl Writer {
-    fn new(half: OwnedWriteHalf) -> Self {
+    fn new(half: WriteHalf) -> Self {
         Self { half, amid: false, queued: BytesMut::new(), exchange: 0, open: false }
     }
 
@@ -97,12 +101,12 @@ impl Writer {
 /// A connection for hyper.
 #[derive(Debug)]
 pub(super) struct Wire {
-    reader: OwnedReadHalf,
+    reader: ReadHalf,
     watch: Watch,
 }
 
 impl Wire {
-    pub(super) fn new(stream: TcpStream) -> (Self, Watch) {
+    pub(super) fn new(stream: Stream) -> (Self, Watch) {
         let (reader, writer) = stream.into_split();
         let watch = Watch { scan: Arc::default(), writer: Arc::new(Mutex::new(Writer::new(writer))) };
         (Self { reader, watch: watch.clone() }, watch)
@@ -217,69 +221,6 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// Longest text compared: `transfer-encoding:`.
-const LONGEST: usize = 18;
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    /// Lines of a head.
-    #[default]
-    Head,
-    /// After the empty line.
-    Rest,
-    /// Binary frames, for good.
-    Http2,
-}
-
-/// Reads the beginnings of a head's lines.
-#[derive(Debug, Default)]
-struct Scan {
-    part: Part,
-    /// The first bytes of the current line, in lower case.
-    line: [u8; LONGEST],
-    /// How many bytes of the line have come, no more than `LONGEST`.
-    come: usize,
-    begun: bool,
-    length: bool,
-    encoding: bool,
-}
-
-impl Scan {
-    fn feed(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            if self.part != Part::Head {
-                return;
-            }
-            match byte {
-                b'\n' => self.end_line(),
-                b'\r' => {}
-                byte if self.come < LONGEST => {
-                    self.begun = true;
-                    self.line[self.come] = byte.to_ascii_lowercase();
-                    self.come += 1;
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn end_line(&mut self) {
-        let line = &self.line[..self.come];
-        if line.is_empty() {
-            // Empty lines before the request line are nothing (RFC 9112 section 2.2).
-            if self.begun {
-                self.part = Part::Rest;
-            }
-        } else if line == b"pri * http/2.0" {
-            self.part = Part::Http2;
-        } else {
-            self.length |= line.starts_with(b"content-length:");
-            self.encoding |= line.starts_with(b"transfer-encoding:");
-        }
-        self.come = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
@@ -287,49 +228,6 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
-
-    fn scanned(pieces: &[&[u8]]) -> Scan {
-        let mut scan = Scan::default();
-        for piece in pieces {
-            scan.feed(piece);
-        }
-        scan
-    }
-
-    #[test]
-    fn framings_are_seen_in_any_order_and_in_pieces() {
-        type Case = (&'static [&'static [u8]], bool, bool);
-        let cases: [Case; 8] = [
-            (&[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"], false, false),
-            (&[b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"], true, false),
-            (&[b"POST / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n"], true, true),
-            (&[b"POST / HTTP/1.1\r\nTRANSFER-ENCODING:chunked\r\ncontent-length:5\r\n\r\n"], true, true),
-            (&[b"POST / HTTP/1.1\nTransfer-Enc", b"oding: chunked\nContent-", b"Length: 5\n\n"], true, true),
-            // A body is not looked at.
-            (&[b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", b"\r\nContent-Length: 5\r\n"], false, true),
-            (&[b"\r\n\r\nPOST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n"], true, false),
-            (&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"\ncontent-length:5\n"], false, false),
-        ];
-        for (pieces, length, encoding) in cases {
-            let scan = scanned(pieces);
-            assert_eq!((scan.length, scan.encoding), (length, encoding), "{}", pieces.concat().escape_ascii());
-        }
-    }
-
-    #[test]
-    fn a_head_has_a_beginning_and_an_end() {
-        let cases: [(&[&[u8]], bool); 5] = [
-            (&[], false),
-            (&[b"\r\n"], false),
-            (&[b"G"], true),
-            (&[b"GET / HTTP/1.1\r\nX-Slow: "], true),
-            (&[b"GET / HTTP/1.1\r\n\r\n"], false),
-        ];
-        for (pieces, amid) in cases {
-            let scan = scanned(pieces);
-            assert_eq!(scan.begun && scan.part == Part::Head, amid, "{}", pieces.concat().escape_ascii());
-        }
-    }
 
     const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n";
 
@@ -344,8 +242,9 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let mut client = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connect");
-            let (mut wire, watch) = Wire::new(listener.accept().await.expect("accept").0);
+            let mut client =
+                tokio::net::TcpStream::connect(listener.local_addr().expect("an address")).await.expect("connect");
+            let (mut wire, watch) = Wire::new(Stream::Tcp(listener.accept().await.expect("accept").0));
             let mut written = 0;
             poll_fn(|cx| {
                 while written < MESSAGE.len() {

@@ -13,6 +13,7 @@ mod early_hints;
 mod faults;
 mod http_rules;
 mod isolation;
+mod listeners;
 mod opcache;
 mod shutdown;
 mod startup;

@@ -31,6 +31,7 @@ pub(crate) struct Launch {
     wrapper: Vec<String>,
     announced: Vec<String>,
     keeps_descriptors: usize,
+    also_listen: Vec<String>,
 }
 
 impl Launch {
@@ -53,7 +54,14 @@ impl Launch {
             wrapper: Vec::new(),
             announced: Vec::new(),
             keeps_descriptors: 0,
+            also_listen: Vec::new(),
         }
+    }
+
+    /// A further `--listen`.
+    pub(crate) fn also_listen(mut self, address: &str) -> Self {
+        self.also_listen.push(address.to_owned());
+        self
     }
 
     /// How many descriptors the application may keep for itself, such as database connections.
@@ -119,6 +127,9 @@ impl Launch {
     fn command_line(&self, port: u16) -> Vec<String> {
         let mut line = vec!["php-server".to_owned(), "--listen".to_owned(), format!("127.0.0.1:{port}")];
         line.extend(["--log-format".to_owned(), "json".to_owned()]);
+        for address in &self.also_listen {
+            line.extend(["--listen".to_owned(), address.clone()]);
+        }
         if let Some(root) = &self.root {
             line.extend(["--root".to_owned(), root.clone()]);
         }
