@@ -186,6 +186,8 @@ fn assemble(check: &mut Check) -> Config {
     let http = http::Config {
         listen: check.list("server.listen"),
         header_timeout: check.duration("server.header_timeout"),
+        body_timeout: check.duration("server.body_timeout"),
+        write_timeout: check.duration("server.write_timeout"),
         max_header_size: bytes(check.size("server.max_header_size")),
         max_headers: check.number("server.max_headers") as usize,
         max_body_size: check.size("server.max_body_size"),
@@ -196,7 +198,7 @@ fn assemble(check: &mut Check) -> Config {
     let usable = usable_cpus();
     let mut pool = pool::Config::new("default", check.auto("pools.default.workers", 2 * usable));
     pool.queue_timeout = check.duration("pools.default.overflow.queue_timeout");
-    pool.reply = ReplyLimits { pipe: bytes(check.size("server.response_memory")), ..ReplyLimits::default() };
+    pool.reply = reply_limits(check, http.write_timeout);
     Config {
         http,
         pool,
@@ -206,6 +208,24 @@ fn assemble(check: &mut Check) -> Config {
         boot_timeout: check.duration("pools.default.boot_timeout"),
         drain_timeout: check.duration("server.drain_timeout"),
     }
+}
+
+fn reply_limits(check: &mut Check, patience: Duration) -> ReplyLimits {
+    const LEAST: u64 = 1024 * 1024;
+    let pipe = usize::try_from(check.size("server.response_memory")).unwrap_or(usize::MAX);
+    let spill = check.size("server.response_spill");
+    let spill_total = check.size("server.response_spill_total");
+    if (1..LEAST).contains(&spill) {
+        check.fault("server.response_spill", "is too little to be of use", "give 1MiB or more, or 0 for none");
+    }
+    if spill == 0 && check.is_set("server.response_spill_total") {
+        check.fault(
+            "server.response_spill_total",
+            "has no effect while server.response_spill is 0",
+            "remove one of them",
+        );
+    }
+    ReplyLimits { pipe, spill, spill_total, patience, ..ReplyLimits::default() }
 }
 
 /// CPUs this process may use; the standard library knows affinity masks and cgroup quotas.

@@ -23,6 +23,7 @@ mod request_id;
 mod response;
 mod route;
 mod server;
+mod stall;
 mod static_files;
 mod stream;
 mod wire;
@@ -42,6 +43,10 @@ pub struct Config {
     pub listen: Vec<ListenAddress>,
     /// Longest time for a request's head to arrive, and for a kept-alive connection to stay idle.
     pub header_timeout: Duration,
+    /// Longest silence between two pieces of a request body.
+    pub body_timeout: Duration,
+    /// Longest time in which a client takes nothing of a response.
+    pub write_timeout: Duration,
     /// Largest request head, in bytes.
     pub max_header_size: usize,
     /// Most header fields of a request.

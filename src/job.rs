@@ -12,6 +12,7 @@ mod interim;
 mod pipe;
 mod reply;
 mod request;
+mod spill;
 
 pub use body::{BodySource, RequestBody};
 pub use identity::Identity;

@@ -70,6 +70,18 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "Longest time for the head of a request to arrive, and for a kept-alive connection to stay idle.",
     },
     Key {
+        name: "server.body_timeout",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""60s""#),
+        meaning: "Longest silence between two pieces of a request's body; beyond: 408, connection closed.",
+    },
+    Key {
+        name: "server.write_timeout",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""60s""#),
+        meaning: "Longest time in which a client takes nothing of its response; beyond, the connection is cut, on HTTP/2 the one stream if the others go on.",
+    },
+    Key {
         name: "server.max_header_size",
         kind: Kind::Size { least: "1KiB", most: "1MiB" },
         preset: Preset::Value(r#""32KiB""#),
@@ -97,7 +109,19 @@ pub(super) const KEYS: &[Key] = &[
         name: "server.response_memory",
         kind: Kind::Size { least: "64KiB", most: "1GiB" },
         preset: Preset::Value(r#""1MiB""#),
-        meaning: "Bytes of a streamed response that may wait for a slow client before PHP waits too.",
+        meaning: "Bytes of a streamed response that wait in memory for a slow client; what is more goes to a temporary file without a name.",
+    },
+    Key {
+        name: "server.response_spill",
+        kind: Kind::Size { least: "0", most: "1024GiB" },
+        preset: Preset::Value(r#""1GiB""#),
+        meaning: "Bytes of a response that wait in that file, at least 1MiB; beyond, PHP waits for the client. `0`: no file, PHP waits at once.",
+    },
+    Key {
+        name: "server.response_spill_total",
+        kind: Kind::Size { least: "1MiB", most: "1024GiB" },
+        preset: Preset::Value(r#""4GiB""#),
+        meaning: "Bytes in the files of all responses together; beyond, PHP waits as well. An error while `server.response_spill` is 0.",
     },
     Key {
         name: "server.drain_timeout",

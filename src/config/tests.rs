@@ -69,6 +69,26 @@ fn one_fault_one_sentence() {
             "server.max_header_size = 5",
             "s.toml:1: server.max_header_size: 5 is out of range; allowed: a size such as \"32KiB\" or 32768, from 1KiB to 1MiB",
         ),
+        (
+            "server.body_timeout = '50ms'",
+            "s.toml:1: server.body_timeout: \"50ms\" is out of range; allowed: a duration such as \"500ms\" or \"30s\", from 100ms to 1h",
+        ),
+        (
+            "server.write_timeout = '2h'",
+            "s.toml:1: server.write_timeout: \"2h\" is out of range; allowed: a duration such as \"500ms\" or \"30s\", from 100ms to 1h",
+        ),
+        (
+            "server.response_spill = '1KiB'",
+            "s.toml:1: server.response_spill: is too little to be of use; give 1MiB or more, or 0 for none",
+        ),
+        (
+            "server.response_spill_total = 0",
+            "s.toml:1: server.response_spill_total: 0 is out of range; allowed: a size such as \"4GiB\" or 4294967296, from 1MiB to 1024GiB",
+        ),
+        (
+            "server.response_spill = 0\nserver.response_spill_total = '1GiB'",
+            "s.toml:2: server.response_spill_total: has no effect while server.response_spill is 0; remove one of them",
+        ),
         ("server.max_headers = 0", "s.toml:1: server.max_headers: 0 is out of range; allowed: a number from 1 to 1000"),
         (
             "pools.default.workers = 'many'",
@@ -191,6 +211,18 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     assert_eq!(config.drain_timeout, Duration::from_secs(30));
     let http::Site { root, mode } = config.http.site;
     assert_eq!(mode, http::Mode::Worker { script: root.join("index.php") });
+}
+
+#[test]
+fn responses_have_their_limits() {
+    let limits = |text: &str| loaded(text, |_| {}).pool.reply;
+    let default = limits("");
+    assert_eq!((default.pipe, default.spill, default.spill_total), (1 << 20, 1 << 30, 4 << 30));
+    assert_eq!(default.patience, Duration::from_secs(60));
+    let given =
+        limits("server.response_spill = '2MiB'\nserver.response_spill_total = '3MiB'\nserver.write_timeout = '1s'");
+    assert_eq!((given.spill, given.spill_total, given.patience), (2 << 20, 3 << 20, Duration::from_secs(1)));
+    assert_eq!(limits("server.response_spill = '0'").spill, 0);
 }
 
 #[test]

@@ -16,22 +16,20 @@ use tokio::time::timeout;
 use super::error::Refusal;
 use crate::job::{BodySource, RequestBody};
 
-/// Longest silence between two pieces of a body. As nginx's `client_body_timeout`; it is to become
-/// `server.body_timeout`.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);
-
 /// Longest time spent on reading what a client goes on sending after its body was found too large ...
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// ... and most bytes of it: enough for an upload that is a little beyond the limit, no invitation to send without end.
 const LINGER_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How much of a body is kept, and where; both in bytes.
+/// How much of a body is kept, and where, both in bytes; and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct BodyLimits {
     /// Beyond it the request is refused.
     pub(super) max: u64,
     /// Beyond it the body goes to a temporary file.
     pub(super) memory: usize,
+    /// Longest silence between two pieces.
+    pub(super) silence: Duration,
 }
 
 /// Reads a body to its end.
@@ -45,11 +43,11 @@ pub(super) async fn take(mut body: Body, awaits_continue: bool, limits: BodyLimi
     let declared = body.size_hint();
     if declared.lower() > limits.max {
         if !awaits_continue {
-            linger(&mut body).await;
+            linger(&mut body, limits.silence).await;
         }
         return Err(Refusal::BodyTooLarge);
     }
-    let Some(first) = next(&mut body).await? else { return Ok(RequestBody::empty()) };
+    let Some(first) = next(&mut body, limits.silence).await? else { return Ok(RequestBody::empty()) };
     if body.is_end_stream() && first.len() as u64 <= limits.max && first.len() <= limits.memory {
         return Ok(RequestBody::memory(first));
     }
@@ -57,19 +55,19 @@ pub(super) async fn take(mut body: Body, awaits_continue: bool, limits: BodyLimi
     let mut piece = Some(first);
     while let Some(bytes) = piece {
         if spool.length + bytes.len() as u64 > limits.max {
-            linger(&mut body).await;
+            linger(&mut body, limits.silence).await;
             return Err(Refusal::BodyTooLarge);
         }
         spool.add(&bytes).await.map_err(|_| Refusal::Storage)?;
-        piece = next(&mut body).await?;
+        piece = next(&mut body, limits.silence).await?;
     }
     spool.finish().await.map_err(|_| Refusal::Storage)
 }
 
 /// The next piece of data; trailers are dropped.
-async fn next(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
+async fn next(body: &mut Body, silence: Duration) -> Result<Option<Bytes>, Refusal> {
     loop {
-        match timeout(READ_TIMEOUT, body.frame()).await {
+        match timeout(silence, body.frame()).await {
             Err(_) => return Err(Refusal::BodyTooSlow),
             Ok(None) => return Ok(None),
             // Broken framing, or a client that has left and will not see the answer.
@@ -85,10 +83,10 @@ async fn next(body: &mut Body) -> Result<Option<Bytes>, Refusal> {
 
 /// Reads on and forgets, within bounds. A connection closed with unread data is reset, and the reset would overtake
 /// the answer on its way to the client.
-async fn linger(body: &mut Body) {
+async fn linger(body: &mut Body, silence: Duration) {
     let discard = async {
         let mut left = LINGER_BYTES;
-        while let Ok(Some(bytes)) = next(body).await {
+        while let Ok(Some(bytes)) = next(body, silence).await {
             match left.checked_sub(bytes.len() as u64) {
                 Some(rest) => left = rest,
                 None => break,
@@ -143,7 +141,7 @@ impl Spool {
 mod tests {
     use super::*;
 
-    const LIMITS: BodyLimits = BodyLimits { max: 20, memory: 8 };
+    const LIMITS: BodyLimits = BodyLimits { max: 20, memory: 8, silence: Duration::from_secs(60) };
 
     fn pieces(pieces: &[&'static [u8]]) -> Body {
         let frames: Vec<_> = pieces

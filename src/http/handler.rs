@@ -101,7 +101,7 @@ async fn answer<B: Backend>(
         Route::AddSlash => return add_slash(&path, parts.uri.query()),
         Route::NotFound => return Err(Refusal::NotFound),
     };
-    let limits = BodyLimits { max: config.max_body_size, memory: config.body_memory };
+    let limits = BodyLimits { max: config.max_body_size, memory: config.body_memory, silence: config.body_timeout };
     let body = body::take(body, awaits_continue(&parts.headers), limits).await?;
     let mut request = assemble(parts, peers, arrival, &config.site.root, &script, id);
     request.interim = interim;

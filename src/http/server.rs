@@ -14,7 +14,7 @@ use axum::body::Body;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use tokio::time::{sleep, timeout};
 use super::handler::{self, Front, TwoFramings, handle};
 use super::listen::{BindError, Bound, ListenAddress, Socket};
 use super::request::Peers;
+use super::stall::{Line, Patient, Streams, paced};
 use super::wire::{OpenExchange, Stream, Watch, Wire};
 use super::{Backend, Config};
 use listening::Listening;
@@ -178,14 +179,14 @@ async fn pause_after(error: &io::Error) {
 
 /// How connections are served.
 struct Server<B> {
-    builder: auto::Builder<TokioExecutor>,
+    builder: auto::Builder<Streams>,
     front: Arc<Front<B>>,
     header_timeout: Duration,
 }
 
 impl<B: Backend> Server<B> {
     fn new(backend: B, config: Config) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        let mut builder = auto::Builder::new(Streams::new(config.write_timeout));
         let head = config.max_header_size + HEAD_SLACK_BYTES;
         builder
             .http1()
@@ -207,11 +208,12 @@ impl<B: Backend> Server<B> {
     async fn serve(&self, stream: Stream, peers: Peers, watcher: Watcher) {
         let spoken = Arc::new(AtomicBool::new(false));
         let (wire, watch) = Wire::new(stream);
+        let (wire, line) = Patient::new(wire, self.front.config.write_timeout);
         let service = {
             let (front, spoken, watch) = (Arc::clone(&self.front), Arc::clone(&spoken), watch.clone());
             service_fn(move |request| {
                 spoken.store(true, Ordering::Relaxed);
-                call(Arc::clone(&front), request, peers, watch.clone())
+                call(Arc::clone(&front), request, peers, watch.clone(), line.clone())
             })
         };
         let connection = self.builder.serve_connection(TokioIo::new(wire), service);
@@ -232,9 +234,11 @@ async fn call<B: Backend>(
     mut request: Request<Incoming>,
     peers: Peers,
     watch: Watch,
+    line: Line,
 ) -> Result<Response<Body>, Infallible> {
     if request.version() == Version::HTTP_2 {
-        return Ok(handle(&front, peers, None, request.map(Body::new)).await);
+        let response = handle(&front, peers, None, request.map(Body::new)).await;
+        return Ok(response.map(|body| paced(body, line)));
     }
     if watch.has_two_framings() {
         request.extensions_mut().insert(TwoFramings);

@@ -93,21 +93,33 @@ const STREAM_CHUNK: usize = 32 * 1024;
 /// Longest time without progress towards a client; nginx's `send_timeout` and FrankenPHP's body timeout are as long.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How much of a response is held in memory, in bytes.
+/// How much of a response is held for its client, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub struct ReplyLimits {
     /// Gathered bytes beyond which a response is streamed.
     pub gather: usize,
-    /// Bytes that may wait in the pipe of a streamed response.
+    /// Bytes of a streamed response that may wait in memory.
     pub pipe: usize,
-    /// How long a client may take nothing of a full pipe before it counts as gone: it holds a worker.
+    /// Bytes of it that may wait on disk besides; 0: none, PHP waits instead.
+    pub spill: u64,
+    /// Bytes that the responses of the whole process may have on disk.
+    pub spill_total: u64,
+    /// How long a client may take nothing while all that is full before it counts as gone: it holds a worker.
     pub patience: Duration,
 }
 
 impl Default for ReplyLimits {
-    /// 64 KiB covers nearly every page in one write; 1 MiB is `server.response_memory`.
+    /// 64 KiB covers nearly every page in one write. 1 GiB on disk is also what nginx allows a response; four of that size are
+    /// what a small machine's temporary folder can bear.
     fn default() -> Self {
-        Self { gather: 64 * 1024, pipe: 1024 * 1024, patience: WRITE_TIMEOUT }
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            gather: 64 * 1024,
+            pipe: 1024 * 1024,
+            spill: 1024 * MIB,
+            spill_total: 4096 * MIB,
+            patience: WRITE_TIMEOUT,
+        }
     }
 }
 
@@ -174,15 +186,19 @@ impl Reply {
                 if pipe.reader_gone() {
                     return Err(ClientGone);
                 }
-                pending.extend_from_slice(bytes);
-                if pending.len() < STREAM_CHUNK { Ok(()) } else { pipe.send(pending.split().freeze()) }
+                pass_on(pipe, pending, bytes)
             }
             State::Gathering { body, .. } => {
                 if self.gone.load(Ordering::Relaxed) {
                     return Err(ClientGone);
                 }
-                body.extend_from_slice(bytes);
-                if body.len() > self.limits.gather { self.stream() } else { Ok(()) }
+                let (fits, rest) = bytes.split_at(bytes.len().min(self.limits.gather.saturating_sub(body.len())));
+                body.extend_from_slice(fits);
+                if rest.is_empty() {
+                    return Ok(());
+                }
+                self.stream()?;
+                self.write(rest)
             }
         }
     }
@@ -217,7 +233,7 @@ impl Reply {
     pub fn finish(&mut self, ending: Ending) {
         match mem::replace(&mut self.state, State::Finished) {
             State::Finished => {}
-            State::Streaming { pipe, pending } => {
+            State::Streaming { mut pipe, pending } => {
                 let sent = pipe.send(pending.freeze()).is_ok();
                 pipe.close(sent && matches!(ending, Ending::Whole | Ending::Failed(Fault::Exit)));
             }
@@ -240,7 +256,7 @@ impl Reply {
         if !matches!(self.state, State::Gathering { .. }) {
             return Ok(());
         }
-        let (writer, reader) = pipe(self.limits.pipe, self.limits.patience);
+        let (mut writer, reader) = pipe(self.limits);
         let State::Gathering { head, body, answer } = mem::replace(&mut self.state, State::Finished) else {
             return Ok(());
         };
@@ -259,6 +275,20 @@ impl Drop for Reply {
         }
         // A streaming pipe dropped here breaks its body off by itself.
     }
+}
+
+/// Hands bytes to a pipe in pieces of `STREAM_CHUNK`, and keeps what is less: one `echo` of many megabytes is never held in memory
+/// a second time.
+fn pass_on(pipe: &mut PipeWriter, pending: &mut BytesMut, mut bytes: &[u8]) -> Result<(), ClientGone> {
+    while !bytes.is_empty() {
+        let (piece, rest) = bytes.split_at(bytes.len().min(STREAM_CHUNK - pending.len()));
+        pending.extend_from_slice(piece);
+        bytes = rest;
+        if pending.len() == STREAM_CHUNK {
+            pipe.send(pending.split().freeze())?;
+        }
+    }
+    Ok(())
 }
 
 fn plain_head() -> ResponseHead {
@@ -319,7 +349,7 @@ mod tests {
     }
 
     fn answer_of(act: impl FnOnce(&mut Reply)) -> Result<Response, Failure> {
-        let (mut reply, mut awaiting) = channel(ReplyLimits { gather: 8, pipe: 1024, patience: WRITE_TIMEOUT });
+        let (mut reply, mut awaiting) = channel(ReplyLimits { gather: 8, pipe: 1024, ..ReplyLimits::default() });
         act(&mut reply);
         drop(reply);
         awaiting.answer.try_recv().expect("a dropped reply always answers")
@@ -361,13 +391,14 @@ mod tests {
         let Ok(Response { body: ResponseBody::Stream(mut reader), .. }) = got else { panic!("not streamed") };
         let waker = std::task::Waker::noop();
         let mut cx = std::task::Context::from_waker(waker);
-        assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Ok(b))) if b == "123456789"));
+        assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Ok(b))) if b == "12345678"));
         assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Err(_)))));
     }
 
     #[test]
     fn a_client_that_takes_nothing_counts_as_gone() {
-        let limits = ReplyLimits { gather: 8, pipe: 16, patience: Duration::from_millis(1) };
+        let limits =
+            ReplyLimits { gather: 8, pipe: 16, spill: 0, patience: Duration::from_millis(1), ..ReplyLimits::default() };
         let (mut reply, mut awaiting) = channel(limits);
         let piece = vec![b'x'; STREAM_CHUNK];
         assert_eq!(reply.write(&piece), Ok(()), "the first piece always passes");
@@ -381,7 +412,7 @@ mod tests {
 
     #[test]
     fn writer_learns_that_the_client_left() {
-        let (mut reply, awaiting) = channel(ReplyLimits { gather: 8, pipe: 16, patience: WRITE_TIMEOUT });
+        let (mut reply, awaiting) = channel(ReplyLimits { gather: 8, pipe: 16, ..ReplyLimits::default() });
         drop(awaiting);
         assert_eq!(reply.write(b"x"), Err(ClientGone));
     }

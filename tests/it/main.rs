@@ -16,6 +16,7 @@ mod isolation;
 mod listeners;
 mod opcache;
 mod shutdown;
+mod slow_clients;
 mod startup;
 mod streaming;
 mod support;

@@ -10,6 +10,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{BACKLOG, BindError, ListenAddress};
 
+/// Bytes that the kernel holds of a connection before they are sent. Its own buffer grows to megabytes, for each client that does
+/// not read; and a slow client would be seen to take something only when a third of that has gone, which may be longer than
+/// `server.write_timeout`. Enough to keep a fast one busy.
+const UNSENT: u32 = 256 * 1024;
+
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TcpAddress {
@@ -90,6 +95,8 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(!v6.ip().is_unspecified())?;
     }
     socket.bind(&address.into())?;
+    // Connections inherit it. A kernel that cannot do it buffers more, that is all.
+    drop(socket.set_tcp_notsent_lowat(UNSENT));
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())

@@ -16,6 +16,7 @@ require __DIR__.'/routes/streams.php';
 require __DIR__.'/routes/faults.php';
 require __DIR__.'/routes/boundary.php';
 require __DIR__.'/routes/response.php';
+require __DIR__.'/routes/transfers.php';
 
 final class Terminate
 {
@@ -26,7 +27,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults() + boundary() + responses();
+    return basics() + streams() + faults() + boundary() + responses() + transfers();
 }
 
 /** Answers the current request. */

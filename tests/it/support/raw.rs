@@ -26,8 +26,13 @@ impl Raw {
 
     /// The same with the smallest receive buffer the system gives: what the client does not read stays with the server.
     pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+        Self::open_with_buffer(address, 4096).await
+    }
+
+    /// The same with a receive buffer of about so many bytes, so that no more is under way when nothing is read.
+    pub(crate) async fn open_with_buffer(address: SocketAddr, bytes: u32) -> Self {
         let socket = TcpSocket::new_v4().expect("a socket");
-        socket.set_recv_buffer_size(4096).expect("a small buffer");
+        socket.set_recv_buffer_size(bytes).expect("a smaller buffer");
         let stream = socket.connect(address).await.expect("connect");
         stream.set_nodelay(true).expect("nodelay");
         Self { stream, read: Vec::new(), closed: false }
@@ -88,6 +93,11 @@ impl Raw {
         }
         let rest = self.read.split_off(total);
         String::from_utf8_lossy(&std::mem::replace(&mut self.read, rest)).into_owned()
+    }
+
+    /// What has been read, as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.read
     }
 
     /// What has been read.

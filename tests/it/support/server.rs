@@ -261,6 +261,32 @@ impl Server {
         .await
     }
 
+    /// The files without a name that the process has open in its temporary folder.
+    pub(crate) fn unnamed_files(&self) -> usize {
+        let folder = self.dir.tmp().display().to_string();
+        self.descriptors().iter().filter(|target| target.starts_with(&folder) && target.ends_with(" (deleted)")).count()
+    }
+
+    /// Bytes that these files have on disk.
+    pub(crate) fn unnamed_bytes(&self) -> u64 {
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid())) else { return 0 };
+        let folder = self.dir.tmp();
+        let unnamed = entries.flatten().filter(|entry| {
+            std::fs::read_link(entry.path()).is_ok_and(|target| {
+                target.starts_with(&folder) && target.as_os_str().to_string_lossy().ends_with(" (deleted)")
+            })
+        });
+        unnamed.filter_map(|entry| std::fs::metadata(entry.path()).ok()).map(|file| file.len()).sum()
+    }
+
+    /// A field of `/proc/PID/status` in KiB: `VmRSS`, `VmHWM`.
+    pub(crate) fn memory_kib(&self, field: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().strip_suffix("kB")?.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no {field}"))
+    }
+
     /// A new connection.
     pub(crate) async fn connect(&self, protocol: Protocol) -> Connection {
         Connection::open(self.address, protocol).await
@@ -309,7 +335,7 @@ impl Server {
     }
 
     /// What the process has open.
-    fn descriptors(&self) -> Vec<String> {
+    pub(crate) fn descriptors(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid())) else { return Vec::new() };
         let target = |path: PathBuf| std::fs::read_link(path).map(|target| target.display().to_string());
         entries.flatten().filter_map(|entry| target(entry.path()).ok()).collect()
