@@ -22,4 +22,5 @@ mod streaming;
 mod support;
 mod symfony;
 mod tiny_memory;
+mod uploads;
 mod worker;

@@ -43,6 +43,16 @@ impl Raw {
         drop(self.stream.write_all(bytes.as_ref()).await);
     }
 
+    /// Says that no more will be sent.
+    pub(crate) async fn finish_writing(&mut self) {
+        drop(self.stream.shutdown().await);
+    }
+
+    /// Leaves with a reset instead of an end.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().expect("an option of the socket");
+    }
+
     /// Sends a GET for the path; the connection stays open.
     pub(crate) async fn get(&mut self, path: &str) {
         self.write(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await;
