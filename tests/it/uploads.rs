@@ -332,20 +332,12 @@ fn launch(mode: Mode) -> Launch {
     Launch::plain(mode).workers(2).ini("upload_max_filesize", "10M").ini("post_max_size", "20M")
 }
 
-mod many_uploads_leave_nothing_behind {
-    use super::*;
+#[test]
+fn many_uploads_leave_nothing_behind_in_worker_mode() {
+    run_within(Duration::from_secs(120), launch(Mode::Worker), async |server| storm(server, 2000, 200).await);
+}
 
-    fn in_mode(mode: Mode) {
-        run_within(Duration::from_secs(120), launch(mode), async |server| storm(server, 2000, 200).await);
-    }
-
-    #[test]
-    fn worker() {
-        in_mode(Mode::Worker);
-    }
-
-    #[test]
-    fn classic() {
-        in_mode(Mode::Classic);
-    }
+#[test]
+fn many_uploads_leave_nothing_behind_in_classic_mode() {
+    run_within(Duration::from_secs(120), launch(Mode::Classic), async |server| storm(server, 2000, 200).await);
 }
