@@ -57,6 +57,15 @@ static void sc_take_ini(sc_baseline *base)
 	} ZEND_HASH_FOREACH_END();
 }
 
+/*
+ * Settings are put back as ini_restore() would, so that their extensions act on it. This one must not act: with output sent it
+ * refuses, and otherwise it starts to compress, in an output layer that is shut down.
+ */
+static int sc_restore_stage(const zend_string *name)
+{
+	return zend_string_equals_literal(name, "zlib.output_compression") ? ZEND_INI_STAGE_DEACTIVATE : ZEND_INI_STAGE_RUNTIME;
+}
+
 static void sc_restore_ini(sc_baseline *base)
 {
 	zend_string *name;
@@ -67,7 +76,7 @@ static void sc_restore_ini(sc_baseline *base)
 	}
 	ZEND_HASH_MAP_FOREACH_STR_KEY(EG(modified_ini_directives), name) {
 		if (!zend_string_starts_with_literal(name, "session.") && !zend_hash_exists(&base->ini, name)) {
-			zend_restore_ini_entry(name, ZEND_INI_STAGE_RUNTIME);
+			zend_restore_ini_entry(name, sc_restore_stage(name));
 		}
 	} ZEND_HASH_FOREACH_END();
 	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&base->ini, name, value) {
@@ -75,7 +84,7 @@ static void sc_restore_ini(sc_baseline *base)
 
 		if (entry && (!entry->value || !zend_string_equals(entry->value, Z_STR_P(value)))
 				&& !zend_string_starts_with_literal(name, "session.")) {
-			zend_alter_ini_entry_ex(name, Z_STR_P(value), ZEND_INI_USER, ZEND_INI_STAGE_RUNTIME, true);
+			zend_alter_ini_entry_ex(name, Z_STR_P(value), ZEND_INI_USER, sc_restore_stage(name), true);
 		}
 	} ZEND_HASH_FOREACH_END();
 }

@@ -71,7 +71,7 @@ extern sapi_module_struct sc_sapi_module;
 bool sc_died(void);
 bool sc_split_header(const sapi_header_struct *header, sc_pair *pair);
 void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message);
-void sc_finish(sc_ending ending);
+sc_io sc_finish(sc_ending ending);
 bool sc_send_interim(uint16_t status);
 bool sc_send_head(uint16_t status);
 double sc_monotonic(void);

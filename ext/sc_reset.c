@@ -59,18 +59,21 @@ static void sc_reset_session(void)
 	zend_hash_str_del(&EG(symbol_table), "_SESSION", sizeof("_SESSION") - 1);
 }
 
-/* ext/filter keeps the raw input of a request in its own globals. */
-static void sc_filter(bool start)
+/*
+ * Extensions whose own request functions are run for each request: ext/filter keeps the raw input of a request in its globals, ext/zlib
+ * the encoding its client accepts, and it starts zlib.output_compression.
+ */
+static void sc_module(const char *name, bool start)
 {
-	zend_module_entry *filter = zend_hash_str_find_ptr(&module_registry, "filter", sizeof("filter") - 1);
+	zend_module_entry *module = zend_hash_str_find_ptr(&module_registry, name, strlen(name));
 
-	if (!filter) {
+	if (!module) {
 		return;
 	}
-	if (start && filter->request_startup_func) {
-		filter->request_startup_func(filter->type, filter->module_number);
-	} else if (!start && filter->request_shutdown_func) {
-		filter->request_shutdown_func(filter->type, filter->module_number);
+	if (start && module->request_startup_func) {
+		module->request_startup_func(module->type, module->module_number);
+	} else if (!start && module->request_shutdown_func) {
+		module->request_shutdown_func(module->type, module->module_number);
 	}
 }
 
@@ -179,7 +182,8 @@ void sc_reset_end(void)
 	php_output_end_all();
 	sc_reset_session();
 	php_output_deactivate();
-	sc_filter(false);
+	sc_module("zlib", false);
+	sc_module("filter", false);
 	sc_free_files();
 	sc_free_request_body();
 	sapi_deactivate();
@@ -261,8 +265,10 @@ void sc_reset_begin(const sc_request *request)
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
 	sc_start_output();
-	sc_filter(true);
+	sc_module("filter", true);
 	sc_import_superglobals();
+	/* Reads Accept-Encoding from $_SERVER. */
+	sc_module("zlib", true);
 	sc_self->clock_stopped = false;
 	zend_set_timeout(INI_INT("max_execution_time"), 0);
 }

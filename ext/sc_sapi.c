@@ -18,12 +18,13 @@ double sc_monotonic(void)
 }
 
 /* Ends the response once. The leaf itself ignores later calls, but the flag keeps them from being made. */
-void sc_finish(sc_ending ending)
+sc_io sc_finish(sc_ending ending)
 {
 	if (sc_self && sc_self->open && !sc_forked) {
 		sc_self->open = false;
-		sc_on_finish(sc_self->host, ending);
+		return sc_on_finish(sc_self->host, ending);
 	}
+	return SC_IO_OK;
 }
 
 static void sc_log_text(int32_t level, const char *message, size_t len)
@@ -89,15 +90,66 @@ bool sc_died(void)
 	return sc_self && (sc_self->died || (CG(unclean_shutdown) && (PG(last_error_type) & SC_DEADLY_IF_UNHANDLED)));
 }
 
-/* PHP leaves the status alone if it shows the error to the client; to a client a page of errors is an error all the same. */
-static uint16_t sc_status(const sapi_headers_struct *headers)
+/* A status and the words after it, as in "404 Not here". */
+static int sc_parse_status(const char *text, sc_text *reason)
 {
-	int status = headers->http_response_code;
+	char *end;
+	long status;
 
-	if (status < 100 || status > 999) {
-		status = 200;
+	while (*text == ' ' || *text == '\t') {
+		text++;
 	}
-	return status < 500 && sc_died() ? 500 : (uint16_t)status;
+	status = strtol(text, &end, 10);
+	while (*end == ' ' || *end == '\t') {
+		end++;
+	}
+	*reason = (sc_text){end, strlen(end)};
+	return status < 0 || status > INT_MAX ? 0 : (int)status;
+}
+
+/*
+ * The status as a CGI program gives it: with header("HTTP/1.1 404 Not here"), else with header("Status: 404 Not here"), else by its
+ * number alone. See sapi_cgi_send_headers() in php-src, sapi/fpm/fpm/fpm_main.c.
+ */
+static int sc_given_status(const sapi_headers_struct *headers, sc_text *reason)
+{
+	zend_llist_position position;
+	sapi_header_struct *header;
+	const char *words = headers->http_status_line ? strchr(headers->http_status_line, ' ') : NULL;
+
+	if (words) {
+		/* What http_response_code() has been told since counts, and the words belong to another status. */
+		if (sc_parse_status(words, reason) != headers->http_response_code) {
+			*reason = (sc_text){"", 0};
+		}
+		return headers->http_response_code;
+	}
+	for (header = zend_llist_get_first_ex((zend_llist *)&headers->headers, &position); header;
+			header = zend_llist_get_next_ex((zend_llist *)&headers->headers, &position)) {
+		if (strncasecmp(header->header, ZEND_STRL("Status:")) == 0) {
+			return sc_parse_status(header->header + sizeof("Status:") - 1, reason);
+		}
+	}
+	return headers->http_response_code;
+}
+
+/* PHP leaves the status alone if it shows the error to the client; to a client a page of errors is an error all the same. */
+static uint16_t sc_status(const sapi_headers_struct *headers, sc_text *reason)
+{
+	int status = sc_given_status(headers, reason);
+
+	if (status < 200 || status > 999) {
+		char message[128];
+		snprintf(message, sizeof(message), "the script set status %d, which no response can end with; 500 is sent", status);
+		sc_log_text(4, message, strlen(message));
+		status = 500;
+		*reason = (sc_text){"", 0};
+	}
+	if (status < 500 && sc_died()) {
+		status = 500;
+		*reason = (sc_text){"", 0};
+	}
+	return (uint16_t)status;
 }
 
 /* Splits "Name: value" as PHP stores it. */
@@ -119,12 +171,12 @@ bool sc_split_header(const sapi_header_struct *header, sc_pair *pair)
 	return true;
 }
 
-/* Calls one of the leaves that take a head with the headers set so far. */
-static bool sc_hand_over_head(const sapi_headers_struct *headers, uint16_t status, bool interim)
+/* Calls one of the leaves that take a head with the headers set so far; status 0: the final head, with the script's own. */
+static bool sc_hand_over_head(const sapi_headers_struct *headers, uint16_t interim)
 {
 	sc_pair few[32];
 	sc_pair *pairs = few;
-	sc_head head = {0};
+	sc_head head = {.status = interim, .reason = {"", 0}};
 	size_t count = zend_llist_count((zend_llist *)&headers->headers);
 	zend_llist_position position;
 	sapi_header_struct *header;
@@ -139,11 +191,11 @@ static bool sc_hand_over_head(const sapi_headers_struct *headers, uint16_t statu
 			head.header_count++;
 		}
 	}
-	head.status = status;
 	head.headers = pairs;
 	if (interim) {
 		taken = sc_on_interim(sc_self->host, &head);
 	} else {
+		head.status = sc_status(headers, &head.reason);
 		sc_on_head(sc_self->host, &head);
 	}
 	if (pairs != few) {
@@ -155,7 +207,7 @@ static bool sc_hand_over_head(const sapi_headers_struct *headers, uint16_t statu
 static int sc_sapi_send_headers(sapi_headers_struct *headers)
 {
 	if (sc_self && sc_self->open && !sc_forked) {
-		sc_hand_over_head(headers, sc_status(headers), false);
+		sc_hand_over_head(headers, 0);
 	}
 	return SAPI_HEADER_SENT_SUCCESSFULLY;
 }
@@ -168,7 +220,7 @@ static bool sc_head_can_leave(void)
 /* A head with the headers set so far, before the final one. They stay set. Returns whether it will leave. */
 bool sc_send_interim(uint16_t status)
 {
-	return sc_head_can_leave() && sc_hand_over_head(&SG(sapi_headers), status, true);
+	return sc_head_can_leave() && sc_hand_over_head(&SG(sapi_headers), status);
 }
 
 /* The final head, now. May jump: header callbacks run, and the client may have gone. Returns whether it has left. */

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 3
+#define SC_ABI 4
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -165,6 +165,7 @@ typedef enum sc_ending {
 
 typedef struct sc_head {
 	uint16_t status;
+	sc_text reason;         /* the script's own words for the status; empty: the usual ones */
 	const sc_pair *headers;
 	size_t header_count;
 } sc_head;
@@ -180,7 +181,7 @@ typedef sc_io (*sc_on_write_fn)(void *host, const char *data, size_t len);
 /* Everything written so far should leave now. */
 typedef sc_io (*sc_on_flush_fn)(void *host);
 /* The response has ended. Later writes are dropped. */
-typedef void (*sc_on_finish_fn)(void *host, sc_ending ending);
+typedef sc_io (*sc_on_finish_fn)(void *host, sc_ending ending);
 /* Next bytes of the request body; 0 at its end. */
 typedef size_t (*sc_on_read_body_fn)(void *host, char *into, size_t len);
 /* A message of PHP or of the application. host may be NULL. level: -4 debug, 0 info, 4 warning, 8 error.
@@ -192,7 +193,7 @@ void sc_on_head(void *host, const sc_head *head);
 bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);
 sc_io sc_on_flush(void *host);
-void sc_on_finish(void *host, sc_ending ending);
+sc_io sc_on_finish(void *host, sc_ending ending);
 size_t sc_on_read_body(void *host, char *into, size_t len);
 void sc_on_log(void *host, int32_t level, sc_text message, sc_text context);
 

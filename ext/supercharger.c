@@ -39,7 +39,10 @@ PHP_FUNCTION(supercharger_finish_request)
 	}
 	php_output_end_all();
 	php_header();
-	sc_finish(SC_ENDING_WHOLE);
+	if (sc_finish(SC_ENDING_WHOLE) == SC_IO_CLIENT_GONE) {
+		/* Told, but no reason to end the script: what follows needs no client. */
+		PG(connection_status) = PHP_CONNECTION_ABORTED;
+	}
 	RETURN_TRUE;
 }
 

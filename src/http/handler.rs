@@ -14,9 +14,10 @@ use super::error::Refusal;
 use super::path::{self, BadPath};
 use super::record::{Record, report};
 use super::request::{Arrival, Peers, assemble};
+use super::response::HeadTooLarge;
 use super::route::Route;
 use super::{Backend, Config, authority, request_id, response, static_files};
-use crate::job::InterimSender;
+use crate::job::{Failure, Fault, InterimSender};
 
 /// The value of `Server`.
 const SERVER: HeaderValue = HeaderValue::from_static("supercharger");
@@ -106,7 +107,10 @@ async fn answer<B: Backend>(
     let mut request = assemble(parts, peers, arrival, &config.site.root, &script, id);
     request.interim = interim;
     let answer = front.backend.submit(request, body).await?;
-    Ok(response::convert(answer, &parts.method))
+    response::convert(answer, &parts.method).map_err(|HeadTooLarge| {
+        tracing::warn!(event = "response.head_too_large", request_id = id);
+        Refusal::Failed(Failure::Script(Fault::Fatal))
+    })
 }
 
 /// What hyper lets pass and we do not.

@@ -232,7 +232,7 @@ mod tests {
     const HINT: &[u8] = b"HTTP/1.1 103 Early Hints\r\n\r\n";
 
     fn hint() -> ResponseHead {
-        ResponseHead { status: 103, headers: Vec::new() }
+        ResponseHead { status: 103, ..ResponseHead::default() }
     }
 
     /// Writes a large message as hyper does until the socket takes no more, empties the socket, lets `act` speak in between, then

@@ -22,6 +22,8 @@ use super::pipe::{PipeReader, PipeWriter, pipe};
 pub struct ResponseHead {
     /// Status code, 100 to 999.
     pub status: u16,
+    /// The script's own words for the status; empty: the usual ones.
+    pub reason: Bytes,
     /// Field names and values in order; not yet checked for what HTTP allows.
     pub headers: Vec<(Bytes, Bytes)>,
 }
@@ -292,7 +294,7 @@ fn pass_on(pipe: &mut PipeWriter, pending: &mut BytesMut, mut bytes: &[u8]) -> R
 }
 
 fn plain_head() -> ResponseHead {
-    ResponseHead { status: 200, headers: Vec::new() }
+    ResponseHead { status: 200, ..ResponseHead::default() }
 }
 
 /// What a response that never left its gathering state amounts to.
@@ -313,6 +315,7 @@ fn gathered(head: Option<ResponseHead>, body: Bytes, ending: Ending) -> Result<R
             }
             if head.status < 500 {
                 head.status = 500;
+                head.reason = Bytes::new();
             }
         }
     }
@@ -345,7 +348,7 @@ mod tests {
     use super::*;
 
     fn head(status: u16) -> ResponseHead {
-        ResponseHead { status, headers: Vec::new() }
+        ResponseHead { status, ..ResponseHead::default() }
     }
 
     fn answer_of(act: impl FnOnce(&mut Reply)) -> Result<Response, Failure> {

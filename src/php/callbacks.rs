@@ -72,11 +72,12 @@ leaf! { sc_on_flush: sc_on_flush_fn, () -> sys::sc_io = sys::sc_io::SC_IO_CLIENT
     |host| host.exchange().map_or(sys::sc_io::SC_IO_OK, |exchange| io(exchange.reply.flush()))
 }
 
-leaf! { sc_on_finish: sc_on_finish_fn, (ending: sys::sc_ending) -> () = (), |host| {
-    if let Some(exchange) = host.exchange() {
-        exchange.reply.finish(ending_of(ending));
-        host.responded();
-    }
+leaf! { sc_on_finish: sc_on_finish_fn, (ending: sys::sc_ending) -> sys::sc_io = sys::sc_io::SC_IO_CLIENT_GONE, |host| {
+    let Some(exchange) = host.exchange() else { return sys::sc_io::SC_IO_OK };
+    let gone = exchange.reply.client_gone();
+    exchange.reply.finish(ending_of(ending));
+    host.responded();
+    io(if gone { Err(ClientGone) } else { Ok(()) })
 } }
 
 leaf! { sc_on_read_body: sc_on_read_body_fn, (into: *mut c_char, len: usize) -> usize = 0, |host| {
@@ -154,6 +155,7 @@ unsafe fn response_head(head: &sys::sc_head) -> ResponseHead {
     };
     ResponseHead {
         status: head.status,
+        reason: copy(head.reason),
         headers: pairs.iter().map(|pair| (copy(pair.name), copy(pair.value))).collect(),
     }
 }

@@ -213,6 +213,18 @@ impl Reading {
         self.end.expect("an end")
     }
 
+    /// Reads to the end and forgets all but the length and the last three bytes.
+    pub(crate) async fn drain(&mut self) -> (usize, Vec<u8>) {
+        let mut length = 0;
+        while self.frame().await {
+            let surplus = self.body.len().saturating_sub(3);
+            length += surplus;
+            self.body.drain(..surplus);
+        }
+        assert_eq!(self.end, Some(End::Whole), "after {length} bytes");
+        (length + self.body.len(), std::mem::take(&mut self.body))
+    }
+
     async fn frame(&mut self) -> bool {
         let Some(incoming) = &mut self.incoming else { return false };
         let next = timeout(ANSWER_LIMIT, incoming.frame())

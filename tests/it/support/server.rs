@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::client::{Answer, Body, Connection, Protocol};
@@ -306,6 +306,14 @@ impl Server {
         body: impl Into<Body>,
     ) -> Answer {
         self.connect(Protocol::Http1).await.send(method, path, headers, body).await
+    }
+
+    /// Writes a PHP script for the route `/script` and gives the path that runs it. `code` is what follows `<?php`.
+    pub(crate) fn script(&self, code: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.dir.write(&format!("marks/script-{number}.php"), &format!("<?php\n{code}\n"));
+        format!("/script?s={number}")
     }
 
     /// GET of a JSON answer.

@@ -8,6 +8,10 @@ namespace App;
 function responses(): array
 {
     return [
+        // Runs what the test has written: a case stands whole beside what it must show.
+        '/script' => static function (): void {
+            require test_dir().'/script-'.(int) $_GET['s'].'.php';
+        },
         // Early hints, then the final response without the hint's own header.
         '/hints' => static function (): void {
             header('Link: </style.css>; rel=preload; as=style');
