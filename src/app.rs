@@ -44,6 +44,9 @@ pub enum Error {
     /// An address could not be had.
     #[error(transparent)]
     Bind(#[from] http::BindError),
+    /// Sockets handed over by the starter of this process could not be used.
+    #[error(transparent)]
+    Inherit(#[from] http::InheritError),
     /// PHP did not start.
     #[error("PHP did not start: {0}")]
     Engine(#[from] php::StartError),
@@ -126,9 +129,9 @@ impl App {
             Ok(signals) => signals,
             Err(error) => return Ended::early(Error::Signals(error)),
         };
-        let listeners = match http::bind(&self.config.http.listen) {
+        let listeners = match self.listeners() {
             Ok(listeners) => listeners,
-            Err(error) => return Ended::early(error.into()),
+            Err(error) => return Ended::early(error),
         };
         self.phases.advance(Phase::Bound);
         let variables = environment::common(env::vars_os(), &self.config.php.env);
@@ -156,6 +159,14 @@ impl App {
         }
         .emit();
         Ended { result: lived.result, threads_left }
+    }
+
+    /// Sockets that systemd has opened take the place of the configured addresses.
+    fn listeners(&self) -> Result<Listeners, Error> {
+        match http::inherit()? {
+            Some(listeners) => Ok(listeners),
+            None => Ok(http::bind(&self.config.http.listen)?),
+        }
     }
 
     fn start_engine(&self, variables: &environment::Variables) -> Result<Arc<Engine>, php::StartError> {

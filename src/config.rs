@@ -188,6 +188,9 @@ fn assemble(check: &mut Check) -> Config {
         header_timeout: check.duration("server.header_timeout"),
         body_timeout: check.duration("server.body_timeout"),
         write_timeout: check.duration("server.write_timeout"),
+        keepalive_timeout: check.duration("server.keepalive_timeout"),
+        max_connections: check.auto("server.max_connections", most_connections()) as usize,
+        http2: check.truth("server.http2"),
         max_header_size: bytes(check.size("server.max_header_size")),
         max_headers: check.number("server.max_headers") as usize,
         max_body_size: check.size("server.max_body_size"),
@@ -226,6 +229,13 @@ fn reply_limits(check: &mut Check, patience: Duration) -> ReplyLimits {
         );
     }
     ReplyLimits { pipe, spill, spill_total, patience, ..ReplyLimits::default() }
+}
+
+/// Three quarters of the files that this process may have open: the rest is for PHP's own files and database connections, and for the
+/// temporary files of bodies.
+fn most_connections() -> u32 {
+    let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    u32::try_from(limit / 4 * 3).unwrap_or(u32::MAX).clamp(16, 1_000_000)
 }
 
 /// CPUs this process may use; the standard library knows affinity masks and cgroup quotas.

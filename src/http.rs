@@ -30,9 +30,12 @@ mod wire;
 
 use std::time::Duration;
 
-pub use listen::{ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, ListenAddress, TcpAddress, UnixAddress};
+pub use listen::{
+    ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
+    TcpAddress, UnixAddress,
+};
 pub use route::{Mode, Site};
-pub use server::{Drained, Listeners, bind};
+pub use server::{Drained, Listeners, bind, inherit};
 
 use crate::job::{self, Failure, RequestBody};
 
@@ -41,12 +44,18 @@ use crate::job::{self, Failure, RequestBody};
 pub struct Config {
     /// Addresses to listen on.
     pub listen: Vec<ListenAddress>,
-    /// Longest time for a request's head to arrive, and for a kept-alive connection to stay idle.
+    /// Longest time for a request's head to arrive, and for the first one to begin.
     pub header_timeout: Duration,
     /// Longest silence between two pieces of a request body.
     pub body_timeout: Duration,
     /// Longest time in which a client takes nothing of a response.
     pub write_timeout: Duration,
+    /// Longest time for a connection to stay idle between requests.
+    pub keepalive_timeout: Duration,
+    /// Most connections open at a time, over all addresses.
+    pub max_connections: usize,
+    /// Whether HTTP/2 is spoken.
+    pub http2: bool,
     /// Largest request head, in bytes.
     pub max_header_size: usize,
     /// Most header fields of a request.

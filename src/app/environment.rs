@@ -5,6 +5,8 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::http::ACTIVATION_VARIABLES;
+
 /// Names and values.
 pub(super) type Variables = Vec<(OsString, OsString)>;
 
@@ -13,7 +15,9 @@ pub(super) fn common(
     process: impl IntoIterator<Item = (OsString, OsString)>,
     configured: &[(String, String)],
 ) -> Variables {
-    let mut variables: Variables = process.into_iter().collect();
+    // Sockets that were handed over are taken; their names are nothing to applications and the programs they start.
+    let taken = |name: &OsStr| ACTIVATION_VARIABLES.iter().any(|variable| name == *variable);
+    let mut variables: Variables = process.into_iter().filter(|(name, _)| !taken(name)).collect();
     for (name, value) in configured {
         set(&mut variables, name, value);
     }

@@ -45,6 +45,7 @@ impl Error {
             Self::Server { cause: Some(cause), .. } => match cause {
                 app::Error::Signals(_)
                 | app::Error::Bind(_)
+                | app::Error::Inherit(_)
                 | app::Error::Engine(_)
                 | app::Error::Network(_)
                 | app::Error::Nul

@@ -67,7 +67,25 @@ pub(super) const KEYS: &[Key] = &[
         name: "server.header_timeout",
         kind: Kind::Duration { least: "100ms", most: "1h" },
         preset: Preset::Value(r#""10s""#),
-        meaning: "Longest time for the head of a request to arrive, and for a kept-alive connection to stay idle.",
+        meaning: "Longest time for the head of a request to arrive; beyond: 408. A new connection must begin its first within the same time.",
+    },
+    Key {
+        name: "server.keepalive_timeout",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""75s""#),
+        meaning: "Longest time for a connection to stay idle between two requests.",
+    },
+    Key {
+        name: "server.max_connections",
+        kind: Kind::Auto { least: 1, most: 1_000_000, means: "three quarters of the limit of open files" },
+        preset: Preset::Value(r#""auto""#),
+        meaning: "Most connections open at a time. Further clients wait, and connections that are idle for more than a second make room for them.",
+    },
+    Key {
+        name: "server.http2",
+        kind: Kind::Truth,
+        preset: Preset::Value("true"),
+        meaning: "Whether HTTP/2 is spoken, by prior knowledge (h2c). If not, its preface is answered 505.",
     },
     Key {
         name: "server.body_timeout",

@@ -22,6 +22,8 @@ pub(super) enum Refusal {
     BodyTooSlow,
     /// The head is larger than `server.max_header_size` or has more than `server.max_headers` fields.
     HeadTooLarge,
+    /// HTTP/2 where it is switched off.
+    VersionNotSpoken,
     /// The server could not keep the body or read a file.
     Storage,
     /// The request was to be run and was not answered.
@@ -69,6 +71,9 @@ impl Refusal {
                 "headers_too_large",
                 "The request has more or larger header fields than this server accepts.",
             ),
+            Self::VersionNotSpoken => {
+                (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "version_not_supported", "This server speaks HTTP/1.1 only.")
+            }
             Self::Storage => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The server could not handle the request.")
             }
@@ -93,23 +98,39 @@ impl Refusal {
         };
         let close = matches!(
             self,
-            Self::Malformed | Self::BodyTooLarge | Self::HeadTooSlow | Self::BodyTooSlow | Self::HeadTooLarge
+            Self::Malformed
+                | Self::BodyTooLarge
+                | Self::HeadTooSlow
+                | Self::BodyTooSlow
+                | Self::HeadTooLarge
+                | Self::VersionNotSpoken
         );
         Face { status, code, message, close }
+    }
+
+    /// The whole response as HTTP/1.1 writes it, for a connection on which hyper says nothing more.
+    pub(super) fn on_the_wire(self, json: bool, request_id: &str) -> String {
+        let face = self.face();
+        let form = if json { Form::Json } else { Form::Text };
+        let body = form.body(&face, request_id);
+        let date = httpdate::fmt_http_date(std::time::SystemTime::now());
+        format!(
+            "HTTP/1.1 {}\r\ncontent-type: {}\r\ncache-control: no-store\r\nconnection: close\r\nserver: supercharger\r\n\
+             x-request-id: {request_id}\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n{body}",
+            face.status,
+            form.content_type(),
+            body.len()
+        )
     }
 
     /// The response, in a form that the client accepts.
     pub(super) fn respond(self, client: &HeaderMap, request_id: &str) -> Response<Body> {
         let face = self.face();
-        let (content_type, body) = match Form::wanted_by(client) {
-            Form::Json => ("application/json", json(&face, request_id)),
-            Form::Html => ("text/html; charset=utf-8", html(&face, request_id)),
-            Form::Text => ("text/plain; charset=utf-8", format!("{}\nRequest id: {request_id}\n", face.message)),
-        };
-        let mut response = Response::new(Body::from(body));
+        let form = Form::wanted_by(client);
+        let mut response = Response::new(Body::from(form.body(&face, request_id)));
         *response.status_mut() = face.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if face.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
@@ -132,6 +153,22 @@ enum Form {
 }
 
 impl Form {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Html => "text/html; charset=utf-8",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+
+    fn body(self, face: &Face, request_id: &str) -> String {
+        match self {
+            Self::Json => json(face, request_id),
+            Self::Html => html(face, request_id),
+            Self::Text => format!("{}\nRequest id: {request_id}\n", face.message),
+        }
+    }
+
     /// The first of the media types named in `Accept` that we can make; a client that names none of them reads text.
     fn wanted_by(client: &HeaderMap) -> Self {
         let accept = client.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -177,6 +214,7 @@ mod tests {
             (Refusal::HeadTooSlow, 408, "request_timeout", true),
             (Refusal::BodyTooSlow, 408, "request_timeout", true),
             (Refusal::HeadTooLarge, 431, "headers_too_large", true),
+            (Refusal::VersionNotSpoken, 505, "version_not_supported", true),
             (Refusal::Storage, 500, "internal_error", false),
             (Failure::Script(Fault::Uncaught).into(), 500, "script_failed", false),
             (Failure::Script(Fault::Fatal).into(), 500, "script_failed", false),
@@ -212,6 +250,18 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, accept.parse().expect("a value"));
             assert_eq!(Form::wanted_by(&headers), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_on_the_wire_is_a_response() {
+        for json in [false, true] {
+            let text = Refusal::HeadTooSlow.on_the_wire(json, "r-1");
+            assert!(text.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{text}");
+            let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
+            assert!(head.contains(&format!("content-length: {}", body.len())), "{text}");
+            assert_eq!(body.starts_with('{'), json, "{text}");
+            assert!(head.contains("x-request-id: r-1") && body.contains("r-1"), "{text}");
         }
     }
 

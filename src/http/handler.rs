@@ -16,7 +16,7 @@ use super::record::{Record, report};
 use super::request::{Arrival, Peers, assemble};
 use super::response::HeadTooLarge;
 use super::route::Route;
-use super::{Backend, Config, authority, request_id, response, static_files};
+use super::{Backend, Config, authority, record, request_id, response, static_files};
 use crate::job::{Failure, Fault, InterimSender};
 
 /// The value of `Server`.
@@ -154,17 +154,13 @@ fn must_close(parts: &Parts) -> bool {
     parts.headers.contains_key(header::TRANSFER_ENCODING)
 }
 
-/// The whole answer to a head that did not arrive in time: hyper closes such a connection without a word.
-pub(super) fn head_too_slow() -> String {
-    let face = Refusal::HeadTooSlow.face();
+/// The whole answer to a request that hyper gave up, and its line in the access log: nothing is known of it but who sent it.
+pub(super) fn refuse_unread(refusal: Refusal, json: bool, peers: Peers, access_log: bool) -> String {
     let id = request_id::of(&HeaderMap::new());
-    let body = format!("{}\nRequest id: {id}\n", face.message);
-    format!(
-        "HTTP/1.1 {}\r\ncontent-type: text/plain; charset=utf-8\r\ncache-control: no-store\r\nconnection: close\r\n\
-         server: supercharger\r\nx-request-id: {id}\r\ncontent-length: {}\r\n\r\n{body}",
-        face.status,
-        body.len()
-    )
+    if access_log {
+        record::unread(refusal, peers, &id);
+    }
+    refusal.on_the_wire(json, &id)
 }
 
 /// The path is the cleaned one: a redirect to what the client sent could lead to another host (`//evil.example`).
@@ -189,14 +185,6 @@ const LITERAL: &percent_encoding::AsciiSet =
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_last_word_is_a_response() {
-        let text = head_too_slow();
-        assert!(text.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{text}");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.contains(&format!("content-length: {}", body.len())), "{text}");
-    }
 
     #[test]
     fn redirects_stay_on_this_host() {

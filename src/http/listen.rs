@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod inherited;
 mod tcp;
 mod unix;
 
@@ -14,6 +15,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+pub(super) use inherited::inherit;
+pub use inherited::{InheritError, VARIABLES as ACTIVATION_VARIABLES};
 pub use tcp::TcpAddress;
 pub(super) use unix::SocketFile;
 pub use unix::UnixAddress;

@@ -4,7 +4,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -79,6 +79,21 @@ impl Drop for Line {
     }
 }
 
+/// The access-log line of a request that could not be read, or not in time. What stands for nothing is a dash, as elsewhere.
+pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str) {
+    Access {
+        request_id,
+        remote: &peers.remote.ip().to_canonical().to_string(),
+        method: "-",
+        path: "-",
+        protocol: "-",
+        status: refusal.face().status.as_u16(),
+        bytes: 0,
+        duration: Duration::ZERO,
+    }
+    .emit();
+}
+
 /// Tells the operator that PHP had the request, or was to have it, and gave no answer. What a pool turns away it reports itself;
 /// what a client did wrong shows in the access log.
 pub(super) fn report(refusal: Refusal, parts: &Parts, request_id: &str) {
@@ -90,7 +105,8 @@ pub(super) fn report(refusal: Refusal, parts: &Parts, request_id: &str) {
         | Refusal::BodyTooLarge
         | Refusal::HeadTooSlow
         | Refusal::BodyTooSlow
-        | Refusal::HeadTooLarge => return,
+        | Refusal::HeadTooLarge
+        | Refusal::VersionNotSpoken => return,
     }
     let face = refusal.face();
     RequestFailed {

@@ -4,6 +4,8 @@
 //! the former), and whether a head had begun when its time was over (then 408 is due, else a plain close). Both are
 //! read off here by a scan of field names. Nothing is changed, copied or decided: framing stays hyper's business.
 //!
+//! Where hyper answers by itself - to a head that it cannot parse - its bare answer is held back, so that one of ours can take its place.
+//!
 //! The other way goes one thing that hyper cannot send for a server: heads that come before the final one (1xx). They are written between
 //! what hyper writes, never into it: see [`Writer`].
 
@@ -11,7 +13,9 @@
 
 mod scan;
 mod stream;
+mod turns;
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -26,12 +30,28 @@ use crate::job::{Interim, InterimSender, ResponseHead};
 use scan::{Part, Scan};
 pub(super) use stream::Stream;
 use stream::{ReadHalf, WriteHalf};
+pub(super) use turns::Turn;
+use turns::Turns;
 
 /// What has been seen of a connection, and a last word on it.
 #[derive(Debug, Clone)]
 pub(super) struct Watch {
     scan: Arc<Mutex<Scan>>,
     writer: Arc<Mutex<Writer>>,
+    turns: Arc<Turns>,
+}
+
+/// What a connection is doing, as far as its clock is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It has brought nothing that could be a request.
+    Fresh,
+    /// A head of HTTP/1.1 has begun and not ended.
+    Head,
+    /// Requests are being answered.
+    Busy,
+    /// It waits for another request.
+    Idle,
 }
 
 /// The way out, with what is to leave besides hyper's own bytes.
@@ -50,6 +70,8 @@ pub(super) struct Writer {
     /// goes on after its answer was given up cannot speak into the next one.
     exchange: u64,
     open: bool,
+    /// Status of an answer of hyper's own that was held back.
+    refused: Option<u16>,
 }
 
 /// Bytes of interim heads that may wait for a client that does not read: as much as one request may send.
@@ -57,7 +79,7 @@ const MAX_QUEUED: usize = 64 * 1024;
 
 impl Writer {
     fn new(half: WriteHalf) -> Self {
-        Self { half, amid: false, queued: BytesMut::new(), exchange: 0, open: false }
+        Self { half, amid: false, queued: BytesMut::new(), exchange: 0, open: false, refused: None }
     }
 
     /// Sends an interim head, or keeps it until hyper has flushed. Never waits. Returns whether it will leave.
@@ -86,6 +108,22 @@ impl Writer {
         }
     }
 
+    /// Takes an answer of hyper's own for written; returns whether it was one. It is always the first thing written after a completed
+    /// flush, and the last of its connection. Ours all bear a request id.
+    fn hold_back(&mut self, bytes: &[u8]) -> bool {
+        const LONGEST_OF_HYPER: usize = 200;
+        let is_refusal = !self.amid
+            && bytes.len() <= LONGEST_OF_HYPER
+            && bytes.starts_with(b"HTTP/1.")
+            && bytes.get(8..10) == Some(b" 4")
+            && bytes.ends_with(b"\r\n\r\n")
+            && !bytes.windows(15).any(|name| name == b"\r\nx-request-id:");
+        if is_refusal {
+            self.refused = std::str::from_utf8(&bytes[9..12]).ok().and_then(|status| status.parse().ok());
+        }
+        is_refusal && self.refused.is_some()
+    }
+
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.amid && !self.queued.is_empty() {
             let count = ready!(Pin::new(&mut self.half).poll_write(cx, &self.queued))?;
@@ -108,7 +146,8 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: Stream) -> (Self, Watch) {
         let (reader, writer) = stream.into_split();
-        let watch = Watch { scan: Arc::default(), writer: Arc::new(Mutex::new(Writer::new(writer))) };
+        let writer = Arc::new(Mutex::new(Writer::new(writer)));
+        let watch = Watch { scan: Arc::default(), writer, turns: Arc::default() };
         (Self { reader, watch: watch.clone() }, watch)
     }
 }
@@ -120,10 +159,43 @@ impl Watch {
         scan.length && scan.encoding
     }
 
-    /// Whether a head has begun and not ended.
-    pub(super) fn is_amid_head(&self) -> bool {
-        let scan = self.scan.lock();
-        scan.begun && scan.part == Part::Head
+    /// What the connection is doing, and how many requests it has brought.
+    pub(super) fn stage(&self) -> (Stage, u32) {
+        let begun = self.turns.begun();
+        let amid_head = {
+            let scan = self.scan.lock();
+            scan.begun && scan.part == Part::Head
+        };
+        let stage = if self.turns.open() > 0 || self.writer.lock().amid {
+            Stage::Busy
+        } else if amid_head {
+            Stage::Head
+        } else if begun == 0 {
+            Stage::Fresh
+        } else {
+            Stage::Idle
+        };
+        (stage, begun)
+    }
+
+    /// A request has come; its turn lasts until the value is dropped.
+    pub(super) fn begin_turn(&self) -> Turn {
+        Turn::begin(&self.turns)
+    }
+
+    /// Whether the client has begun with the preface of HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        self.scan.lock().part == Part::Http2
+    }
+
+    /// Whether the head just read, whole or not, asks for JSON.
+    pub(super) fn asks_for_json(&self) -> bool {
+        self.scan.lock().json
+    }
+
+    /// The status that hyper would have answered by itself.
+    pub(super) fn refused(&self) -> Option<u16> {
+        self.writer.lock().refused
     }
 
     /// The request has been answered; what comes next is another head.
@@ -144,10 +216,24 @@ impl Watch {
         OpenExchange { writer: Arc::clone(&self.writer), number: writer.exchange }
     }
 
-    /// Writes as much as the socket takes at once. Only for a connection that hyper has given up.
-    pub(super) fn last_word(&self, text: &str) {
-        // A client too slow to take this line is too slow for any.
-        drop(self.writer.lock().half.try_write(text.as_bytes()));
+    /// Writes a last text and ends our side. Only for a connection that hyper has given up.
+    pub(super) async fn last_word(&self, text: &str) -> io::Result<()> {
+        let mut left = text.as_bytes();
+        poll_fn(|cx| {
+            let mut writer = self.writer.lock();
+            while !left.is_empty() {
+                let count = ready!(Pin::new(&mut writer.half).poll_write(cx, left))?;
+                left = &left[count..];
+            }
+            Pin::new(&mut writer.half).poll_shutdown(cx)
+        })
+        .await
+    }
+
+    /// Reads on and forgets until the client is through: a connection closed with unread data is reset, and the reset would overtake
+    /// the answer on its way. Only for a connection that hyper has given up; the caller limits the time.
+    pub(super) async fn drain(&self) {
+        while let Ok(1..) = poll_fn(|cx| self.writer.lock().half.poll_discard(cx)).await {}
     }
 }
 
@@ -190,6 +276,9 @@ impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let mut writer = self.watch.writer.lock();
         ready!(writer.poll_queued(cx))?;
+        if writer.hold_back(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
         writer.amid = true;
         Pin::new(&mut writer.half).poll_write(cx, buf)
     }
@@ -201,6 +290,11 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let mut writer = self.watch.writer.lock();
         ready!(writer.poll_queued(cx))?;
+        if let [only] = bufs
+            && writer.hold_back(only)
+        {
+            return Poll::Ready(Ok(only.len()));
+        }
         writer.amid = true;
         Pin::new(&mut writer.half).poll_write_vectored(cx, bufs)
     }
@@ -217,14 +311,14 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.watch.writer.lock().half).poll_shutdown(cx)
+        let mut writer = self.watch.writer.lock();
+        // Our own answer is still to come.
+        if writer.refused.is_some() { Poll::Ready(Ok(())) } else { Pin::new(&mut writer.half).poll_shutdown(cx) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;

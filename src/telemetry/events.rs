@@ -13,7 +13,7 @@ mod worker;
 use std::time::Duration;
 
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected};
-pub use server::{ServerDrain, ServerReady, ServerStart, ServerStop};
+pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
 pub use worker::{IllegalTransition, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle};
 
 /// Which incarnation of which worker an event is about.

@@ -13,7 +13,7 @@ use super::{BACKLOG, BindError, ListenAddress};
 /// Bytes that the kernel holds of a connection before they are sent. Its own buffer grows to megabytes, for each client that does
 /// not read; and a slow client would be seen to take something only when a third of that has gone, which may be longer than
 /// `server.write_timeout`. Enough to keep a fast one busy.
-const UNSENT: u32 = 256 * 1024;
+pub(super) const UNSENT: u32 = 256 * 1024;
 
 /// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]

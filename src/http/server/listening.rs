@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::{TcpListener, UnixListener};
 
-use crate::http::listen::{Listener, Socket, SocketFile};
+use crate::http::listen::{Bound, Listener, Socket, SocketFile};
 use crate::http::request::Peers;
 use crate::http::wire::Stream;
 
@@ -19,6 +19,7 @@ const THIS_MACHINE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::
 #[derive(Debug)]
 pub(super) struct Listening {
     listener: Kind,
+    bound: Bound,
     _file: Option<SocketFile>,
 }
 
@@ -34,7 +35,11 @@ impl Listening {
             Listener::Tcp(listener) => Kind::Tcp(TcpListener::from_std(listener)?),
             Listener::Unix(listener) => Kind::Unix(UnixListener::from_std(listener)?),
         };
-        Ok(Self { listener, _file: socket.file })
+        Ok(Self { listener, bound: socket.bound, _file: socket.file })
+    }
+
+    pub(super) fn bound(&self) -> &Bound {
+        &self.bound
     }
 
     /// The next connection, its Nagle's algorithm switched off. Losing this future loses no connection.

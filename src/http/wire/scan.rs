@@ -2,8 +2,8 @@
 
 #![forbid(unsafe_code)]
 
-/// Longest text compared: `transfer-encoding:`.
-const LONGEST: usize = 18;
+/// Bytes of a line that are looked at: field names, and the beginning of `Accept`.
+const LONGEST: usize = 32;
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -27,6 +27,8 @@ pub(super) struct Scan {
     pub(super) begun: bool,
     pub(super) length: bool,
     pub(super) encoding: bool,
+    /// `Accept` asks for JSON before anything else that fits into what is looked at.
+    pub(super) json: bool,
 }
 
 impl Scan {
@@ -60,6 +62,7 @@ impl Scan {
         } else {
             self.length |= line.starts_with(b"content-length:");
             self.encoding |= line.starts_with(b"transfer-encoding:");
+            self.json |= line.starts_with(b"accept:") && line.windows(4).any(|word| word == b"json");
         }
         self.come = 0;
     }
@@ -94,6 +97,19 @@ mod tests {
         for (pieces, length, encoding) in cases {
             let scan = scanned(pieces);
             assert_eq!((scan.length, scan.encoding), (length, encoding), "{}", pieces.concat().escape_ascii());
+        }
+    }
+
+    #[test]
+    fn json_is_asked_for() {
+        let cases: [(&[u8], bool); 4] = [
+            (b"GET / HTTP/1.1\r\nAccept: application/json\r\n", true),
+            (b"GET / HTTP/1.1\r\nACCEPT:application/problem+JSON;q=1\r\n", true),
+            (b"GET / HTTP/1.1\r\nAccept: text/html\r\nX-A: json\r\n", false),
+            (b"GET /json HTTP/1.1\r\n", false),
+        ];
+        for (head, json) in cases {
+            assert_eq!(scanned(&[head]).json, json, "{}", head.escape_ascii());
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
@@ -46,6 +46,27 @@ pub(super) enum WriteHalf {
 }
 
 impl WriteHalf {
+    /// Reads and forgets; the number of bytes, 0 at the end. For a connection whose reading half nobody uses any more.
+    pub(super) fn poll_discard(&self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut waste = [0; 4096];
+        loop {
+            let read = match self {
+                Self::Tcp(half) => {
+                    ready!(half.as_ref().poll_read_ready(cx))?;
+                    half.as_ref().try_read(&mut waste)
+                }
+                Self::Unix(half) => {
+                    ready!(half.as_ref().poll_read_ready(cx))?;
+                    half.as_ref().try_read(&mut waste)
+                }
+            };
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                end => return Poll::Ready(end),
+            }
+        }
+    }
+
     /// Writes what the socket takes at once.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {

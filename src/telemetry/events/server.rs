@@ -74,6 +74,36 @@ impl ServerDrain<'_> {
     }
 }
 
+/// `server.accept_failed`: no connection can be taken, most often for want of descriptors. Told once, until one succeeds again.
+#[derive(Debug, Clone, Copy)]
+pub struct AcceptFailed<'a> {
+    /// Where it listens.
+    pub listen: &'a str,
+    /// What the system says.
+    pub error: &'a std::io::Error,
+}
+
+impl AcceptFailed<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(event = "server.accept_failed", listen = self.listen, error = %self.error);
+    }
+}
+
+/// `server.crowded`: `server.max_connections` are open and more wait. Told once, until there is room again.
+#[derive(Debug, Clone, Copy)]
+pub struct Crowded {
+    /// The limit.
+    pub connections: usize,
+}
+
+impl Crowded {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(event = "server.crowded", connections = self.connections);
+    }
+}
+
 /// `server.stop`: the last line of a process.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerStop {
