@@ -72,7 +72,7 @@ impl Refusal {
                 "The request has more or larger header fields than this server accepts.",
             ),
             Self::VersionNotSpoken => {
-                (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "version_not_supported", "This server speaks HTTP/1.1 only.")
+                (StatusCode::HTTP_VERSION_NOT_SUPPORTED, "version_not_supported", "This server does not speak HTTP/2.")
             }
             Self::Storage => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The server could not handle the request.")

@@ -122,8 +122,19 @@ fn check_head(parts: &mut Parts, config: &Config) -> Result<(), Refusal> {
     if parts.method == Method::CONNECT {
         return Err(Refusal::Malformed);
     }
+    // `host:port` alone as a target belongs to CONNECT (RFC 9112 section 3.2.3).
+    if parts.version < Version::HTTP_2 && parts.uri.authority().is_some() && parts.uri.scheme().is_none() {
+        return Err(Refusal::Malformed);
+    }
     // hyper has dropped the length already; the wire has seen it.
     if parts.extensions.get::<TwoFramings>().is_some() {
+        return Err(Refusal::Malformed);
+    }
+    // What another coding is inside the chunks, nobody here undoes.
+    let mut encodings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+    if encodings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || encodings.next().is_some()
+    {
         return Err(Refusal::Malformed);
     }
     authority::settle(parts).map_err(|_| Refusal::Malformed)

@@ -1,7 +1,9 @@
 //! Where the server listens: several addresses at once, IPv6, unix sockets.
 
+use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -49,6 +51,10 @@ fn ends(answer: &str) -> [String; 5] {
         .map(|name| server[name].as_str().unwrap_or_else(|| panic!("{name} in {server}")).to_owned())
 }
 
+fn has_ipv6() -> bool {
+    TcpListener::bind("[::1]:0").is_ok()
+}
+
 #[test]
 fn every_address_is_served() {
     for mode in [Mode::Worker, Mode::Classic] {
@@ -73,7 +79,7 @@ fn every_address_is_served() {
 
 #[test]
 fn ipv6_alone_and_together_with_ipv4() {
-    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    let has_ipv6 = has_ipv6();
     assert!(has_ipv6 || !Path::new("/proc/net/if_inet6").exists(), "this machine has IPv6 but no ::1");
     let (both, alone) = (free_port(), free_port());
     let mut launch = Launch::plain(Mode::Worker).also_listen(&format!(":{both}"));
@@ -206,4 +212,77 @@ fn the_socket_file_goes_at_the_beginning_of_a_drain() {
         held.until("held drain").await;
         server.wait_for_end(LIMIT).await;
     });
+}
+
+fn listening(address: &str) -> (OwnedFd, SocketAddr) {
+    let socket = TcpListener::bind(address).expect("a port");
+    let address = socket.local_addr().expect("an address");
+    (socket.into(), address)
+}
+
+#[test]
+fn sockets_handed_over_take_the_place_of_addresses() {
+    for mode in [Mode::Worker, Mode::Classic] {
+        let launch = Launch::plain(mode);
+        let elsewhere = PrivateDir::new();
+        let path = elsewhere.path().join("handed.sock");
+        let (v4, _) = listening("127.0.0.1:0");
+        let (second, second_address) = listening(if has_ipv6() { "[::1]:0" } else { "127.0.0.1:0" });
+        let unix_socket = OwnedFd::from(UnixListener::bind(&path).expect("a socket"));
+        run(launch.activated(vec![v4, second, unix_socket]), async |server| {
+            assert!(get(tcp(server.address()), "/", "x").ends_with("hello"));
+            assert!(get(tcp(second_address), "/", "x").ends_with("hello"));
+            assert_eq!(ends(&get(unix(&path), "/state", "x"))[0], "127.0.0.1");
+            assert!(TcpStream::connect(server.configured()).is_err(), "--listen is not served as well");
+            let log = server.log();
+            assert!(log.contains(&format!("unix:{}", path.display())), "the log names the sockets: {log}");
+            for name in ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] {
+                let seen = json(&get(tcp(server.address()), &format!("/env?name={name}"), "x"));
+                assert_eq!(seen, serde_json::json!({"getenv": false, "server": null}), "{name}");
+            }
+        });
+        assert!(path.exists(), "the file of a socket handed over is its maker's");
+    }
+}
+
+/// The variables were meant for another process: they are not obeyed, and not shown to PHP either.
+#[test]
+fn sockets_of_another_process_are_left_alone() {
+    let launch = Launch::plain(Mode::Worker).env("LISTEN_PID", "1").env("LISTEN_FDS", "1");
+    run(launch, async |server| {
+        let seen = server.json("/env?name=LISTEN_FDS").await;
+        assert_eq!(seen, serde_json::json!({"getenv": false, "server": null}));
+    });
+}
+
+#[test]
+fn what_cannot_be_listened_on_is_refused() {
+    let dir = PrivateDir::with_app("plain");
+    let log = dir.path().join("activation.log");
+    let connected = {
+        let (socket, address) = listening("127.0.0.1:0");
+        let stream = TcpStream::connect(address).expect("connect");
+        drop(socket);
+        OwnedFd::from(stream)
+    };
+    let cases: [(&str, OwnedFd, &str); 4] = [
+        ("datagrams", UdpSocket::bind("127.0.0.1:0").expect("a port").into(), "is no stream socket"),
+        ("a file", File::open("/dev/null").expect("a file").into(), "is no stream socket"),
+        ("a pair", UnixStream::pair().expect("a pair").0.into(), "does not listen"),
+        ("a connection", connected, "does not listen"),
+    ];
+    for (name, descriptor, words) in cases {
+        let mut command = program::command("sh", &dir);
+        command.args(&program::activation(1)[1..]).arg(program::executable()).args(["php-server", "--root", "public"]);
+        program::hand_over(&mut command, vec![descriptor], &log);
+        let status = command.status().expect("it runs");
+        let said = std::fs::read_to_string(&log).expect("a log");
+        assert_eq!(status.code(), Some(1), "{name}: {said}");
+        assert!(said.contains(words) && said.contains("descriptor 3 (first)"), "{name}: {said}");
+        std::fs::remove_file(&log).expect("removed");
+    }
+    let mut command = program::command("sh", &dir);
+    command.args(["-c", "LISTEN_PID=$$ LISTEN_FDS=many exec \"$@\"", "sh"]).arg(program::executable());
+    command.args(["php-server", "--root", "public"]);
+    run_to_end(&dir, command, LIMIT).expect(1, &["LISTEN_FDS=\"many\""]);
 }

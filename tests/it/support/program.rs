@@ -1,6 +1,7 @@
 //! The executable, run to its end.
 
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -111,6 +112,28 @@ pub(crate) fn supercharger(dir: &PrivateDir, arguments: &[&str], limit: Duration
     let mut command = command(executable(), dir);
     command.args(arguments);
     run_to_end(dir, command, limit)
+}
+
+/// The words before a command that make descriptors 0, 1 and 2 its sockets by the protocol of systemd, as many of them as `count`; its
+/// output goes to the file that `LOG` names.
+pub(crate) fn activation(count: usize) -> Vec<String> {
+    let script = format!(
+        "exec 3<&0 4>&1 5>&2 </dev/null >>\"$LOG\" 2>&1; LISTEN_PID=$$ LISTEN_FDS={count} LISTEN_FDNAMES=first:second:third \
+         exec \"$@\""
+    );
+    vec!["sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()]
+}
+
+/// Gives a command that begins with [`activation`] its sockets.
+pub(crate) fn hand_over(command: &mut Command, sockets: Vec<OwnedFd>, log: &Path) {
+    command.env("LOG", log).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    for (index, socket) in sockets.into_iter().enumerate() {
+        match index {
+            0 => command.stdin(socket),
+            1 => command.stdout(socket),
+            _ => command.stderr(socket),
+        };
+    }
 }
 
 /// Ends a child and its group for good, and waits for it; bounded, because it also runs while a test unwinds.

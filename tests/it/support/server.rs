@@ -1,6 +1,7 @@
 //! The real executable as a server, from start to verdict.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
@@ -32,6 +33,7 @@ pub(crate) struct Launch {
     announced: Vec<String>,
     keeps_descriptors: usize,
     also_listen: Vec<String>,
+    handed: Vec<OwnedFd>,
 }
 
 impl Launch {
@@ -55,7 +57,14 @@ impl Launch {
             announced: Vec::new(),
             keeps_descriptors: 0,
             also_listen: Vec::new(),
+            handed: Vec::new(),
         }
+    }
+
+    /// Hands sockets over as systemd does, no more than three. The first must be one of 127.0.0.1: there the server is awaited.
+    pub(crate) fn activated(mut self, sockets: Vec<OwnedFd>) -> Self {
+        self.handed = sockets;
+        self
     }
 
     /// A further `--listen`.
@@ -162,22 +171,34 @@ impl Launch {
 
     /// Starts the server and waits until it is ready.
     pub(crate) async fn start(self) -> Server {
-        let port = free_port();
-        let line = self.command_line(port);
+        let configured = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let line = self.command_line(configured.port());
+        let handed = self.handed.first().map(|socket| {
+            let listener = TcpListener::from(socket.try_clone().expect("a second handle"));
+            listener.local_addr().expect("an address")
+        });
         let mut words = self.wrapper.clone();
         words.push(program::executable().display().to_string());
         words.extend(line);
+        if !self.handed.is_empty() {
+            words.splice(0..0, program::activation(self.handed.len()));
+        }
         let mut command = program::command(&words[0], &self.dir);
         command.args(&words[1..]).envs(self.environment.iter().map(|(key, value)| (key, value)));
         let output = self.dir.path().join("server.log");
         let file = std::fs::File::create(&output).expect("a log file");
-        command.stdout(file.try_clone().expect("a second handle")).stderr(file);
+        if self.handed.is_empty() {
+            command.stdout(file.try_clone().expect("a second handle")).stderr(file);
+        } else {
+            program::hand_over(&mut command, self.handed, &output);
+        }
         let child = command.spawn().expect("the server starts");
         let mut server = Server {
             child,
             dir: self.dir,
             output,
-            address: SocketAddr::from(([127, 0, 0, 1], port)),
+            address: handed.unwrap_or(configured),
+            configured,
             announced: self.announced,
             ended: None,
             judged: false,
@@ -211,6 +232,7 @@ pub(crate) struct Server {
     dir: PrivateDir,
     output: PathBuf,
     address: SocketAddr,
+    configured: SocketAddr,
     announced: Vec<String>,
     ended: Option<ExitStatus>,
     judged: bool,
@@ -237,6 +259,11 @@ impl Server {
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What `--listen` says; sockets that were handed over take its place.
+    pub(crate) fn configured(&self) -> SocketAddr {
+        self.configured
     }
 
     pub(crate) fn dir(&self) -> &PrivateDir {
