@@ -119,7 +119,10 @@ struct Lived {
 
 impl App {
     /// A server with this configuration.
-    pub fn new(config: Config) -> Self {
+    pub fn new(mut config: Config) -> Self {
+        let site = &mut config.http.site;
+        // `assets:install --symlink` and `storage:link` put links to other folders of the project under the root.
+        site.links.extend(project::folder_of(&site.root));
         Self { config, phases: Phases::default(), started: Instant::now() }
     }
 
@@ -280,7 +283,7 @@ impl App {
     /// The log gets its event, the terminal its screen: on standard output, so that a log in JSON stays JSON.
     fn greet(&self, listeners: &Listeners, booted: &Booted) {
         ServerReady { ready: booted.ready, workers: booted.workers, startup: self.started.elapsed() }.emit();
-        let Site { root, mode } = &self.config.http.site;
+        let Site { root, mode, .. } = &self.config.http.site;
         let worker = match mode {
             Mode::Worker { script } => Some(script.as_path()),
             Mode::Classic { .. } => None,
@@ -305,7 +308,7 @@ impl App {
 struct PoolBackend(Arc<Pool>);
 
 impl http::Backend for PoolBackend {
-    async fn submit(&self, request: job::Request, body: RequestBody) -> Result<job::Response, Failure> {
+    async fn submit(&self, _pool: usize, request: job::Request, body: RequestBody) -> Result<job::Response, Failure> {
         self.0.submit(request, body).await
     }
 }

@@ -22,6 +22,7 @@ mod request;
 mod request_id;
 mod response;
 mod route;
+mod sendfile;
 mod server;
 mod stall;
 mod static_files;
@@ -34,7 +35,8 @@ pub use listen::{
     ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
     TcpAddress, UnixAddress,
 };
-pub use route::{Mode, Site};
+pub use route::{BadPattern, Branch, Mode, Patterns, Site};
+pub use sendfile::Sendfile;
 pub use server::{Drained, Listeners, bind, inherit};
 
 use crate::job::{self, Failure, RequestBody};
@@ -72,9 +74,10 @@ pub struct Config {
 
 /// Whoever runs PHP requests.
 pub trait Backend: Send + Sync + 'static {
-    /// Has a request answered. Dropping the future means that the client has left.
+    /// Has a request answered by a pool: 0 is the default one, the others follow in the order of [`Site::branches`]. Dropping the future means that the client has left.
     fn submit(
         &self,
+        pool: usize,
         request: job::Request,
         body: RequestBody,
     ) -> impl Future<Output = Result<job::Response, Failure>> + Send;

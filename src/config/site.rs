@@ -36,8 +36,8 @@ pub(super) fn site(check: &mut Check) -> http::Site {
     if check.is_set("app.worker") && check.is_set("app.index") {
         check.fault("app.index", "has no effect in worker mode", "remove it, or app.worker");
     }
-    let mode = script.map_or(http::Mode::Classic { index }, |script| http::Mode::Worker { script });
-    http::Site { root, mode }
+    let mode = script.map_or(http::Mode::Classic { index, front: None }, |script| http::Mode::Worker { script });
+    http::Site { root, links: Vec::new(), mode, branches: Vec::new(), sendfile: http::Sendfile::default() }
 }
 
 /// An existing directory, absolute and without symbolic links, or a fault and the path as it is.

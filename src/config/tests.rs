@@ -209,7 +209,7 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     assert_eq!((config.pool.workers, config.http.max_headers), (5, 7));
     assert_eq!(config.log.format, telemetry::Format::Json);
     assert_eq!(config.drain_timeout, Duration::from_secs(30));
-    let http::Site { root, mode } = config.http.site;
+    let http::Site { root, mode, .. } = config.http.site;
     assert_eq!(mode, http::Mode::Worker { script: root.join("index.php") });
 }
 

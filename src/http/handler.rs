@@ -15,8 +15,8 @@ use super::path::{self, BadPath};
 use super::record::{Record, report};
 use super::request::{Arrival, Peers, assemble};
 use super::response::HeadTooLarge;
-use super::route::Route;
-use super::{Backend, Config, authority, record, request_id, response, static_files};
+use super::route::{Route, Router};
+use super::{Backend, Config, authority, record, request_id, response, sendfile, static_files};
 use crate::job::{Failure, Fault, InterimSender};
 
 /// The value of `Server`.
@@ -31,6 +31,7 @@ pub(super) struct TwoFramings;
 pub(super) struct Front<B> {
     pub(super) backend: B,
     pub(super) config: Config,
+    pub(super) router: Router,
 }
 
 /// Answers a request, whatever happens. `interim` is for heads that come before the answer's.
@@ -96,17 +97,23 @@ async fn answer<B: Backend>(
         BadPath::Nul => Refusal::Malformed,
         BadPath::Escapes => Refusal::NotFound,
     })?;
-    let script = match config.site.route(&parts.method, &path) {
+    let script = match front.router.route(&parts.method, &path) {
         Route::Script(script) => script,
-        Route::File(file) => return static_files::serve(&file, parts).await,
+        Route::File(file) => return static_files::serve(front.router.reach(), &file, parts),
         Route::AddSlash => return add_slash(&path, parts.uri.query()),
         Route::NotFound => return Err(Refusal::NotFound),
     };
     let limits = BodyLimits { max: config.max_body_size, memory: config.body_memory, silence: config.body_timeout };
     let body = body::take(body, awaits_continue(&parts.headers), limits).await?;
-    let mut request = assemble(parts, peers, arrival, &config.site.root, &script, id);
+    let site = front.router.site();
+    site.sendfile.announce(&mut parts.headers);
+    let mut request = assemble(parts, peers, arrival, &site.root, &script, id);
     request.interim = interim;
-    let answer = front.backend.submit(request, body).await?;
+    let answer = front.backend.submit(script.pool, request, body).await?;
+    let answer = match sendfile::answer(&site.sendfile, answer, parts, id) {
+        Ok(file) => return file,
+        Err(answer) => answer,
+    };
     response::convert(answer, &parts.method).map_err(|HeadTooLarge| {
         tracing::warn!(event = "response.head_too_large", request_id = id);
         Refusal::Failed(Failure::Script(Fault::Fatal))

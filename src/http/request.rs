@@ -112,8 +112,12 @@ mod tests {
             remote: "[::ffff:192.0.2.7]:4711".parse().expect("an address"),
             local: "127.0.0.1:8080".parse().expect("an address"),
         };
-        let script =
-            Script { name: b"/index.php".to_vec(), file: "/srv/public/index.php".into(), path_info: b"/p".to_vec() };
+        let script = Script {
+            pool: 0,
+            name: b"/index.php".to_vec(),
+            file: "/srv/public/index.php".into(),
+            path_info: b"/p".to_vec(),
+        };
         let got = assemble(&parts, peers, Arrival::now(), Path::new("/srv/public"), &script, "r-1");
         let cases: [(&str, crate::job::Span, &str); 13] = [
             ("method", got.method, "PURGE"),

@@ -122,7 +122,7 @@ pub(super) fn interim_head(head: &job::ResponseHead) -> Option<Vec<u8>> {
 }
 
 /// The script's fields without those that HTTP does not allow: a field that cannot be sent is dropped, the others leave.
-fn legal_headers(head: &job::ResponseHead) -> HeaderMap {
+pub(super) fn legal_headers(head: &job::ResponseHead) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 3);
     for (name, value) in &head.headers {
         let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), HeaderValue::from_maybe_shared(value.clone()))

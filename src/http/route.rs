@@ -1,9 +1,13 @@
-//! Which script or file answers a path.
+//! Which script or file answers a path, and which pool runs the script.
 //!
-//! The file system is asked directly, not through tokio's blocking pool: one `stat` of a name the kernel has cached (its absence
-//! is cached too) takes about a microsecond, less than the hop to another thread and back.
+//! What lies under the root is remembered (`tree`), so that a request for a front controller costs no call of the file system. What
+//! is not remembered is asked directly, not through tokio's blocking pool: one `stat` of a name the kernel has cached takes about a
+//! microsecond, less than the hop to another thread and back.
 
 #![forbid(unsafe_code)]
+
+mod branch;
+mod tree;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,15 +16,26 @@ use std::path::{Path, PathBuf};
 
 use http::Method;
 
-use super::path::{is_hidden, may_be_source, script_end};
+pub use branch::{BadPattern, Branch, Patterns};
 
-/// What is served, and how. Both paths are absolute and free of symbolic links.
+use super::path::{is_hidden, may_be_source, script_end};
+use super::sendfile::Sendfile;
+use super::static_files::Reach;
+use tree::{Seen, Tree};
+
+/// What is served, and how. All paths are absolute and free of symbolic links.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Site {
     /// The document root.
     pub root: PathBuf,
+    /// Folders outside of the root that symbolic links in it may lead to.
+    pub links: Vec<PathBuf>,
     /// Who runs the scripts.
     pub mode: Mode,
+    /// Paths that other pools than the default one serve; the first that matches counts.
+    pub branches: Vec<Branch>,
+    /// What PHP may have sent for it.
+    pub sendfile: Sendfile,
 }
 
 /// How PHP scripts are run.
@@ -33,14 +48,19 @@ pub enum Mode {
     },
     /// Scripts are looked up under the root and run anew for each request.
     Classic {
-        /// Name of the directory index and front controller.
+        /// Name of the directory index.
         index: String,
+        /// The script of paths that are no file, by its path under the root; none: in the default pool the index at the top, in
+        /// another one whatever the default pool does with the path.
+        front: Option<PathBuf>,
     },
 }
 
 /// A script and how the path splits around it (RFC 3875 terms).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Script {
+    /// The pool that runs it: 0 is the default one, others follow in the order of [`Site::branches`].
+    pub(super) pool: usize,
     /// `SCRIPT_NAME`.
     pub(super) name: Vec<u8>,
     /// `SCRIPT_FILENAME`.
@@ -54,7 +74,7 @@ pub(super) struct Script {
 pub(super) enum Route {
     /// PHP.
     Script(Script),
-    /// This regular file, which lies under the root.
+    /// This regular file under the root; whether it may be shown is known once it is open.
     File(PathBuf),
     /// The same path with a final slash: relative links of a directory's index need it.
     AddSlash,
@@ -62,23 +82,62 @@ pub(super) enum Route {
     NotFound,
 }
 
-impl Site {
+/// Decides who answers.
+#[derive(Debug)]
+pub(super) struct Router {
+    site: Site,
+    tree: Tree,
+    reach: Reach,
+}
+
+impl Router {
+    pub(super) fn new(site: Site) -> Self {
+        let tree = Tree::new(&site.root);
+        let reach = Reach::new(&site.root, &site.links);
+        Self { site, tree, reach }
+    }
+
+    pub(super) fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// Which files may be shown.
+    pub(super) fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
     /// Decides about a cleaned path (see `path::clean`).
     pub(super) fn route(&self, method: &Method, path: &[u8]) -> Route {
         if is_hidden(path) {
             return Route::NotFound;
         }
-        let reads = matches!(*method, Method::GET | Method::HEAD);
-        match &self.mode {
-            Mode::Worker { script } => self.route_worker(script, reads, path),
-            Mode::Classic { index } => self.route_classic(index, reads, path),
-        }
+        let site = &self.site;
+        let branch = site.branches.iter().position(|branch| branch.takes(method, path));
+        let mode = branch.map_or(&site.mode, |index| &site.branches[index].mode);
+        let pool = branch.map_or(0, |index| index + 1);
+        self.route_in(pool, mode, method, path)
+            // A classic pool without a front controller of its own leaves what is no file to the default pool.
+            .or_else(|| (pool > 0).then(|| self.route_in(0, &site.mode, method, path))?)
+            .unwrap_or(Route::NotFound)
     }
 
-    fn route_worker(&self, script: &Path, reads: bool, path: &[u8]) -> Route {
+    fn route_in(&self, pool: usize, mode: &Mode, method: &Method, path: &[u8]) -> Option<Route> {
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        let mut route = match mode {
+            Mode::Worker { script } => Some(self.route_worker(script, pool == 0, reads, path)),
+            Mode::Classic { index, front } => self.route_classic(index, front.as_deref(), pool == 0, reads, path),
+        };
+        if let Some(Route::Script(script)) = &mut route {
+            script.pool = pool;
+        }
+        route
+    }
+
+    fn route_worker(&self, script: &Path, default: bool, reads: bool, path: &[u8]) -> Route {
         let name = self.url_path_of(script);
         let mut path_info = Vec::new();
-        if let Some(end) = script_end(path) {
+        // What a pool is given by its patterns is its own, also if it looks like the path of another script.
+        if let Some(end) = script_end(path).filter(|end| default || path[..*end] == name) {
             if path[..end] != name {
                 return Route::NotFound;
             }
@@ -90,36 +149,46 @@ impl Site {
                 Found::Directory | Found::Nothing => {}
             }
         }
-        Route::Script(Script { name, file: script.to_owned(), path_info })
+        Route::Script(Script { pool: 0, name, file: script.to_owned(), path_info })
     }
 
-    fn route_classic(&self, index: &str, reads: bool, path: &[u8]) -> Route {
+    fn route_classic(
+        &self,
+        index: &str,
+        front: Option<&Path>,
+        default: bool,
+        reads: bool,
+        path: &[u8],
+    ) -> Option<Route> {
         if let Some(end) = script_end(path)
             && let Some(file) = self.script(&path[..end])
         {
-            return Route::Script(Script { name: path[..end].to_vec(), file, path_info: path[end..].to_vec() });
+            let path_info = path[end..].to_vec();
+            return Some(Route::Script(Script { pool: 0, name: path[..end].to_vec(), file, path_info }));
         }
         let directory = match self.file(path) {
-            Found::Forbidden => return Route::NotFound,
-            Found::File(file) if reads && !path.ends_with(b"/") => return Route::File(file),
+            Found::Forbidden => return Some(Route::NotFound),
+            Found::File(file) if reads && !path.ends_with(b"/") => return Some(Route::File(file)),
             Found::File(_) | Found::Nothing => false,
             Found::Directory => true,
         };
         if directory && let Some(route) = self.route_directory(index, reads, path) {
-            return route;
+            return Some(route);
         }
-        let name = join(b"/", index.as_bytes());
-        match self.script(&name) {
-            Some(file) => Route::Script(Script { name, file, path_info: Vec::new() }),
-            None => Route::NotFound,
-        }
+        let name = match front {
+            Some(front) => self.url_path_of(front),
+            None if default => join(b"/", index.as_bytes()),
+            None => return None,
+        };
+        let file = self.script(&name)?;
+        Some(Route::Script(Script { pool: 0, name, file, path_info: Vec::new() }))
     }
 
     fn route_directory(&self, index: &str, reads: bool, path: &[u8]) -> Option<Route> {
         let slashed = if path.ends_with(b"/") { path.to_vec() } else { join(path, b"/") };
         let name = join(&slashed, index.as_bytes());
         let route = match self.script(&name) {
-            Some(file) => Route::Script(Script { name, file, path_info: Vec::new() }),
+            Some(file) => Route::Script(Script { pool: 0, name, file, path_info: Vec::new() }),
             None => match self.file(&join(&slashed, b"index.html")) {
                 Found::File(file) if reads => Route::File(file),
                 _ => return None,
@@ -130,38 +199,45 @@ impl Site {
 
     /// The URL path under which a script lies; one outside the root stands as if it lay at its top.
     fn url_path_of(&self, script: &Path) -> Vec<u8> {
-        let relative = script.strip_prefix(&self.root).ok().map(Path::as_os_str);
+        let relative = script.strip_prefix(&self.site.root).ok().map(Path::as_os_str);
         join(b"/", relative.or(script.file_name()).unwrap_or_default().as_bytes())
     }
 
     /// The script of this URL path, if it is a regular file that does not leave the root through a link.
     fn script(&self, path: &[u8]) -> Option<PathBuf> {
         let file = self.on_disk(path);
-        let real = fs::canonicalize(&file).ok()?;
-        (real.starts_with(&self.root) && real.is_file()).then_some(file)
+        match self.tree.look(path) {
+            Seen::File => Some(file),
+            Seen::Nothing | Seen::Directory | Seen::Special => None,
+            Seen::Unknown => {
+                let real = fs::canonicalize(&file).ok()?;
+                (real.starts_with(&self.site.root) && real.is_file()).then_some(file)
+            }
+        }
     }
 
     fn file(&self, path: &[u8]) -> Found {
         let file = self.on_disk(path);
-        match fs::metadata(&file) {
-            Err(_) => return Found::Nothing,
-            Ok(metadata) if metadata.is_dir() => return Found::Directory,
-            // A pipe or a device would block whoever opens it.
-            Ok(metadata) if !metadata.is_file() => return Found::Forbidden,
-            Ok(_) => {}
+        let seen = match self.tree.look(path) {
+            Seen::Unknown => match fs::metadata(&file) {
+                Err(_) => Seen::Nothing,
+                Ok(metadata) if metadata.is_dir() => Seen::Directory,
+                Ok(metadata) if metadata.is_file() => Seen::File,
+                Ok(_) => Seen::Special,
+            },
+            known => known,
+        };
+        match seen {
+            Seen::Nothing | Seen::Unknown => Found::Nothing,
+            Seen::Directory => Found::Directory,
+            Seen::File if !may_be_source(path) => Found::File(file),
+            Seen::File | Seen::Special => Found::Forbidden,
         }
-        // A link may lead out of the root, or give a harmless name to what must not be shown.
-        let Ok(real) = fs::canonicalize(&file) else { return Found::Nothing };
-        let shown = real.strip_prefix(&self.root).is_ok_and(|relative| {
-            let relative = join(b"/", relative.as_os_str().as_bytes());
-            !is_hidden(&relative) && !may_be_source(&relative)
-        });
-        if shown && !may_be_source(path) { Found::File(real) } else { Found::Forbidden }
     }
 
     fn on_disk(&self, path: &[u8]) -> PathBuf {
         let relative = path.strip_prefix(b"/").unwrap_or(path);
-        self.root.join(OsStr::from_bytes(relative))
+        self.site.root.join(OsStr::from_bytes(relative))
     }
 }
 
@@ -220,10 +296,19 @@ mod tests {
         Tree { _folder: folder, root }
     }
 
+    fn router(root: &Path, mode: Mode) -> Router {
+        let (links, branches, sendfile) = (Vec::new(), Vec::new(), Sendfile::default());
+        Router::new(Site { root: root.to_owned(), links, mode, branches, sendfile })
+    }
+
+    fn classic() -> Mode {
+        Mode::Classic { index: "index.php".to_owned(), front: None }
+    }
+
     /// A route in one line: `name|file|info`, `file NAME`, ...
-    fn told(site: &Site, method: &Method, path: &str) -> String {
-        let short = |file: &Path| file.strip_prefix(&site.root).expect("under the root").display().to_string();
-        match site.route(method, path.as_bytes()) {
+    fn told(router: &Router, method: &Method, path: &str) -> String {
+        let short = |file: &Path| file.strip_prefix(&router.site.root).expect("under the root").display().to_string();
+        match router.route(method, path.as_bytes()) {
             Route::Script(script) => {
                 let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
                 format!("{}|{}|{}", text(&script.name), short(&script.file), text(&script.path_info))
@@ -237,7 +322,7 @@ mod tests {
     #[test]
     fn worker_mode() {
         let tree = tree();
-        let site = Site { root: tree.root.clone(), mode: Mode::Worker { script: tree.root.join("index.php") } };
+        let site = router(&tree.root, Mode::Worker { script: tree.root.join("index.php") });
         let worker = "/index.php|index.php|";
         let cases = [
             (Method::GET, "/", worker),
@@ -253,10 +338,10 @@ mod tests {
             (Method::HEAD, "/style.css", "file style.css"),
             (Method::POST, "/style.css", worker),
             (Method::GET, "/style.css/", worker),
-            (Method::GET, "/alias.css", "file style.css"),
-            (Method::GET, "/leak.txt", "404"),
-            (Method::GET, "/env.txt", "404"),
-            (Method::GET, "/source.txt", "404"),
+            (Method::GET, "/alias.css", "file alias.css"),
+            (Method::GET, "/leak.txt", "file leak.txt"),
+            (Method::GET, "/env.txt", "file env.txt"),
+            (Method::GET, "/source.txt", "file source.txt"),
             (Method::GET, "/old.php.bak", "404"),
             (Method::GET, "/.env", "404"),
             (Method::GET, "/.well-known/x", worker),
@@ -270,7 +355,7 @@ mod tests {
     fn a_worker_outside_the_root_stands_at_its_top() {
         let tree = tree();
         let script = tree.root.with_file_name("worker.php");
-        let site = Site { root: tree.root.clone(), mode: Mode::Worker { script } };
+        let site = router(&tree.root, Mode::Worker { script });
         let Route::Script(script) = site.route(&Method::GET, b"/x") else { panic!("no script") };
         assert_eq!(script.name, b"/worker.php");
     }
@@ -278,7 +363,7 @@ mod tests {
     #[test]
     fn classic_mode() {
         let tree = tree();
-        let site = Site { root: tree.root.clone(), mode: Mode::Classic { index: "index.php".to_owned() } };
+        let site = router(&tree.root, classic());
         let front = "/index.php|index.php|";
         let cases = [
             (Method::GET, "/", front),
@@ -288,7 +373,7 @@ mod tests {
             (Method::GET, "/a.php/x/y", "/a.php|a.php|/x/y"),
             (Method::POST, "/UP.PHP", "/UP.PHP|UP.PHP|"),
             (Method::GET, "/leak.php", "404"),
-            (Method::GET, "/leak.txt", "404"),
+            (Method::GET, "/leak.txt", "file leak.txt"),
             (Method::GET, "/style.css", "file style.css"),
             (Method::POST, "/style.css", front),
             (Method::GET, "/old.php.bak", "404"),
@@ -310,7 +395,7 @@ mod tests {
     fn classic_mode_without_a_front_controller() {
         let tree = tree();
         fs::remove_file(tree.root.join("index.php")).expect("it was there");
-        let site = Site { root: tree.root.clone(), mode: Mode::Classic { index: "index.php".to_owned() } };
+        let site = router(&tree.root, classic());
         assert_eq!(told(&site, &Method::GET, "/missing"), "404");
         assert_eq!(told(&site, &Method::GET, "/missing.php"), "404");
     }

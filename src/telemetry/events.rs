@@ -12,7 +12,7 @@ mod worker;
 
 use std::time::Duration;
 
-pub use request::{Access, PhpLog, RequestFailed, RequestRejected};
+pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
 pub use worker::{IllegalTransition, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle};
 

@@ -28,6 +28,7 @@ use super::{Order, SETTLE};
 use crate::http::error::Refusal;
 use crate::http::handler::{self, Front, TwoFramings, handle};
 use crate::http::request::Peers;
+use crate::http::route::Router;
 use crate::http::stall::{Line, Patient, Streams, paced};
 use crate::http::wire::{OpenExchange, Stage, Stream, Turn, Watch, Wire};
 use crate::http::{Backend, Config};
@@ -97,7 +98,8 @@ impl<B: Backend> Server<B> {
         if !config.http2 {
             builder = builder.http1_only();
         }
-        let front = Arc::new(Front { backend, config });
+        let router = Router::new(config.site.clone());
+        let front = Arc::new(Front { backend, config, router });
         Self { builder, front }
     }
 

@@ -64,6 +64,29 @@ impl RequestFailed<'_> {
     }
 }
 
+/// `sendfile.refused`: PHP asked for a file to be sent that may not be; the client was told that there is nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct SendfileRefused<'a> {
+    /// The request.
+    pub request_id: &'a str,
+    /// Why, in words for the operator.
+    pub reason: &'a str,
+    /// What PHP asked for; the client never sees it.
+    pub path: &'a str,
+}
+
+impl SendfileRefused<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(
+            event = "sendfile.refused",
+            request_id = self.request_id,
+            reason = self.reason,
+            path = &*shortened(self.path)
+        );
+    }
+}
+
 /// `access`: one line per request, whatever `log.level` is. The query is not logged: it may hold secrets.
 #[derive(Debug, Clone, Copy)]
 pub struct Access<'a> {
