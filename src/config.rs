@@ -195,6 +195,7 @@ fn assemble(check: &mut Check) -> Config {
         max_headers: check.number("server.max_headers") as usize,
         max_body_size: check.size("server.max_body_size"),
         body_memory: bytes(check.size("server.body_memory")),
+        server_header: check.truth("server.server_header"),
         access_log: check.truth("log.access"),
         site,
     };

@@ -66,6 +66,8 @@ pub struct Config {
     pub max_body_size: u64,
     /// Bytes of a request body that are kept in memory; beyond, it goes to a temporary file.
     pub body_memory: usize,
+    /// Whether responses name the server.
+    pub server_header: bool,
     /// Whether each request is logged.
     pub access_log: bool,
     /// What is served.

@@ -124,6 +124,12 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "Part of a request's body that is kept in memory; a larger body goes to a temporary file without a name.",
     },
     Key {
+        name: "server.server_header",
+        kind: Kind::Truth,
+        preset: Preset::Value("true"),
+        meaning: "Whether responses carry `Server: supercharger`. A script cannot set this header either way.",
+    },
+    Key {
         name: "server.response_memory",
         kind: Kind::Size { least: "64KiB", most: "1GiB" },
         preset: Preset::Value(r#""1MiB""#),

@@ -109,14 +109,15 @@ impl Refusal {
     }
 
     /// The whole response as HTTP/1.1 writes it, for a connection on which hyper says nothing more.
-    pub(super) fn on_the_wire(self, json: bool, request_id: &str) -> String {
+    pub(super) fn on_the_wire(self, json: bool, server_header: bool, request_id: &str) -> String {
         let face = self.face();
         let form = if json { Form::Json } else { Form::Text };
         let body = form.body(&face, request_id);
+        let server = if server_header { "server: supercharger\r\n" } else { "" };
         let date = httpdate::fmt_http_date(std::time::SystemTime::now());
         format!(
-            "HTTP/1.1 {}\r\ncontent-type: {}\r\ncache-control: no-store\r\nconnection: close\r\nserver: supercharger\r\n\
-             x-request-id: {request_id}\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n{body}",
+            "HTTP/1.1 {}\r\ncontent-type: {}\r\ncache-control: no-store\r\nconnection: close\r\n\
+             {server}x-request-id: {request_id}\r\ncontent-length: {}\r\ndate: {date}\r\n\r\n{body}",
             face.status,
             form.content_type(),
             body.len()
@@ -256,12 +257,13 @@ mod tests {
     #[test]
     fn a_refusal_on_the_wire_is_a_response() {
         for json in [false, true] {
-            let text = Refusal::HeadTooSlow.on_the_wire(json, "r-1");
+            let text = Refusal::HeadTooSlow.on_the_wire(json, json, "r-1");
             assert!(text.starts_with("HTTP/1.1 408 Request Timeout\r\n"), "{text}");
             let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
             assert!(head.contains(&format!("content-length: {}", body.len())), "{text}");
             assert_eq!(body.starts_with('{'), json, "{text}");
-            assert!(head.contains("x-request-id: r-1") && body.contains("r-1"), "{text}");
+            assert_eq!(head.contains("\r\nserver: supercharger\r\n"), json, "{text}");
+            assert!(head.contains("\r\nx-request-id: r-1") && body.contains("r-1"), "{text}");
         }
     }
 

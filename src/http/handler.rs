@@ -63,7 +63,9 @@ pub(super) async fn handle<B: Backend>(
         // Connection-specific fields make an HTTP/2 message malformed (RFC 9113 section 8.2.2).
         response.headers_mut().remove(header::CONNECTION);
     }
-    response.headers_mut().insert(header::SERVER, SERVER);
+    if front.config.server_header {
+        response.headers_mut().insert(header::SERVER, SERVER);
+    }
     response.headers_mut().insert(request_id::HEADER, id_value);
     if parts.method == Method::HEAD {
         response = without_body(response);
@@ -173,12 +175,12 @@ fn must_close(parts: &Parts) -> bool {
 }
 
 /// The whole answer to a request that hyper gave up, and its line in the access log: nothing is known of it but who sent it.
-pub(super) fn refuse_unread(refusal: Refusal, json: bool, peers: Peers, access_log: bool) -> String {
+pub(super) fn refuse_unread(refusal: Refusal, json: bool, peers: Peers, config: &Config) -> String {
     let id = request_id::of(&HeaderMap::new());
-    if access_log {
+    if config.access_log {
         record::unread(refusal, peers, &id);
     }
-    refusal.on_the_wire(json, &id)
+    refusal.on_the_wire(json, config.server_header, &id)
 }
 
 /// The path is the cleaned one: a redirect to what the client sent could lead to another host (`//evil.example`).

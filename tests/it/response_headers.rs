@@ -377,3 +377,19 @@ modes!(expose_php_does_not_expose, |launch| launch.ini("expose_php", "1"), async
         assert_eq!(answer.ok().header("x-powered-by"), None);
     }
 });
+
+// A client whose head takes too long gets an answer that no handler has made.
+modes!(
+    the_server_header_can_be_switched_off,
+    |launch| launch.config("server.server_header", "false").config("server.header_timeout", "\"300ms\""),
+    async |server| {
+        let path = server.script("header('Server: Apache'); echo 'x';");
+        for path in [path.as_str(), "/hello.txt", "/..%2f", "/no-such-route"] {
+            assert_eq!(server.get(path).await.header("server"), None, "{path}");
+        }
+        let mut raw = server.raw().await;
+        raw.write("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+        let text = raw.until_closed().await;
+        assert_eq!((status(&text), header(&text, "server")), (408, None), "{text}");
+    }
+);

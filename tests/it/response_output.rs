@@ -315,3 +315,47 @@ modes!(what_the_script_compressed_is_left_alone, async |server| {
     assert_eq!(answer.header_all("vary"), ["Accept-Encoding", "Cookie"]);
     assert_eq!(gunzip(server, answer.body()), "packed by hand");
 });
+
+// What an output callback does wrong is found out when the script is over: status and worker must be as after any other fault.
+modes!(
+    faults_in_output_callbacks_are_faults_of_the_request,
+    |launch| launch.expect_error("in the callback").expect_error("Cannot use output buffering"),
+    async |server| {
+        for (code, expected) in [
+            ("ob_start(function ($text) { throw new Exception('in the callback'); }); echo 'x';", 500),
+            (
+                "ob_start(function ($text) { trigger_error('in the callback', E_USER_ERROR); return $text; }); echo 'x';",
+                500,
+            ),
+            ("ob_start(function ($text) { ob_start(); return $text; }); echo 'x';", 500),
+            ("header_register_callback(function () { throw new Exception('in the callback'); }); echo 'x';", 500),
+            (
+                "ob_start(function ($text) { header('X-Late: 1'); http_response_code(203); return $text; }); echo 'x';",
+                203,
+            ),
+        ] {
+            for _ in 0..3 {
+                let answer = server.get(&server.script(code)).await;
+                assert_eq!(answer.status(), expected, "{code}: {answer}");
+                assert_eq!(server.get("/").await.ok().text(), "hello", "after {code}");
+            }
+        }
+    }
+);
+
+// The body is read after the response has gone, and with it the stream that it came on.
+modes!(the_body_can_be_read_after_the_response, |launch| launch.ini("enable_post_data_reading", "0"), async |server| {
+    for protocol in [Protocol::Http1, Protocol::H2c] {
+        let mark = format!("read-{protocol:?}");
+        let code = format!(
+            "echo 'done'; fastcgi_finish_request(); App\\mark('{mark}', (string) strlen(file_get_contents('php://input')));"
+        );
+        let mut connection = server.connect(protocol).await;
+        let answer = connection
+            .send("POST", &server.script(&code), &[("content-type", "text/plain")], vec![b'x'; 700_000])
+            .await;
+        assert_eq!(answer.ok().text(), "done");
+        assert_eq!(server.dir().wait_for_mark(&mark).await, "700000");
+        assert_eq!(connection.get("/").await.ok().text(), "hello");
+    }
+});

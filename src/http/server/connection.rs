@@ -173,7 +173,7 @@ impl<B: Backend> Server<B> {
         };
         let farewell = async {
             if let Some(refusal) = refusal {
-                let text = handler::refuse_unread(refusal, watch.asks_for_json(), peers, self.front.config.access_log);
+                let text = handler::refuse_unread(refusal, watch.asks_for_json(), peers, &self.front.config);
                 if watch.last_word(&text).await.is_err() {
                     return;
                 }
