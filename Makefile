@@ -54,6 +54,10 @@ asan: deps ## Run the integration tests under AddressSanitizer (builds a debug P
 fuzz: deps ## Run the fuzz targets, ten minutes each (FUZZ="--seconds 60 path" for less)
 	@scripts/fuzz $(FUZZ)
 
+.PHONY: soak
+soak: build ## Run what takes minutes and gigabytes: 1 GiB in either direction, latency beside slow clients
+	@cargo test --release --locked --test it -- --ignored --nocapture --test-threads 1 soak::
+
 .PHONY: bench
 bench: build ## Compare with a bare hyper server (BENCH="--rounds 5"); writes bench/results/
 	@scripts/install-deps --bench

@@ -23,6 +23,7 @@ mod response_output;
 mod shutdown;
 mod slow_clients;
 mod smuggling;
+mod soak;
 mod startup;
 mod static_files;
 mod streaming;

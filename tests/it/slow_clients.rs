@@ -263,7 +263,7 @@ modes!(
 const SLOW: usize = 200;
 
 // Nothing is timed here: that all quick requests are answered while every slow client is still there, and that all four workers can be held
-// at once meanwhile, is what can be counted. `bench/slow-clients` measures how fast the answers are.
+// at once meanwhile, is what can be counted. `make soak` measures how fast the answers are.
 modes!(
     two_hundred_clients_that_do_not_read_and_two_hundred_that_hardly_send,
     |launch| launch.workers(4),

@@ -70,6 +70,15 @@ impl Raw {
         count > 0
     }
 
+    /// Reads once and forgets what it was; gives how much.
+    pub(crate) async fn take(&mut self) -> usize {
+        let before = self.read.len();
+        self.more().await;
+        let count = self.read.len() - before;
+        self.read.clear();
+        count
+    }
+
     /// Reads until the text has arrived.
     pub(crate) async fn until(&mut self, text: &str) {
         while !self.text().contains(text) {

@@ -60,6 +60,9 @@ function transfers(): array
             }
             json($moved);
         },
+        '/upload-sizes' => static function (): void {
+            json(array_map(static fn (array $file): int => (int) filesize($file['tmp_name']), $_FILES));
+        },
         // Reads the whole input in pieces and says how long it was.
         '/count-input' => static function (): void {
             $input = fopen('php://input', 'r');
