@@ -288,6 +288,7 @@ fn pass_on(pipe: &mut PipeWriter, pending: &mut BytesMut, mut bytes: &[u8]) -> R
         bytes = rest;
         if pending.len() == STREAM_CHUNK {
             pipe.send(pending.split().freeze())?;
+            pending.reserve(STREAM_CHUNK);
         }
     }
     Ok(())
