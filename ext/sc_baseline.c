@@ -10,7 +10,7 @@
  * each other's.
  */
 #include "sc_internal.h"
-#include "ext/random/php_random.h"
+#include "ext/standard/php_assert.h"
 #include "ext/standard/url_scanner_ex.h"
 #include <locale.h>
 #include <sys/stat.h>
@@ -32,6 +32,10 @@ struct sc_baseline {
 	char *locale;
 	zend_string *ctype;
 	bool locale_changed;
+	size_t tick_functions;
+	zval env;                       /* $_ENV, UNDEF if no code had named it */
+	sc_modules *modules;
+	sc_streams *streams;
 };
 
 /* ---- ini ---- */
@@ -58,14 +62,9 @@ static void sc_take_ini(sc_baseline *base)
 }
 
 /*
- * Settings are put back as ini_restore() would, so that their extensions act on it. This one must not act: with output sent it
- * refuses, and otherwise it starts to compress, in an output layer that is shut down.
+ * The stage is that of the end of a script. A setting may not be loosened while one runs (open_basedir), or not be switched on again
+ * (opcache.enable), and max_execution_time would start the clock.
  */
-static int sc_restore_stage(const zend_string *name)
-{
-	return zend_string_equals_literal(name, "zlib.output_compression") ? ZEND_INI_STAGE_DEACTIVATE : ZEND_INI_STAGE_RUNTIME;
-}
-
 static void sc_restore_ini(sc_baseline *base)
 {
 	zend_string *name;
@@ -76,7 +75,7 @@ static void sc_restore_ini(sc_baseline *base)
 	}
 	ZEND_HASH_MAP_FOREACH_STR_KEY(EG(modified_ini_directives), name) {
 		if (!zend_string_starts_with_literal(name, "session.") && !zend_hash_exists(&base->ini, name)) {
-			zend_restore_ini_entry(name, sc_restore_stage(name));
+			zend_restore_ini_entry(name, ZEND_INI_STAGE_DEACTIVATE);
 		}
 	} ZEND_HASH_FOREACH_END();
 	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&base->ini, name, value) {
@@ -84,7 +83,7 @@ static void sc_restore_ini(sc_baseline *base)
 
 		if (entry && (!entry->value || !zend_string_equals(entry->value, Z_STR_P(value)))
 				&& !zend_string_starts_with_literal(name, "session.")) {
-			zend_alter_ini_entry_ex(name, Z_STR_P(value), ZEND_INI_USER, sc_restore_stage(name), true);
+			zend_alter_ini_entry_ex(name, Z_STR_P(value), ZEND_INI_USER, ZEND_INI_STAGE_DEACTIVATE, true);
 		}
 	} ZEND_HASH_FOREACH_END();
 }
@@ -240,12 +239,19 @@ static void sc_restore_umask(void)
 	}
 }
 
-static void sc_drop_tick_functions(void)
+static size_t sc_tick_functions(void)
 {
-	if (BG(user_tick_functions)) {
-		zend_llist_destroy(BG(user_tick_functions));
-		efree(BG(user_tick_functions));
-		BG(user_tick_functions) = NULL;
+	return BG(user_tick_functions) ? zend_llist_count(BG(user_tick_functions)) : 0;
+}
+
+/*
+ * Those of the boot stay. The list does as well, even if it is empty: PHP puts it among its own tick functions when it makes
+ * it, so that a second list would be run twice.
+ */
+static void sc_drop_tick_functions(const sc_baseline *base)
+{
+	while (sc_tick_functions() > base->tick_functions) {
+		zend_llist_remove_tail(BG(user_tick_functions));
 	}
 }
 
@@ -268,6 +274,42 @@ static void sc_drop_rewrite_vars(void)
 #endif
 }
 
+/* assert_options(ASSERT_CALLBACK), which is not an ini setting; assert.callback is, and takes its place again. */
+static void sc_drop_assert_callback(void)
+{
+#ifndef SC_LIBPHP_SHARED
+	PHP_RSHUTDOWN(assert)(MODULE_PERSISTENT, 0);
+#endif
+}
+
+/* ---- $_ENV ---- */
+
+/* Written once, when some code first names it. What the boot has added is the application's own. */
+static void sc_take_env_array(sc_baseline *base)
+{
+	zval *env = zend_hash_str_find_deref(&EG(symbol_table), ZEND_STRL("_ENV"));
+
+	ZVAL_UNDEF(&base->env);
+	if (env) {
+		ZVAL_COPY(&base->env, env);
+	}
+}
+
+static void sc_restore_env_array(const sc_baseline *base)
+{
+	const zval *was = Z_ISUNDEF(base->env) ? &PG(http_globals)[TRACK_VARS_ENV] : &base->env;
+	zval *now = zend_hash_str_find_deref(&EG(symbol_table), ZEND_STRL("_ENV"));
+	zval copy;
+
+	if (Z_TYPE_P(was) != IS_ARRAY || (!now && Z_ISUNDEF(base->env))) {
+		return;
+	}
+	if (!now || Z_TYPE_P(now) != IS_ARRAY || Z_ARR_P(now) != Z_ARR_P(was)) {
+		ZVAL_COPY(&copy, was);
+		zend_hash_str_update(&EG(symbol_table), ZEND_STRL("_ENV"), &copy);
+	}
+}
+
 sc_baseline *sc_baseline_take(void)
 {
 	sc_baseline *base = ecalloc(1, sizeof(*base));
@@ -284,12 +326,19 @@ sc_baseline *sc_baseline_take(void)
 	/* From here on the flag and the mask tell what requests do. What the boot has set is the application's own. */
 	BG(locale_changed) = 0;
 	BG(umask) = -1;
+	base->tick_functions = sc_tick_functions();
+	sc_take_env_array(base);
 	sc_env_take();
+	base->streams = sc_streams_take();
+	base->modules = sc_modules_take();
 	return base;
 }
 
 void sc_baseline_restore(sc_baseline *base)
 {
+	if (!SC_RESETS) {
+		return;
+	}
 	sc_restore_ini(base);
 	sc_restore_all_handlers(base);
 	sc_restore_timezone(base);
@@ -298,12 +347,14 @@ void sc_baseline_restore(sc_baseline *base)
 	}
 	sc_restore_locale(base);
 	sc_restore_umask();
-	sc_drop_tick_functions();
+	sc_drop_tick_functions(base);
 	sc_env_restore();
+	sc_restore_env_array(base);
 	sc_drop_strtok();
 	sc_drop_rewrite_vars();
-	/* A request that seeds the generator must not make the next one predictable. */
-	RANDOM_G(mt19937_seeded) = false;
+	sc_drop_assert_callback();
+	sc_streams_restore(base->streams);
+	sc_modules_restore(base->modules);
 	zend_memory_reset_peak_usage();
 }
 
@@ -323,6 +374,9 @@ void sc_baseline_free(sc_baseline *base)
 	if (base->ctype) {
 		zend_string_release_ex(base->ctype, 0);
 	}
+	zval_ptr_dtor(&base->env);
+	sc_streams_free(base->streams);
+	sc_modules_free(base->modules);
 	efree(base->cwd);
 	efree(base->locale);
 	efree(base);

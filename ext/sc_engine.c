@@ -50,6 +50,8 @@ static int sc_register_extensions(void)
 	sc_server_minit(sc_config);
 	sc_env_minit(sc_config);
 	sc_env_functions();
+	sc_watch_functions();
+	sc_signals_functions();
 	sapi_module.name = "fpm-fcgi";
 #ifdef SC_OPCACHE_STATIC
 	zend_register_extension(&zend_extension_entry, NULL);
@@ -168,6 +170,7 @@ bool sc_thread_attach(void *host, const sc_worker *worker)
 	self->worker = worker;
 	self->attached_at = sc_monotonic();
 	sc_env_thread_init(self);
+	sc_signals_thread_init(self);
 	sc_self = self;
 	return true;
 }

@@ -228,7 +228,8 @@ static ZEND_NAMED_FUNCTION(sc_putenv)
 	RETURN_TRUE;
 }
 
-static zif_handler sc_replace(const char *name, size_t len, zif_handler handler)
+/* Puts ours in the place of a function of PHP's, which is returned. It must exist. */
+zif_handler sc_replace(const char *name, size_t len, zif_handler handler)
 {
 	zend_internal_function *function = zend_hash_str_find_ptr(CG(function_table), name, len);
 	zif_handler before = function->handler;

@@ -13,6 +13,7 @@
 #include "zend_extensions.h"
 #include "zend_observer.h"
 #include "sc_shim.h"
+#include <signal.h>
 
 #ifndef ZTS
 # error "supercharger needs a thread-safe PHP: configure it with --enable-zts"
@@ -30,6 +31,26 @@ typedef enum sc_phase {
 } sc_phase;
 
 typedef struct sc_baseline sc_baseline;
+typedef struct sc_modules sc_modules;
+typedef struct sc_streams sc_streams;
+typedef struct sc_signals sc_signals;
+
+/* What a request has touched that only the functions for it can tell (sc_watch.c). */
+typedef enum sc_touched {
+	SC_TOUCHED_MBSTRING = 1,
+	SC_TOUCHED_LIBXML = 2,
+	SC_TOUCHED_SPL = 4,
+	SC_TOUCHED_SOAP = 8,
+	SC_TOUCHED_SIGNALS = 16,
+	SC_TOUCHED_MYSQLI = 32
+} sc_touched;
+
+/* False only in the build of scripts/check-no-reset, which shows that the tests of the boundary can fail. */
+#ifdef SC_TEST_NO_RESET
+# define SC_RESETS false
+#else
+# define SC_RESETS true
+#endif
 
 /* State of one PHP thread. It lives in thread-local storage, because TSRM's own storage is emptied with the engine. */
 typedef struct sc_thread {
@@ -53,6 +74,9 @@ typedef struct sc_thread {
 	HashTable env_changes;          /* putenv(): name -> value, or NULL for a name that was removed */
 	HashTable env_boot;             /* the same as it was when the loop was entered */
 	bool env_touched;               /* env_changes differs from env_boot */
+	uint32_t touched;               /* sc_touched, since the boundary */
+	uint64_t signals;               /* that this script has asked for; bit n - 1 is signal n */
+	sigset_t signal_mask;           /* of this thread before any script */
 } sc_thread;
 
 /* Access to TSRM's per-thread storage: libphp.a brings the variable along, libphp.so hides its own. */
@@ -83,6 +107,7 @@ void sc_register_server_variables(zval *server);
 /* sc_env.c */
 void sc_env_minit(const sc_engine_config *config);
 void sc_env_functions(void);
+zif_handler sc_replace(const char *name, size_t len, zif_handler handler);
 void sc_env_thread_init(sc_thread *self);
 void sc_env_thread_free(sc_thread *self);
 void sc_env_import(zval *array);
@@ -96,12 +121,34 @@ sc_baseline *sc_baseline_take(void);
 void sc_baseline_restore(sc_baseline *base);
 void sc_baseline_free(sc_baseline *base);
 
+/* sc_modules.c */
+sc_modules *sc_modules_take(void);
+void sc_modules_restore(sc_modules *base);
+void sc_modules_free(sc_modules *base);
+
+/* sc_streams.c */
+sc_streams *sc_streams_take(void);
+void sc_streams_restore(sc_streams *base);
+void sc_streams_free(sc_streams *base);
+
+/* sc_signals.c */
+void sc_signals_functions(void);
+void sc_signals_thread_init(sc_thread *self);
+void sc_signals_forget(void);
+sc_signals *sc_signals_take(void);
+void sc_signals_restore(const sc_signals *base);
+void sc_signals_free(sc_signals *base);
+
+/* sc_watch.c */
+void sc_watch_functions(void);
+
 /* sc_classes.c */
 void sc_classes_init(const sc_pair *classes, size_t count);
 void sc_classes_activate(void);
 
 /* sc_reset.c */
 void sc_save_session(void);
+bool sc_set_auto_start(bool on);
 void sc_reset_end(void);
 void sc_reset_begin(const sc_request *request);
 void sc_fill_request_info(const sc_request *request);

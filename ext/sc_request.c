@@ -20,6 +20,20 @@ static bool sc_accept(const sc_request *request)
 	return accepted;
 }
 
+/* php_request_startup(); for a worker's boot without the session that session.auto_start is to give to clients. */
+static bool sc_startup(void)
+{
+	bool was, done;
+
+	if (!sc_self->worker->loops) {
+		return php_request_startup() == SUCCESS;
+	}
+	was = sc_set_auto_start(false);
+	done = php_request_startup() == SUCCESS;
+	sc_set_auto_start(was);
+	return done;
+}
+
 bool sc_request_begin(const sc_request *request)
 {
 	sc_thread *self = sc_self;
@@ -34,6 +48,7 @@ bool sc_request_begin(const sc_request *request)
 	self->clock_stopped = false;
 	self->uncaught = false;
 	self->died = false;
+	self->touched = 0;
 	PG(last_error_type) = 0;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	SG(server_context) = NULL;
@@ -46,7 +61,7 @@ bool sc_request_begin(const sc_request *request)
 		CG(unclean_shutdown) = 0;
 		self->uncaught = true;
 	}
-	return php_request_startup() == SUCCESS && accepted;
+	return sc_startup() && accepted;
 }
 
 static bool sc_execute(const char *file)
@@ -166,6 +181,7 @@ sc_run sc_request_end(void)
 	self->kept_count = 0;
 	php_request_shutdown(NULL);
 	sc_env_forget();
+	sc_signals_forget();
 	if (sc_forked) {
 		/* The child of pcntl_fork(): Rust's threads and locks are not there, so it must not return to Rust. */
 		_exit(exit_status);

@@ -77,6 +77,31 @@ static void sc_module(const char *name, bool start)
 	}
 }
 
+/* After superglobals: zlib reads Accept-Encoding from $_SERVER, a session its cookie. */
+static void sc_modules_begin(void)
+{
+	sc_module("filter", true);
+	sc_module("zlib", true);
+#ifdef SC_SESSION
+	if (PS(auto_start)) {
+		php_session_start();
+	}
+#endif
+}
+
+/* session.auto_start is for requests; the boot of a worker has no client. Returns what it was. */
+bool sc_set_auto_start(bool on)
+{
+#ifdef SC_SESSION
+	bool was = PS(auto_start);
+
+	PS(auto_start) = on;
+	return was;
+#else
+	return on;
+#endif
+}
+
 /* error_get_last() of the former request. */
 static void sc_clear_last_error(void)
 {
@@ -265,10 +290,8 @@ void sc_reset_begin(const sc_request *request)
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
 	sc_start_output();
-	sc_module("filter", true);
 	sc_import_superglobals();
-	/* Reads Accept-Encoding from $_SERVER. */
-	sc_module("zlib", true);
+	sc_modules_begin();
 	sc_self->clock_stopped = false;
 	zend_set_timeout(INI_INT("max_execution_time"), 0);
 }

@@ -26,6 +26,7 @@ mod smuggling;
 mod soak;
 mod startup;
 mod static_files;
+mod state;
 mod streaming;
 mod support;
 mod symfony;

@@ -17,6 +17,7 @@ require __DIR__.'/routes/faults.php';
 require __DIR__.'/routes/boundary.php';
 require __DIR__.'/routes/response.php';
 require __DIR__.'/routes/transfers.php';
+require __DIR__.'/routes/state.php';
 
 final class Terminate
 {
@@ -27,7 +28,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults() + boundary() + responses() + transfers();
+    return basics() + streams() + faults() + boundary() + responses() + transfers() + process();
 }
 
 /** Answers the current request. */

@@ -67,7 +67,8 @@ function boundary(): array
             throw new \LogicException('dealt with');
         },
         '/late-limit' => static function (): void {
-            Terminate::$step = static fn () => set_time_limit(1);
+            $seconds = (int) ($_GET['seconds'] ?? 1);
+            Terminate::$step = static fn () => set_time_limit($seconds);
             echo 'answered';
         },
         '/fork' => static function (): void {
