@@ -20,6 +20,7 @@ mod listeners;
 mod opcache;
 mod response_headers;
 mod response_output;
+mod sessions;
 mod shutdown;
 mod slow_clients;
 mod smuggling;

@@ -18,6 +18,7 @@ require __DIR__.'/routes/boundary.php';
 require __DIR__.'/routes/response.php';
 require __DIR__.'/routes/transfers.php';
 require __DIR__.'/routes/state.php';
+require __DIR__.'/routes/sessions.php';
 
 final class Terminate
 {
@@ -28,7 +29,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults() + boundary() + responses() + transfers() + process();
+    return basics() + streams() + faults() + boundary() + responses() + transfers() + process() + sessions();
 }
 
 /** Answers the current request. */
