@@ -52,6 +52,9 @@ fn run() -> Result<()> {
     println!("cargo:rustc-check-cfg=cfg(address_sanitizer)");
     // Set by scripts/fuzz, as every fuzzing tool does.
     println!("cargo:rustc-check-cfg=cfg(fuzzing)");
+    if without_reset() && env::var("PROFILE").is_ok_and(|profile| profile != "debug") {
+        return Err("the feature test-no-reset mixes up the requests of different clients; it is for debug builds of scripts/check-no-reset. Build without it".to_owned());
+    }
     let php = find_php()?;
     if php.address_sanitizer {
         println!("cargo:rustc-cfg=address_sanitizer");
@@ -61,6 +64,11 @@ fn run() -> Result<()> {
     compile_shim(&php)?;
     link(&php);
     record(&php)
+}
+
+/// Whether this is the build that leaves the resets between two requests out.
+fn without_reset() -> bool {
+    env::var_os("CARGO_FEATURE_TEST_NO_RESET").is_some()
 }
 
 /// A PHP installation to link.
@@ -251,6 +259,9 @@ fn compile_shim(php: &Php) -> Result<()> {
             build.define("SC_LIBPHP_SHARED", None);
         }
     }
+    if without_reset() {
+        build.define("SC_TEST_NO_RESET", None);
+    }
     if php.opcache_static {
         build.define("SC_OPCACHE_STATIC", None);
     }
@@ -311,6 +322,9 @@ fn record(php: &Php) -> Result<()> {
         ("linked".to_owned(), if matches!(php.library, Library::Static(_)) { "static" } else { "shared" }.to_owned()),
         ("prefix_at_build".to_owned(), php.prefix.display().to_string()),
     ];
+    if without_reset() {
+        lines.push(("reset between requests".to_owned(), "NONE: a test build, never to serve anybody".to_owned()));
+    }
     lines.extend(php.build_info.iter().filter(|(key, _)| key != "php_version").cloned());
     let text: String = lines.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
     fs::write(out_dir().join("build_info.txt"), text).map_err(|error| format!("cannot write build_info.txt: {error}"))

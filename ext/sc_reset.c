@@ -205,14 +205,18 @@ void sc_reset_end(void)
 		zend_unset_timeout();
 	}
 	php_output_end_all();
-	sc_reset_session();
+	if (SC_RESETS) {
+		sc_reset_session();
+	}
 	php_output_deactivate();
-	sc_module("zlib", false);
-	sc_module("filter", false);
-	sc_free_files();
+	if (SC_RESETS) {
+		sc_module("zlib", false);
+		sc_module("filter", false);
+		sc_free_files();
+		sc_clear_last_error();
+	}
 	sc_free_request_body();
 	sapi_deactivate();
-	sc_clear_last_error();
 	sc_self->died = false;
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
@@ -244,6 +248,11 @@ static void sc_import_superglobals(void)
 			continue;
 		}
 		if (global->jit && global->armed) {
+			continue;
+		}
+		if (!SC_RESETS && !zend_string_equals_literal(global->name, "_SERVER")
+				&& !zend_string_equals_literal(global->name, "_COOKIE")) {
+			/* Those two are needed to serve anything at all. */
 			continue;
 		}
 		if (zend_string_equals_literal(global->name, "_REQUEST") && !zend_hash_exists(&EG(symbol_table), global->name)) {
@@ -283,15 +292,19 @@ void sc_reset_begin(const sc_request *request)
 		zend_set_timeout(PG(max_input_time), 1);
 	}
 	sapi_activate();
-	/* Zend never resets it. */
-	SG(sapi_headers).http_response_code = 200;
+	if (SC_RESETS) {
+		/* Zend never resets it. */
+		SG(sapi_headers).http_response_code = 200;
+	}
 	SG(sapi_started) = 1;
 	if (PG(expose_php)) {
 		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
 	}
 	sc_start_output();
 	sc_import_superglobals();
-	sc_modules_begin();
+	if (SC_RESETS) {
+		sc_modules_begin();
+	}
 	sc_self->clock_stopped = false;
 	zend_set_timeout(INI_INT("max_execution_time"), 0);
 }

@@ -11,7 +11,8 @@ use crate::php::{self, Engine};
 /// Prints one line: this program and the linked PHP.
 pub(super) fn version() -> Result<(), Error> {
     let php = php::build_info().php_version;
-    print(&format!("supercharger {} (PHP {php}, thread-safe)\n", env!("CARGO_PKG_VERSION")))
+    let warning = if cfg!(feature = "test-no-reset") { " TEST BUILD WITHOUT RESET BETWEEN REQUESTS" } else { "" };
+    print(&format!("supercharger {} (PHP {php}, thread-safe){warning}\n", env!("CARGO_PKG_VERSION")))
 }
 
 /// Prints all that is known about the build, one `key: value` a line.

@@ -305,9 +305,11 @@ function see_state(): array
 {
     $seen = [];
     foreach (pieces() as $piece) {
-        $value = ($piece->see)();
-        $seen[$piece->name] = json_encode($value, \JSON_THROW_ON_ERROR | \JSON_PARTIAL_OUTPUT_ON_ERROR | \JSON_INVALID_UTF8_SUBSTITUTE);
+        $seen[$piece->name] = ($piece->see)();
     }
+    // Afterwards, since it sets json_last_error().
+    $flags = \JSON_THROW_ON_ERROR | \JSON_PARTIAL_OUTPUT_ON_ERROR | \JSON_INVALID_UTF8_SUBSTITUTE;
+    $seen = array_map(static fn (mixed $value): string => json_encode($value, $flags), $seen);
     ksort($seen);
 
     return $seen;
@@ -537,7 +539,6 @@ function xml_pieces(): array
 
             return $off;
         }, static fn () => @libxml_disable_entity_loader(true)),
-        new Piece('libxml_use_internal_errors', static fn () => libxml_use_internal_errors(), static fn () => libxml_use_internal_errors(!libxml_use_internal_errors())),
         new Piece('libxml_get_errors', static fn () => \count(libxml_get_errors()), static function (): void {
             libxml_use_internal_errors(true);
             (new \DOMDocument())->loadXML('<left><behind>');
@@ -556,6 +557,8 @@ function xml_pieces(): array
 
             return SeesContext::$seen;
         }, static fn () => libxml_set_streams_context(stream_context_create(['http' => ['user_agent' => 'left behind']]))),
+        // Changed first, because others need it changed.
+        new Piece('libxml_use_internal_errors', static fn () => libxml_use_internal_errors(), static fn () => libxml_use_internal_errors(true)),
     ];
 }
 
