@@ -322,3 +322,19 @@ fn the_boundary_leaves_no_memory_behind() {
         assert_eq!(heap[2], heap[3], "bytes after 300 and 400 requests: {heap:?}");
     });
 }
+
+// A handler of pcntl runs on the thread of the request that set it, wherever the system delivers the signal.
+modes!(a_signal_is_handled_by_the_request_that_asked_for_it, |launch| launch.workers(2), async |server| {
+    for _ in 0..3 {
+        assert_eq!(server.get("/signal-own").await.ok().text(), "caught 20 of 20");
+    }
+    // Between two requests nobody asks for it, and the default of SIGUSR2 would end the process.
+    assert_eq!(server.get("/signal-left").await.ok().text(), "default");
+});
+
+// SIGTERM is the server's: a script can neither catch nor ignore it, and the server still stops by it.
+modes!(signals_of_the_server_are_refused, async |server| {
+    let answer = server.json("/signal-refused").await;
+    assert_eq!(answer["given"], serde_json::json!([false, false, false]));
+    assert!(answer["warning"].as_str().is_some_and(|text| text.contains("belongs to the server")), "{answer}");
+});

@@ -79,6 +79,33 @@ function process(): array
             set_error_handler(null);
             echo 'changed';
         },
+        '/signal-own' => static function (): void {
+            $caught = 0;
+            pcntl_async_signals(true);
+            pcntl_signal(\SIGURG, static function () use (&$caught): void {
+                ++$caught;
+            });
+            for ($sent = 1; $sent <= 20; ++$sent) {
+                // To the process: any thread of it may be interrupted.
+                posix_kill(getmypid(), \SIGURG);
+                $end = microtime(true) + 5;
+                while ($caught < $sent && microtime(true) < $end) {
+                    usleep(100);
+                }
+            }
+            echo "caught $caught of 20";
+        },
+        '/signal-left' => static function (): void {
+            echo \SIG_DFL === pcntl_signal_get_handler(\SIGURG) ? 'default' : 'a handler';
+        },
+        '/signal-refused' => static function (): void {
+            $given = [
+                @pcntl_signal(\SIGTERM, static function (): void {}),
+                @pcntl_signal(\SIGTERM, \SIG_IGN),
+                @pcntl_signal(\SIGINT, \SIG_DFL),
+            ];
+            json(['given' => $given, 'warning' => error_get_last()['message'] ?? null]);
+        },
         '/same-ticks' => static function (): void {
             Ticks::$run = 0;
             register_tick_function(Ticks::run(...));
