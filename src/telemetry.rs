@@ -71,6 +71,8 @@ fn filter(level: Level) -> Targets {
     };
     Targets::new()
         .with_default(libraries)
+        // What it warns of is what clients send: a line for each odd frame would be theirs to write.
+        .with_target("h2", if level == Level::Trace { libraries } else { LevelFilter::ERROR })
         .with_target("supercharger", own)
         .with_target(ACCESS_TARGET, LevelFilter::INFO.max(own))
 }
@@ -88,6 +90,7 @@ mod tests {
             (Level::Info, "supercharger::pool", tracing::Level::DEBUG, false),
             (Level::Debug, "hyper::proto", tracing::Level::DEBUG, false),
             (Level::Debug, "hyper::proto", tracing::Level::WARN, true),
+            (Level::Debug, "h2::proto", tracing::Level::WARN, false),
             (Level::Trace, "h2", tracing::Level::TRACE, true),
         ];
         for (level, target, of, expected) in cases {

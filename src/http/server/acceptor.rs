@@ -36,21 +36,21 @@ impl<B: Backend> Acceptor<B> {
         let mut stop = self.orders.subscribe();
         let mut failing = false;
         loop {
-            let next = async {
-                let place = self.place().await?;
-                Some((place, self.listening.accept().await))
-            };
-            let (place, accepted) = tokio::select! {
-                next = next => match next {
-                    Some(next) => next,
-                    None => break,
-                },
+            let accepted = tokio::select! {
+                accepted = self.listening.accept() => accepted,
                 () = stopped(&mut stop) => break,
             };
             match accepted {
                 Ok((stream, peers)) => {
                     failing = false;
-                    self.start(stream, peers, place);
+                    // One connection an address may wait here; the others wait in the kernel's queue.
+                    let place = tokio::select! {
+                        place = self.place() => place,
+                        () = stopped(&mut stop) => Arc::clone(&self.places).try_acquire_owned().ok(),
+                    };
+                    if let Some(place) = place {
+                        self.start(stream, peers, place);
+                    }
                 }
                 // It was reset before we took it: the one connection's affair.
                 Err(error) if is_of_the_client(&error) => {}
@@ -59,7 +59,6 @@ impl<B: Backend> Acceptor<B> {
                         AcceptFailed { listen: &self.listening.bound().to_string(), error: &error }.emit();
                     }
                     failing = true;
-                    drop(place);
                     sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -115,46 +115,49 @@ impl<B: Backend> Server<B> {
             let (front, watch) = (Arc::clone(&self.front), watch.clone());
             service_fn(move |request| call(Arc::clone(&front), request, peers, watch.clone(), line.clone()))
         };
-        let mut connection = pin!(self.builder.serve_connection(TokioIo::new(wire), service));
-        let mut clock = Clock::new(&self.front.config);
-        let mut alarm = pin!(sleep_until(clock.due(&watch).unwrap_or_else(Instant::now)));
-        clock.obey(*orders.borrow_and_update());
-        let end = loop {
-            let event = {
-                let mut order = pin!(orders.changed());
-                poll_fn(|cx| {
-                    // How else a connection ends is its client's affair: requests have their own records.
-                    if connection.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(Event::Ended);
-                    }
-                    if let Some(due) = clock.due(&watch)
-                        && due < alarm.deadline()
-                    {
-                        alarm.as_mut().reset(due);
-                    }
-                    if alarm.as_mut().poll(cx).is_ready() {
-                        return Poll::Ready(Event::Alarm);
-                    }
-                    order.as_mut().poll(cx).map(|_| Event::Order)
-                })
-                .await
-            };
-            match event {
-                Event::Ended => break End::Closed,
-                Event::Order if orders.has_changed().is_err() => break End::Dropped,
-                Event::Order => match *orders.borrow_and_update() {
-                    Order::Cut => break End::Dropped,
-                    order => clock.obey(order),
-                },
-                Event::Alarm => match clock.strike(&watch) {
-                    Strike::Nothing(next) => alarm.as_mut().reset(next),
-                    Strike::Close(next) => {
-                        connection.as_mut().graceful_shutdown();
-                        alarm.as_mut().reset(next);
-                    }
-                    Strike::HeadTooSlow => break End::HeadTooSlow,
-                    Strike::Drop => break End::Dropped,
-                },
+        // hyper, and with it whatever request is still open, is gone before the last word.
+        let end = {
+            let mut connection = pin!(self.builder.serve_connection(TokioIo::new(wire), service));
+            let mut clock = Clock::new(&self.front.config);
+            let mut alarm = pin!(sleep_until(clock.due(&watch).unwrap_or_else(Instant::now)));
+            clock.obey(*orders.borrow_and_update());
+            loop {
+                let event = {
+                    let mut order = pin!(orders.changed());
+                    poll_fn(|cx| {
+                        // How else a connection ends is its client's affair: requests have their own records.
+                        if connection.as_mut().poll(cx).is_ready() {
+                            return Poll::Ready(Event::Ended);
+                        }
+                        if let Some(due) = clock.due(&watch)
+                            && due < alarm.deadline()
+                        {
+                            alarm.as_mut().reset(due);
+                        }
+                        if alarm.as_mut().poll(cx).is_ready() {
+                            return Poll::Ready(Event::Alarm);
+                        }
+                        order.as_mut().poll(cx).map(|_| Event::Order)
+                    })
+                    .await
+                };
+                match event {
+                    Event::Ended => break End::Closed,
+                    Event::Order if orders.has_changed().is_err() => break End::Dropped,
+                    Event::Order => match *orders.borrow_and_update() {
+                        Order::Cut => break End::Dropped,
+                        order => clock.obey(order),
+                    },
+                    Event::Alarm => match clock.strike(&watch) {
+                        Strike::Nothing(next) => alarm.as_mut().reset(next),
+                        Strike::Close(next) => {
+                            connection.as_mut().graceful_shutdown();
+                            alarm.as_mut().reset(next);
+                        }
+                        Strike::HeadTooSlow => break End::HeadTooSlow,
+                        Strike::Drop => break End::Dropped,
+                    },
+                }
             }
         };
         self.part(end, &watch, peers, orders).await;
