@@ -27,7 +27,7 @@ use crate::job::{self, Failure, RequestBody, Runtime};
 use crate::lifecycle::{Phase, Phases, Signals};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
 use crate::pool::{self, BootError, Booted, Pool};
-use crate::telemetry::events::{ServerDrain, ServerReady, ServerStart, ServerStop};
+use crate::telemetry::events::{ConfigNotice, ServerDrain, ServerReady, ServerStart, ServerStop};
 use banner::Banner;
 
 /// Time for threads that have nothing to do any more to leave, when there is no drain deadline left that would be longer.
@@ -276,8 +276,18 @@ impl App {
             mode,
             listen: &listen.join(","),
             workers: self.config.pool.workers,
+            config: &self.config_file().map_or_else(|| "none".to_owned(), |file| file.display().to_string()),
         }
         .emit();
+        for notice in &self.config.source.notices {
+            ConfigNotice { subject: &notice.subject, message: &notice.message, unheeded: notice.unheeded }.emit();
+        }
+    }
+
+    /// The configuration file with its folder: where the server was started is not always known to who reads the log.
+    fn config_file(&self) -> Option<PathBuf> {
+        let file = self.config.source.file.as_ref()?;
+        Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()))
     }
 
     /// The log gets its event, the terminal its screen: on standard output, so that a log in JSON stays JSON.
@@ -296,6 +306,7 @@ impl App {
             php: &php::build_info().php_version,
             symfony: symfony.as_deref(),
             workers: (booted.ready, booted.workers),
+            config: self.config_file(),
             pid: std::process::id(),
         };
         // Nobody may be reading; the server runs all the same.

@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod build_info;
+mod check;
 mod exit;
+mod hint;
 pub mod php_cli;
-mod php_server;
+mod server;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -20,7 +23,11 @@ use clap::{Parser, Subcommand};
     after_help = "Examples:\n  \
         supercharger php-server                            serve ./public, one script run per request\n  \
         supercharger php-server --worker public/index.php  boot a Symfony application once and keep it\n  \
-        supercharger php-server --help                     all options of the server\n\n\
+        supercharger check --example > supercharger.toml   a configuration file to begin with\n  \
+        supercharger check --effective                     every setting and where its value comes from\n  \
+        supercharger run                                   serve as ./supercharger.toml says\n  \
+        supercharger php-cli bin/console about             the php command line\n  \
+        supercharger COMMAND --help                        all options of a command, with examples\n\n\
         Exit codes: 0 success, 1 failure at run time, 2 wrong usage, 78 configuration error."
 )]
 pub struct Cli {
@@ -33,8 +40,10 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve a PHP application over HTTP
-    PhpServer(php_server::Arguments),
+    // The first lines are those of the structs: what a command is for, in one sentence.
+    PhpServer(server::PhpServer),
+    Run(server::Run),
+    Check(check::Arguments),
     /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
     // Listed here for the help; `php_cli` takes such calls before this is parsed.
     #[command(disable_help_flag = true)]
@@ -49,10 +58,24 @@ enum Command {
     BuildInfo,
 }
 
+/// Reads the command line of this process. One that is wrong, or asks for help, ends the process here.
+pub fn parse() -> Cli {
+    let line: Vec<_> = std::env::args_os().collect();
+    Cli::try_parse_from(&line).unwrap_or_else(|mut error| {
+        if let Some(hint) = hint::hint(&error, &line) {
+            let tips = clap::builder::StyledStr::from(hint);
+            error.insert(clap::error::ContextKind::Suggested, clap::error::ContextValue::StyledStrs(vec![tips]));
+        }
+        error.exit()
+    })
+}
+
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
-        Some(Command::PhpServer(arguments)) => php_server::run(arguments),
+        Some(Command::PhpServer(arguments)) => server::php_server(arguments),
+        Some(Command::Run(arguments)) => server::run(arguments),
+        Some(Command::Check(arguments)) => check::run(arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("php-cli".into()).chain(arguments).collect());
         }
@@ -63,6 +86,16 @@ pub fn run(cli: Cli) -> ExitCode {
         }
     };
     exit::code(result)
+}
+
+/// Prints a command's result.
+fn print(text: &str) -> Result<(), exit::Error> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // Who closed the pipe has seen enough (`supercharger build-info | head -1`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(exit::Error::Output),
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +111,11 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_code_2() {
-        let cases: [&[&str]; 6] = [
+        let cases: [&[&str]; 10] = [
+            &["supercharger", "run", "--listen", ":80"],
+            &["supercharger", "run", "stray"],
+            &["supercharger", "check", "--for", "nothing"],
+            &["supercharger", "check", "--schema", "--effective"],
             &["supercharger", "--nonsense"],
             &["supercharger", "serve"],
             &["supercharger", "php-server", "--nonsense"],

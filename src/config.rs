@@ -1,30 +1,37 @@
-//! Configuration: raw settings from a file and the command line, checked into what each module is told.
+//! Configuration: raw settings from file, environment and command line, checked into what each module is told.
 //!
-//! Precedence: defaults < file < flags. Checking reports every fault at once, each with the place where it stands. Only `app`
+//! Precedence: defaults < variables of other programs < file < environment < flags. Checking reports every fault at once, each with the place where it stands. Only `app`
 //! and `cli` read the result; the other modules define their own part of it and know nothing of this one.
 //!
 //! What must never happen: a key that is accepted and has no effect.
 
 #![forbid(unsafe_code)]
 
+mod alias;
 mod check;
 mod documents;
+mod effective;
+mod environment;
 mod fault;
+mod file;
 mod keys;
 mod kind;
 mod raw;
+mod secret;
 mod site;
 mod units;
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
+pub use alias::Notice;
 pub use fault::{Fault, Faults};
 
 use crate::job::ReplyLimits;
@@ -50,6 +57,17 @@ pub struct Config {
     pub boot_timeout: Duration,
     /// How long requests in flight may go on when the server stops.
     pub drain_timeout: Duration,
+    /// Where it comes from.
+    pub source: Source,
+}
+
+/// Where a configuration comes from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// The file that was read, if any.
+    pub file: Option<PathBuf>,
+    /// What should be known about it.
+    pub notices: Vec<Notice>,
 }
 
 /// What PHP is told.
@@ -97,8 +115,15 @@ pub struct Flags {
 /// # Errors
 /// All faults there are.
 pub fn load(flags: &Flags) -> Result<Config, Faults> {
-    // Without a current folder relative names fail one by one, each with its own message.
-    load_in(flags, &env::current_dir().unwrap_or_default())
+    here(flags).map(|(config, _)| config)
+}
+
+/// The same for somebody who wants to see it: with every value and the place it comes from, as TOML. Secrets are not shown.
+///
+/// # Errors
+/// All faults there are.
+pub fn inspect(flags: &Flags) -> Result<(Config, String), Faults> {
+    here(flags).map(|(config, check)| (config, effective::told(&check)))
 }
 
 /// A configuration file with every key, its default and what it does.
@@ -111,28 +136,41 @@ pub fn schema() -> String {
     documents::schema()
 }
 
-fn load_in(flags: &Flags, folder: &Path) -> Result<Config, Faults> {
-    let mut settings = Settings::defaults(flags.command);
-    let mut faults = Vec::new();
-    if let Some(path) = &flags.config {
-        match fs::read_to_string(folder.join(path)) {
-            Ok(text) => faults = settings.file(path, &text),
-            Err(error) => faults.push(unreadable(path, &error)),
-        }
-    }
-    take_flags(flags, &mut settings, &mut faults);
-    let mut check = Check::new(flags.command, settings, faults, folder.to_owned());
-    let config = assemble(&mut check);
-    if check.faults.is_empty() { Ok(config) } else { Err(Faults::new(check.faults)) }
+/// Where a configuration is read: a test has its own.
+#[derive(Debug)]
+struct Place<'a> {
+    /// Where relative paths start.
+    folder: PathBuf,
+    /// The environment.
+    variables: &'a environment::Variables,
+    /// Where `run` looks for a file, in this order.
+    searched: &'a [&'a Path],
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    Fault {
-        origin: Origin::File { path: path.to_owned(), line: 0 },
-        key: String::new(),
-        problem: format!("cannot be read: {error}"),
-        remedy: "--config names a TOML file".to_owned(),
+fn here(flags: &Flags) -> Result<(Config, Check), Faults> {
+    let variables: Vec<_> = env::vars_os().collect();
+    // Without a current folder relative names fail one by one, each with its own message.
+    let folder = env::current_dir().unwrap_or_default();
+    load_in(flags, &Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) })
+}
+
+fn load_in(flags: &Flags, place: &Place<'_>) -> Result<(Config, Check), Faults> {
+    let mut settings = Settings::defaults(flags.command);
+    let mut faults = Vec::new();
+    let file = file::chosen(flags, place);
+    if let Some(path) = &file {
+        faults.extend(file::take(&mut settings, &place.folder, path));
     }
+    faults.extend(environment::take(&mut settings, place.variables));
+    take_flags(flags, &mut settings, &mut faults);
+    let mut notices = alias::take(&mut settings, place.variables);
+    notices.extend(alias::nearly(place.variables));
+    notices.extend(file::overlooked(flags, place));
+    let mut check = Check::new(flags.command, settings, faults, place.folder.clone());
+    let mut config = assemble(&mut check);
+    let faults = alias::pardon(std::mem::take(&mut check.faults), &mut notices);
+    config.source = Source { file, notices };
+    if faults.is_empty() { Ok((config, check)) } else { Err(Faults::new(faults)) }
 }
 
 fn take_flags(flags: &Flags, settings: &mut Settings, faults: &mut Vec<Fault>) {
@@ -143,15 +181,15 @@ fn take_flags(flags: &Flags, settings: &mut Settings, faults: &mut Vec<Fault>) {
     if let Some(format) = &flags.log_format {
         text("log.format", "--log-format", format);
     }
-    let mut workers = flags.workers.map(|count| (i64::from(count), "--workers"));
+    let mut workers = flags.workers.map(|count| (Value::Integer(i64::from(count)), "--workers"));
     if let Some(worker) = &flags.worker {
         let (file, count) = split_worker(worker);
         text("app.worker", "--worker", file);
-        match (count, workers) {
-            (Some(count), Some((other, _))) if count != other => faults.push(Fault {
+        match (count, &workers) {
+            (Some(count), Some((other, _))) if count != *other => faults.push(Fault {
                 origin: Origin::Flag("--workers"),
                 key: "pools.default.workers".to_owned(),
-                problem: format!("{other} contradicts --worker {worker}"),
+                problem: format!("{} contradicts --worker {worker}", other.told()),
                 remedy: "give the number once".to_owned(),
             }),
             (Some(count), _) => workers = Some((count, "--worker")),
@@ -159,7 +197,7 @@ fn take_flags(flags: &Flags, settings: &mut Settings, faults: &mut Vec<Fault>) {
         }
     }
     if let Some((count, flag)) = workers {
-        settings.flag("pools.default.workers", flag, Value::Integer(count));
+        settings.flag("pools.default.workers", flag, count);
     }
     if !flags.listen.is_empty() {
         let addresses = flags.listen.iter().cloned().map(Value::Text).collect();
@@ -171,10 +209,10 @@ fn take_flags(flags: &Flags, settings: &mut Settings, faults: &mut Vec<Fault>) {
 }
 
 /// `FILE[,COUNT]`. A comma that no number follows belongs to the file's name.
-fn split_worker(text: &str) -> (&str, Option<i64>) {
+fn split_worker(text: &str) -> (&str, Option<Value>) {
     match text.rsplit_once(',') {
         Some((file, count)) if !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit()) => {
-            (file, Some(count.parse().unwrap_or(i64::MAX)))
+            (file, Some(count.parse().map_or_else(|_| Value::Huge(count.to_owned()), Value::Integer)))
         }
         _ => (text, None),
     }
@@ -211,6 +249,7 @@ fn assemble(check: &mut Check) -> Config {
         io_threads: check.auto("server.io_threads", usable) as usize,
         boot_timeout: check.duration("pools.default.boot_timeout"),
         drain_timeout: check.duration("server.drain_timeout"),
+        source: Source::default(),
     }
 }
 
@@ -244,7 +283,7 @@ fn usable_cpus() -> u32 {
     thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
 }
 
-fn ini_value(name: &str, value: &Value) -> Result<String, String> {
+fn ini_value(name: &str, value: &Value, told: &str) -> Result<String, String> {
     if name.is_empty() || name.contains(['\n', '\r', '=', '\0', ' ']) {
         return Err(format!("{name:?} cannot be the name of a PHP setting"));
     }
@@ -252,19 +291,22 @@ fn ini_value(name: &str, value: &Value) -> Result<String, String> {
         Value::Text(text) if text.contains(['\n', '\r', '\0']) => Err("the value has more than one line".to_owned()),
         Value::Text(text) => Ok(text.clone()),
         Value::Integer(number) => Ok(number.to_string()),
-        Value::Float(number) => Ok(number.to_string()),
+        Value::Float(number) if number.is_finite() => Ok(number.to_string()),
         Value::Boolean(truth) => Ok(if *truth { "1" } else { "0" }.to_owned()),
-        Value::List(_) | Value::Other(_) => Err(format!("{} is no value for a PHP setting", value.told())),
+        Value::Float(_) | Value::Huge(_) | Value::List(_) | Value::Other(_) => {
+            Err(format!("{told} is no value for a PHP setting"))
+        }
     }
 }
 
-fn env_value(name: &str, value: &Value) -> Result<String, String> {
+fn env_value(name: &str, value: &Value, told: &str) -> Result<String, String> {
     let first = name.bytes().next().unwrap_or(b'0');
     if first.is_ascii_digit() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err(format!("{name:?} cannot be the name of an environment variable"));
     }
     match value {
         Value::Text(text) if !text.contains('\0') => Ok(text.clone()),
-        other => Err(format!("{} is no text", other.told())),
+        Value::Text(_) => Err("the value holds a NUL byte".to_owned()),
+        _ => Err(format!("{told} is no text")),
     }
 }

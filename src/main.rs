@@ -4,8 +4,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use supercharger::cli::{self, Cli};
+use supercharger::cli;
 
 /// A request is built on a network thread and freed on a PHP thread, its answer the other way round. glibc's arenas take a lock for
 /// each such free; this allocator does not. PHP's memory is its own affair. AddressSanitizer must see every allocation.
@@ -17,5 +16,5 @@ fn main() -> ExitCode {
     if let Some(arguments) = cli::php_cli::arguments(std::env::args_os()) {
         return cli::php_cli::run(arguments);
     }
-    cli::run(Cli::parse())
+    cli::run(cli::parse())
 }

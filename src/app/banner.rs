@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::http::Bound;
 
@@ -19,6 +19,8 @@ pub(super) struct Banner<'a> {
     pub(super) symfony: Option<&'a str>,
     /// Workers that serve, and those configured.
     pub(super) workers: (u32, u32),
+    /// The configuration file, if one was read.
+    pub(super) config: Option<PathBuf>,
     pub(super) pid: u32,
 }
 
@@ -49,6 +51,9 @@ impl fmt::Display for Banner<'_> {
         if let Some(version) = self.symfony {
             writeln!(f, "  Symfony   {version}")?;
         }
+        if let Some(config) = &self.config {
+            writeln!(f, "  Config    {}", config.display())?;
+        }
         writeln!(f, "  Process   {}\n", self.pid)?;
         writeln!(f, "Ctrl-C stops the server once running requests are done; a second Ctrl-C ends it at once.")
     }
@@ -72,13 +77,14 @@ mod tests {
             php: "8.4.24",
             symfony: Some("7.4.1"),
             workers: (3, 4),
+            config: Some(PathBuf::from("/srv/shop/supercharger.toml")),
             pid: 42,
         };
         let expected = format!(
             "supercharger {}\n\n  http://127.0.0.1:8080\n  http://localhost:80  (and every other address of this machine)\n  \
              unix:/run/shop.sock\n\n  \
              Mode      worker, /srv/shop/public/index.php\n  Workers   3 of 4; the log says why the others did not boot\n  \
-             Root      /srv/shop/public\n  PHP       8.4.24\n  Symfony   7.4.1\n  Process   42\n\nCtrl-C stops the server once \
+             Root      /srv/shop/public\n  PHP       8.4.24\n  Symfony   7.4.1\n  Config    /srv/shop/supercharger.toml\n  Process   42\n\nCtrl-C stops the server once \
              running requests are done; a second Ctrl-C ends it at once.\n",
             env!("CARGO_PKG_VERSION")
         );

@@ -2,8 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::io::{self, Write as _};
-
 use super::exit::Error;
 use crate::app;
 use crate::php::{self, Engine};
@@ -12,7 +10,7 @@ use crate::php::{self, Engine};
 pub(super) fn version() -> Result<(), Error> {
     let php = php::build_info().php_version;
     let warning = if cfg!(feature = "test-no-reset") { " TEST BUILD WITHOUT RESET BETWEEN REQUESTS" } else { "" };
-    print(&format!("supercharger {} (PHP {php}, thread-safe){warning}\n", env!("CARGO_PKG_VERSION")))
+    super::print(&format!("supercharger {} (PHP {php}, thread-safe){warning}\n", env!("CARGO_PKG_VERSION")))
 }
 
 /// Prints all that is known about the build, one `key: value` a line.
@@ -28,7 +26,7 @@ pub(super) fn build_info() -> Result<(), Error> {
     lines.extend(info.lines.into_iter().filter(|(key, _)| key != "php"));
     lines.push(("extensions".to_owned(), extensions(&info.php_version)?));
     let text: String = lines.iter().map(|(key, value)| format!("{key}: {value}\n")).collect();
-    print(&text)
+    super::print(&text)
 }
 
 /// What PHP loads, shared extensions named in a php.ini included: only the engine knows.
@@ -44,13 +42,4 @@ fn extensions(php_version: &str) -> Result<String, Error> {
         other => format!("{name} {other}"),
     });
     Ok(words.collect::<Vec<_>>().join(", "))
-}
-
-fn print(text: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // Who closed the pipe has seen enough (`supercharger build-info | head -1`).
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(Error::Output),
-    }
 }

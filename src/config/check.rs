@@ -2,15 +2,17 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Command;
+use super::effective;
 use super::fault::{Fault, Origin};
 use super::keys;
 use super::kind::Kind;
 use super::raw::{Setting, Settings, Value};
+use super::secret;
 use super::units;
 
 /// Reads settings by key and gathers what is wrong with them.
@@ -24,6 +26,8 @@ pub(super) struct Check {
     pub(super) folder: PathBuf,
     /// Keys that were asked for: one that nobody asks for has no effect.
     pub(super) asked: BTreeSet<&'static str>,
+    /// What values mean on this machine that say so only in words.
+    pub(super) resolved: BTreeMap<&'static str, String>,
 }
 
 /// What is wrong with a value; the key's entry in the list says what is allowed.
@@ -31,12 +35,19 @@ pub(super) type Problem = String;
 
 impl Check {
     pub(super) fn new(command: Command, settings: Settings, faults: Vec<Fault>, folder: PathBuf) -> Self {
-        Self { settings, defaults: Settings::defaults(command), faults, folder, asked: BTreeSet::new() }
+        Self {
+            settings,
+            defaults: Settings::defaults(command),
+            faults,
+            folder,
+            asked: BTreeSet::new(),
+            resolved: BTreeMap::new(),
+        }
     }
 
     /// Whether somebody set the key.
     pub(super) fn is_set(&self, key: &str) -> bool {
-        self.settings.keys.get(key).is_some_and(|setting| setting.origin != Origin::Default)
+        self.settings.is_set(key)
     }
 
     /// What the key may be.
@@ -53,12 +64,10 @@ impl Check {
             Some((Err(problem), origin)) => (problem, origin),
             None => (format!("{key} has no default"), Origin::Default),
         };
-        self.faults.push(Fault {
-            origin,
-            key: key.to_owned(),
-            problem,
-            remedy: format!("allowed: {}", keys::allowed(key)),
-        });
+        // What may be a secret is not repeated.
+        let problem = if secret::is_secret(key) { "its value is not that".to_owned() } else { problem };
+        let remedy = format!("allowed: {}", keys::allowed_in(key, &origin));
+        self.faults.push(Fault { origin, key: key.to_owned(), problem, remedy });
         let default = self.defaults.keys.get(key).map(|setting| parse(&setting.value));
         // `keys::KEYS` is constant and a test reads every default of it.
         default.and_then(Result::ok).unwrap_or_else(|| panic!("the default of {key} is not one that {key} takes"))
@@ -89,6 +98,7 @@ impl Check {
             let size = match value {
                 Value::Text(text) => units::size(text),
                 Value::Integer(number) => u64::try_from(*number).ok(),
+                Value::Huge(_) => Some(u64::MAX),
                 _ => None,
             };
             let size = size.ok_or_else(|| format!("{} is no size", value.told()))?;
@@ -105,10 +115,14 @@ impl Check {
     /// A whole number, or `"auto"`, which is `auto`.
     pub(super) fn auto(&mut self, key: &'static str, auto: u32) -> u32 {
         let Kind::Auto { least, most, .. } = Self::kind(key) else { panic!("{key} is declared without auto") };
-        self.read(key, |value| match value {
-            Value::Text(text) if text == "auto" => Ok(auto),
-            other => number(other, *least, *most),
-        })
+        let read = self.read(key, |value| match value {
+            Value::Text(text) if text == "auto" => Ok((auto, true)),
+            other => number(other, *least, *most).map(|number| (number, false)),
+        });
+        if read.1 {
+            self.resolved.insert(key, auto.to_string());
+        }
+        read.0
     }
 
     /// `true` or `false`.
@@ -150,9 +164,10 @@ impl Check {
 
     /// A text, checked by `accept`.
     pub(super) fn text(&mut self, key: &'static str, accept: impl Fn(&str) -> bool) -> String {
+        let Kind::Text { of, .. } = Self::kind(key) else { panic!("{key} is declared as no text") };
         self.read(key, |value| match value {
             Value::Text(text) if accept(text) => Ok(text.clone()),
-            other => Err(format!("{} is not that", other.told())),
+            other => Err(format!("{} is no {of}", other.told())),
         })
     }
 
@@ -169,11 +184,20 @@ impl Check {
         }
     }
 
-    /// What a file names lies relative to that file; what the command line names, to where the command was typed.
+    /// Where a relative path of this key starts, in words; `None` if nobody set it.
+    pub(super) fn base_told(&self, key: &str) -> Option<&'static str> {
+        match self.settings.keys.get(key)?.origin {
+            Origin::Default => None,
+            Origin::File { .. } => Some("the folder of the file"),
+            Origin::Environment(_) | Origin::Alias(_) | Origin::Flag(_) => Some("the current folder"),
+        }
+    }
+
+    /// What a file names lies relative to that file; what the command line or a variable names, to where the command was typed.
     fn base(&self, origin: &Origin) -> PathBuf {
         match origin {
             Origin::File { path, .. } => self.folder.join(path.parent().unwrap_or(Path::new(""))),
-            Origin::Default | Origin::Flag(_) => self.folder.clone(),
+            Origin::Default | Origin::Environment(_) | Origin::Alias(_) | Origin::Flag(_) => self.folder.clone(),
         }
     }
 
@@ -181,7 +205,7 @@ impl Check {
     pub(super) fn map(
         &mut self,
         map: &'static str,
-        accept: impl Fn(&str, &Value) -> Result<String, Problem>,
+        accept: impl Fn(&str, &Value, &str) -> Result<String, Problem>,
     ) -> Vec<(String, String)> {
         self.asked.insert(map);
         let mut entries = Vec::new();
@@ -189,11 +213,13 @@ impl Check {
             if table != map {
                 continue;
             }
-            match accept(name, value) {
+            // What may be a secret is not repeated.
+            let told = if secret::is_secret(name) { secret::REDACTED.to_owned() } else { value.told() };
+            match accept(name, value, &told) {
                 Ok(text) => entries.push((name.clone(), text)),
                 Err(problem) => self.faults.push(Fault {
                     origin: origin.clone(),
-                    key: format!("{map}.{name}"),
+                    key: format!("{map}.{}", effective::quoted(name)),
                     problem,
                     remedy: format!("allowed: {}", keys::allowed(map)),
                 }),
@@ -204,7 +230,11 @@ impl Check {
 }
 
 fn number(value: &Value, least: u32, most: u32) -> Result<u32, Problem> {
-    let Value::Integer(number) = value else { return Err(format!("{} is no number", value.told())) };
-    let number = u32::try_from(*number).ok().filter(|number| (least..=most).contains(number));
+    let number = match value {
+        Value::Integer(number) => *number,
+        Value::Huge(_) => i64::MAX,
+        other => return Err(format!("{} is no whole number", other.told())),
+    };
+    let number = u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| format!("{} is out of range", value.told()))
 }

@@ -61,7 +61,7 @@ fn explained(key: &Key) -> String {
         }
         Kind::Auto { means, .. } => put(&mut text, format_args!(" `auto` is {means}; else {}.", key.kind.range())),
         Kind::Word(_) => put(&mut text, format_args!(" Allowed: {}.", key.kind.allowed(&key.preset))),
-        Kind::Truth | Kind::Text(_) | Kind::Path(_) | Kind::List { .. } | Kind::Map { .. } => {}
+        Kind::Truth | Kind::Text { .. } | Kind::Path(_) | Kind::List { .. } | Kind::Map { .. } => {}
     }
     match &key.preset {
         Preset::ByCommand { php_server, run } => {
@@ -219,7 +219,7 @@ fn takes(kind: &Kind) -> Json {
         }
         Kind::Truth => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "enum": words }),
-        Kind::Text(_) | Kind::Path(_) => json!({ "type": "string", "minLength": 1 }),
+        Kind::Text { .. } | Kind::Path(_) => json!({ "type": "string", "minLength": 1 }),
         Kind::List { least, .. } => {
             json!({ "type": "array", "items": { "type": "string" }, "minItems": least, "uniqueItems": true })
         }
@@ -242,6 +242,6 @@ fn json_of(value: &Value) -> Json {
         Value::Float(number) => json!(number),
         Value::Boolean(truth) => json!(truth),
         Value::List(items) => Json::Array(items.iter().map(json_of).collect()),
-        Value::Other(_) => Json::Null,
+        Value::Huge(_) | Value::Other(_) => Json::Null,
     }
 }

@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 /// Where a value comes from.
@@ -12,17 +12,34 @@ pub(super) enum Origin {
     Default,
     /// A file, with the number of the line; 0 is the file as a whole.
     File { path: PathBuf, line: usize },
+    /// A variable of the environment, by its name.
+    Environment(String),
+    /// A variable that was written for another program.
+    Alias(String),
     /// An argument, with its dashes.
     Flag(&'static str),
 }
 
 impl Origin {
     /// The order in which faults are told: what belongs together stands together, a file from its top to its end.
-    fn rank(&self) -> (u8, usize) {
+    fn rank(&self) -> (u8, usize, &str) {
         match self {
-            Self::File { line, .. } => (0, *line),
-            Self::Flag(_) => (1, 0),
-            Self::Default => (2, 0),
+            Self::File { line, .. } => (0, *line, ""),
+            Self::Environment(name) | Self::Alias(name) => (1, 0, name),
+            Self::Flag(_) => (2, 0, ""),
+            Self::Default => (3, 0, ""),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line: 0 } => write!(f, "{}", path.display()),
+            Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::Environment(name) | Self::Alias(name) => f.write_str(name),
+            Self::Flag(flag) => f.write_str(flag),
         }
     }
 }
@@ -40,23 +57,34 @@ pub struct Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Origin::Default => {}
-            Origin::File { path, line: 0 } => write!(f, "{}: ", path.display())?,
-            Origin::File { path, line } => write!(f, "{}:{line}: ", path.display())?,
-            Origin::Flag(flag) => write!(f, "{flag}: ")?,
-        }
-        // A flag says by itself what it sets.
-        if !self.key.is_empty() && matches!(self.origin, Origin::Default | Origin::File { .. }) {
-            write!(f, "{}: ", self.key)?;
-        }
-        write!(f, "{}", self.problem)?;
-        if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
+        // Names, values and paths come from elsewhere: none of them begins a line or moves a terminal's cursor.
+        for sign in self.sentence().chars() {
+            if sign.is_control() { write!(f, "{}", sign.escape_default())? } else { f.write_char(sign)? }
         }
         Ok(())
     }
 }
+
+impl Fault {
+    fn sentence(&self) -> String {
+        let mut text = match &self.origin {
+            Origin::Default => String::new(),
+            origin => format!("{origin}: "),
+        };
+        // A flag and a variable say by themselves what they set.
+        if !self.key.is_empty() && matches!(self.origin, Origin::Default | Origin::File { .. }) {
+            text += &format!("{}: ", self.key);
+        }
+        text += &self.problem;
+        if !self.remedy.is_empty() {
+            text += &format!("; {}", self.remedy);
+        }
+        text
+    }
+}
+
+/// A file with more faults is a file of something else.
+const MOST_TOLD: usize = 100;
 
 /// Everything that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,7 +93,7 @@ pub struct Faults(Vec<Fault>);
 impl Faults {
     /// Puts them into the order in which they are told.
     pub(super) fn new(mut faults: Vec<Fault>) -> Self {
-        faults.sort_by_key(|fault| fault.origin.rank());
+        faults.sort_by(|one, other| one.origin.rank().cmp(&other.origin.rank()));
         Self(faults)
     }
 }
@@ -74,9 +102,12 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();
         write!(f, "the configuration has {count} fault{}", if count == 1 { ":" } else { "s:" })?;
-        for fault in &self.0 {
+        for fault in self.0.iter().take(MOST_TOLD) {
             write!(f, "\n  {fault}")?;
         }
-        Ok(())
+        match count.saturating_sub(MOST_TOLD) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
     }
 }

@@ -2,11 +2,13 @@
 //!
 //! To add one: an entry here, in its section's order; the line in `assemble` (config.rs) that reads it; then
 //! `BLESS=1 cargo test --lib config`, which writes `config/supercharger.toml`, the table in `docs/configuration.md` and the
-//! schema anew. Environment variable, messages and `check --effective` follow by themselves. A key that nothing reads fails a test.
+//! schema anew, and `BLESS=1 cargo test --test it configuration` for the messages in `tests/golden/`. Environment variable, messages
+//! and `check --effective` follow by themselves. A key that nothing reads fails a test.
 
 #![forbid(unsafe_code)]
 
 use super::Command;
+use super::fault::Origin;
 use super::kind::{Entries, Kind};
 
 /// A key of the configuration.
@@ -170,7 +172,10 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "app.index",
-        kind: Kind::Text("the name of a PHP file, without a path; in classic mode only"),
+        kind: Kind::Text {
+            of: "name of a PHP file",
+            allowed: "the name of a PHP file, without a path; in classic mode only",
+        },
         preset: Preset::Value(r#""index.php""#),
         meaning: "Directory index and front controller of classic mode; an error in worker mode.",
     },
@@ -237,6 +242,18 @@ pub(super) fn allowed(name: &str) -> String {
     find(name).map_or_else(String::new, |key| key.kind.allowed(&key.preset))
 }
 
+/// The same for a value that stands there: a variable is written in another way than a file.
+pub(super) fn allowed_in(name: &str, origin: &Origin) -> String {
+    let allowed = allowed(name);
+    match (find(name).map(|key| &key.kind), origin) {
+        (Some(Kind::List { .. }), Origin::Environment(_) | Origin::Alias(_)) => {
+            format!("{allowed}, separated by commas")
+        }
+        (Some(Kind::Truth), Origin::Environment(_) | Origin::Alias(_)) => format!("{allowed}, 1 or 0"),
+        _ => allowed,
+    }
+}
+
 /// Whether the name is that of a key with one value.
 pub(super) fn is_key(name: &str) -> bool {
     find(name).is_some_and(|key| !matches!(key.kind, Kind::Map { .. }))
@@ -253,8 +270,15 @@ pub(super) fn is_section(name: &str) -> bool {
     KEYS.iter().any(inside)
 }
 
+/// Longest name that is compared with the known ones: likeness costs time and memory by the product of the lengths, and no key is
+/// nearly as long.
+const LONGEST: usize = 100;
+
 /// The known name that an unknown one is most like, if any is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    if name.len() > LONGEST {
+        return None;
+    }
     // The last part alone counts too: `listen` is meant for `server.listen`.
     let likeness = |key: &Key| {
         let last = key.name.rsplit('.').next().unwrap_or(key.name);
@@ -267,6 +291,28 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         .filter(|(likeness, _)| *likeness > 0.6)
         .max_by(|one, other| one.0.total_cmp(&other.0))
         .map(|(_, name)| name)
+}
+
+/// The sections a file may begin with.
+pub(super) fn sections() -> Vec<&'static str> {
+    let mut sections: Vec<_> =
+        KEYS.iter().filter_map(|key| key.name.split_once('.')).map(|(section, _)| section).collect();
+    sections.dedup();
+    sections
+}
+
+/// What to do about a section that is none.
+pub(super) fn instead_of_section(name: &str) -> String {
+    let sections = sections();
+    let likeness = |section: &str| match name.len() {
+        0..=LONGEST => strsim::normalized_damerau_levenshtein(section, name),
+        _ => 0.0,
+    };
+    let near = sections.iter().copied().max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    match near.filter(|section| likeness(section) > 0.6) {
+        Some(section) => format!("did you mean [{section}]?"),
+        None => format!("there are [{}]", sections.join("], [")),
+    }
 }
 
 #[cfg(test)]

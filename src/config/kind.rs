@@ -20,8 +20,8 @@ pub(super) enum Kind {
     Truth,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Any other text; what it must be like is told.
-    Text(&'static str),
+    /// Any other text that is such a thing.
+    Text { of: &'static str, allowed: &'static str },
     /// A file or folder; relative ones start at the folder of the file that names them.
     Path(&'static str),
     /// A list of at least so many texts, each of which is one `of` these.
@@ -63,7 +63,7 @@ impl Kind {
                 }
             }
             Self::List { allowed, .. } => format!("a list of {allowed}"),
-            Self::Text(allowed) | Self::Path(allowed) | Self::Map { allowed, .. } => (*allowed).to_owned(),
+            Self::Text { allowed, .. } | Self::Path(allowed) | Self::Map { allowed, .. } => (*allowed).to_owned(),
         }
     }
 
@@ -73,7 +73,7 @@ impl Kind {
             Self::Duration { least: "0s", most } | Self::Size { least: "0", most } => format!("up to {most}"),
             Self::Duration { least, most } | Self::Size { least, most } => format!("from {least} to {most}"),
             Self::Number { least, most } | Self::Auto { least, most, .. } => format!("from {least} to {most}"),
-            Self::Truth | Self::Word(_) | Self::Text(_) | Self::Path(_) | Self::List { .. } | Self::Map { .. } => {
+            Self::Truth | Self::Word(_) | Self::Text { .. } | Self::Path(_) | Self::List { .. } | Self::Map { .. } => {
                 String::new()
             }
         }

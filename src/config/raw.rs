@@ -20,6 +20,8 @@ use super::keys::{self, KEYS};
 pub(super) enum Value {
     Text(String),
     Integer(i64),
+    /// A whole number that no machine holds, as written.
+    Huge(String),
     Float(f64),
     Boolean(bool),
     List(Vec<Value>),
@@ -44,6 +46,11 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Whether somebody set the key.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        self.keys.get(key).is_some_and(|setting| setting.origin != Origin::Default)
+    }
+
     /// What holds when nobody says anything.
     pub(super) fn defaults(command: Command) -> Self {
         let mut settings = Self { keys: BTreeMap::new(), maps: BTreeMap::new() };
@@ -64,12 +71,17 @@ impl Settings {
 
     /// Takes the values of a file's text; returns what is wrong with its form and names.
     pub(super) fn file(&mut self, path: &Path, text: &str) -> Vec<Fault> {
+        // Some editors begin a file with this mark, which is no part of the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let (table, errors) = DeTable::parse_recoverable(text);
-        let mut reading = Reading { settings: self, faults: Vec::new(), path, text };
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
+        let mut reading = Reading { settings: self, faults: Vec::new(), path, text, ends };
         for error in &errors {
             let span = error.span().unwrap_or_default();
-            reading.fault(&span, "", format!("not TOML: {}", error.message()), String::new());
+            reading.fault(&span, "", format!("not TOML: {}", reading.meant(error.message(), &span)), String::new());
         }
+        // What follows on the same line mostly follows from the first.
+        reading.faults.dedup_by(|next, first| next.origin == first.origin);
         // A broken file is not read further: what is left of it would only bring faults that follow from the first.
         if errors.is_empty() {
             reading.table("", table.get_ref());
@@ -83,6 +95,8 @@ struct Reading<'a> {
     faults: Vec<Fault>,
     path: &'a Path,
     text: &'a str,
+    /// Where lines end.
+    ends: Vec<usize>,
 }
 
 impl Reading<'_> {
@@ -110,6 +124,9 @@ impl Reading<'_> {
                 DeValue::Table(inner) if keys::nearest(&key).is_none() && !inner.is_empty() && prefix == "pools" => {
                     self.table(&key, inner);
                 }
+                DeValue::Table(_) if prefix.is_empty() && keys::nearest(&key).is_none() => {
+                    self.fault(&span, &key, "unknown section".to_owned(), keys::instead_of_section(&key));
+                }
                 _ => {
                     let remedy = keys::nearest(&key).map_or_else(String::new, |near| format!("did you mean `{near}`?"));
                     self.fault(&span, &key, "unknown key".to_owned(), remedy);
@@ -132,9 +149,25 @@ impl Reading<'_> {
         }
     }
 
+    /// The parser's message; where it only shows what the parser tried last, what it comes from.
+    fn meant(&self, message: &str, span: &Range<usize>) -> String {
+        let here = self.text.get(span.clone()).unwrap_or_default();
+        let rest_of_line = self.text.get(span.start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        if message == "duplicate key" && !here.is_empty() {
+            format!("`{here}` stands there twice")
+        } else if rest_of_line.contains('\0') {
+            "a NUL byte".to_owned()
+        } else if message.contains("quoted") && rest_of_line.is_empty() {
+            "a value is missing".to_owned()
+        } else if message.contains("expected `inf`") || message.contains("expected `nan`") {
+            "a text must stand in quotes".to_owned()
+        } else {
+            message.to_owned()
+        }
+    }
+
     fn origin(&self, span: &Range<usize>) -> Origin {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+        let line = self.ends.partition_point(|end| *end < span.start) + 1;
         Origin::File { path: self.path.to_owned(), line }
     }
 
@@ -148,7 +181,7 @@ fn convert(value: &DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Value::Other("a number that is too large"), Value::Integer),
+            .map_or_else(|_| Value::Huge(number.to_string()), Value::Integer),
         DeValue::Float(number) => number.as_str().parse().map_or(Value::Other("a number"), Value::Float),
         DeValue::Boolean(truth) => Value::Boolean(*truth),
         DeValue::Array(items) => Value::List(items.iter().map(|item| convert(item.get_ref())).collect()),
@@ -178,6 +211,7 @@ impl Value {
         match self {
             Self::Text(text) => format!("{text:?}"),
             Self::Integer(number) => number.to_string(),
+            Self::Huge(digits) => digits.clone(),
             Self::Float(number) => number.to_string(),
             Self::Boolean(truth) => truth.to_string(),
             Self::List(items) => {

@@ -26,6 +26,7 @@ pub(super) fn site(check: &mut Check) -> http::Site {
         None if set => default,
         given => directory(check, "app.root", &given.unwrap_or(default)),
     };
+    check.resolved.insert("app.root", root.display().to_string());
     let is_script_name = |name: &str| {
         name.len() > 4
             && name.to_ascii_lowercase().ends_with(".php")
@@ -56,8 +57,11 @@ fn directory(check: &mut Check, key: &'static str, path: &Path) -> PathBuf {
             check.fault(key, format!("{told} is not a directory"), "name the folder that holds the public files");
         }
         Err(error) => {
-            let remedy =
-                remedy_for(&error, "name an existing folder with --root, or start the server where `public/` is");
+            let remedy = match check.base_told(key) {
+                Some(base) => format!("name an existing folder; relative names start at {base}"),
+                None => "name an existing folder with --root, or start the server where `public/` is".to_owned(),
+            };
+            let remedy = remedy_for(&error, remedy);
             check.fault(key, format!("{told}: {}", sentence(&error)), remedy);
         }
     }
@@ -82,11 +86,9 @@ fn script(check: &mut Check, key: &'static str) -> Option<PathBuf> {
             check.fault(key, format!("{told} is not a regular file"), remedy);
         }
         Err(error) => {
-            let remedy = remedy_for(
-                &error,
-                "name an existing script, such as public/index.php; relative names start at the current folder, in a file at \
-                 the file's",
-            );
+            let base = check.base_told(key).unwrap_or("the current folder");
+            let remedy = format!("name an existing script, such as public/index.php; relative names start at {base}");
+            let remedy = remedy_for(&error, remedy);
             check.fault(key, format!("{told}: {}", sentence(&error)), remedy);
         }
     }
@@ -94,20 +96,21 @@ fn script(check: &mut Check, key: &'static str) -> Option<PathBuf> {
 }
 
 /// The system's reason without its number.
-fn sentence(error: &io::Error) -> String {
+pub(super) fn sentence(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => "may not be read by this user".to_owned(),
+        io::ErrorKind::IsADirectory => "is a directory".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of this path is no directory".to_owned(),
         _ => error.to_string(),
     }
 }
 
-fn remedy_for(error: &io::Error, not_found: &str) -> String {
+fn remedy_for(error: &io::Error, not_found: String) -> String {
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            "give the user that runs the server the right to read it (`ls -ld`, `chmod`)"
+            "give the user that runs the server the right to read it (`ls -ld`, `chmod`)".to_owned()
         }
         _ => not_found,
     }
-    .to_owned()
 }

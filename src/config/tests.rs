@@ -2,7 +2,26 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs;
+
 use super::*;
+
+/// Loads as the process would, without an environment.
+fn load_from(flags: &Flags, folder: &Path) -> Result<Config, Faults> {
+    load_with(flags, folder, &[])
+}
+
+/// The same with variables. `run` looks for `supercharger.toml` and then for `etc.toml`.
+fn load_with(flags: &Flags, folder: &Path, variables: &[(&str, &str)]) -> Result<Config, Faults> {
+    seen_with(flags, folder, variables).map(|(config, _)| config)
+}
+
+fn seen_with(flags: &Flags, folder: &Path, variables: &[(&str, &str)]) -> Result<(Config, String), Faults> {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    let searched = [Path::new("supercharger.toml"), Path::new("etc.toml")];
+    let place = Place { folder: folder.to_owned(), variables: &variables, searched: &searched };
+    load_in(flags, &place).map(|(config, check)| (config, effective::told(&check)))
+}
 
 /// A project folder with `public/index.php` and a configuration file.
 fn project(text: &str) -> (tempfile::TempDir, Flags) {
@@ -17,7 +36,7 @@ fn project(text: &str) -> (tempfile::TempDir, Flags) {
 fn faults_of(text: &str, flags: impl FnOnce(&mut Flags)) -> String {
     let (folder, mut given) = project(text);
     flags(&mut given);
-    let faults = load_in(&given, folder.path()).expect_err("faults").to_string();
+    let faults = load_from(&given, folder.path()).expect_err("faults").to_string();
     faults
         .replace(&format!("{}/", folder.path().display()), "DIR/")
         .replace(&folder.path().display().to_string(), "DIR")
@@ -26,14 +45,17 @@ fn faults_of(text: &str, flags: impl FnOnce(&mut Flags)) -> String {
 fn loaded(text: &str, flags: impl FnOnce(&mut Flags)) -> Config {
     let (folder, mut given) = project(text);
     flags(&mut given);
-    load_in(&given, folder.path()).unwrap_or_else(|faults| panic!("{faults}"))
+    load_from(&given, folder.path()).unwrap_or_else(|faults| panic!("{faults}"))
 }
 
 #[test]
 fn one_fault_one_sentence() {
     let cases = [
         ("server.lisen = []", "s.toml:1: server.lisen: unknown key; did you mean `server.listen`?"),
-        ("[database]\nurl = 1", "s.toml:1: database: unknown key"),
+        (
+            "[database]\nurl = 1",
+            "s.toml:1: database: unknown section; there are [server], [app], [php], [pools], [log]",
+        ),
         ("x = 1", "s.toml:1: x: unknown key"),
         ("[pools.web]\nworkers = 2", "s.toml:2: pools.web.workers: unknown key; did you mean `pools.default.workers`?"),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),
@@ -92,7 +114,7 @@ fn one_fault_one_sentence() {
         ("server.max_headers = 0", "s.toml:1: server.max_headers: 0 is out of range; allowed: a number from 1 to 1000"),
         (
             "pools.default.workers = 'many'",
-            "s.toml:1: pools.default.workers: \"many\" is no number; allowed: \"auto\" (two per usable CPU) or a number from 1 to 1024",
+            "s.toml:1: pools.default.workers: \"many\" is no whole number; allowed: \"auto\" (two per usable CPU) or a number from 1 to 1024",
         ),
         (
             "log.level = 'loud'",
@@ -101,7 +123,7 @@ fn one_fault_one_sentence() {
         ("log.access = 'yes'", "s.toml:1: log.access: \"yes\" is neither true nor false; allowed: true or false"),
         (
             "app.root = 'nowhere'",
-            "s.toml:1: app.root: DIR/nowhere: does not exist; name an existing folder with --root, or start the server where `public/` is",
+            "s.toml:1: app.root: DIR/nowhere: does not exist; name an existing folder; relative names start at the folder of the file",
         ),
         (
             "app.root = 'public/index.php'",
@@ -110,7 +132,7 @@ fn one_fault_one_sentence() {
         ("app.root = 7", "s.toml:1: app.root: 7 is no path; allowed: a directory"),
         (
             "app.worker = 'missing.php'",
-            "s.toml:1: app.worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder, in a file at the file's",
+            "s.toml:1: app.worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the folder of the file",
         ),
         (
             "app.worker = 'public'",
@@ -118,7 +140,7 @@ fn one_fault_one_sentence() {
         ),
         (
             "app.index = '../x.php'",
-            "s.toml:1: app.index: \"../x.php\" is not that; allowed: the name of a PHP file, without a path; in classic mode only",
+            "s.toml:1: app.index: \"../x.php\" is no name of a PHP file; allowed: the name of a PHP file, without a path; in classic mode only",
         ),
         (
             "app.index = 'a.php'\napp.worker = 'public/index.php'",
@@ -126,7 +148,7 @@ fn one_fault_one_sentence() {
         ),
         (
             "app.env.\"A B\" = 'x'",
-            "s.toml:1: app.env.A B: \"A B\" cannot be the name of an environment variable; allowed: names of letters, digits and _, with texts as values",
+            "s.toml:1: app.env.\"A B\": \"A B\" cannot be the name of an environment variable; allowed: names of letters, digits and _, with texts as values",
         ),
         (
             "app.env.A = 1",
@@ -152,7 +174,7 @@ fn flags_are_named_as_flags() {
         ),
         (
             |flags| flags.worker = Some("missing.php,2".to_owned()),
-            "--worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder, in a file at the file's",
+            "--worker: DIR/missing.php: does not exist; name an existing script, such as public/index.php; relative names start at the current folder",
         ),
         (
             |flags| flags.worker = Some("public/index.php,0".to_owned()),
@@ -194,7 +216,10 @@ fn broken_toml_is_told_with_its_line() {
     let got = faults_of("[server]\nlisten = [\n", |_| {});
     assert!(got.contains("s.toml:") && got.contains("not TOML"), "{got}");
     let missing = faults_of("", |flags| flags.config = Some("none.toml".into()));
-    assert!(missing.starts_with("the configuration has 1 fault:\n  none.toml: cannot be read"), "{missing}");
+    assert!(
+        missing.starts_with("the configuration has 1 fault:\n  none.toml: cannot be read: does not exist"),
+        "{missing}"
+    );
 }
 
 #[test]
@@ -242,8 +267,8 @@ fn the_root_is_public_then_the_scripts_folder_then_here() {
     fs::create_dir(elsewhere.path().join("web")).expect("a folder");
     fs::write(elsewhere.path().join("web/worker.php"), "<?php").expect("a file");
     let flags = Flags { worker: Some("web/worker.php".to_owned()), ..Flags::default() };
-    assert_eq!(root(load_in(&flags, elsewhere.path()).expect("valid")).as_deref(), Some("web"));
-    let here = load_in(&Flags::default(), elsewhere.path()).expect("valid").http.site.root;
+    assert_eq!(root(load_from(&flags, elsewhere.path()).expect("valid")).as_deref(), Some("web"));
+    let here = load_from(&Flags::default(), elsewhere.path()).expect("valid").http.site.root;
     assert_eq!(here, elsewhere.path().canonicalize().expect("it exists"));
 }
 
@@ -251,9 +276,9 @@ fn the_root_is_public_then_the_scripts_folder_then_here() {
 fn a_comma_belongs_to_the_worker_only_before_a_number() {
     let cases = [
         ("a.php", ("a.php", None)),
-        ("a.php,4", ("a.php", Some(4))),
+        ("a.php,4", ("a.php", Some(Value::Integer(4)))),
         ("a,b.php", ("a,b.php", None)),
-        ("a,b.php,4", ("a,b.php", Some(4))),
+        ("a,b.php,4", ("a,b.php", Some(Value::Integer(4)))),
         ("a.php,", ("a.php,", None)),
         ("a.php,-1", ("a.php,-1", None)),
     ];
@@ -292,9 +317,10 @@ fn the_documented_file_holds_the_defaults() {
         let (folder, flags) = project(&documented_file());
         let told = |flags: &Flags| {
             let flags = Flags { command, ..flags.clone() };
-            format!("{:#?}", load_in(&flags, folder.path()).unwrap_or_else(|faults| panic!("{faults}")))
+            format!("{:#?}", load_from(&flags, folder.path()).unwrap_or_else(|faults| panic!("{faults}")))
         };
-        assert_eq!(told(&flags), told(&Flags::default()));
+        let with = told(&flags).replace("file: Some(\n            \"s.toml\",\n        )", "file: None");
+        assert_eq!(with, told(&Flags::default()));
     }
 }
 
@@ -334,4 +360,154 @@ fn every_key_is_read() {
         let unread: Vec<_> = keys::KEYS.iter().map(|key| key.name).filter(|name| !check.asked.contains(name)).collect();
         assert!(unread.is_empty() && check.faults.is_empty(), "unread: {unread:?}; {:?}", check.faults);
     }
+}
+
+/// A value for each place it can come from, and who wins.
+#[test]
+fn precedence() {
+    let (folder, _) = project("pools.default.workers = 3");
+    let none = Flags::default();
+    let file = Flags { config: Some("s.toml".into()), ..Flags::default() };
+    let flag = Flags { workers: Some(5), ..file.clone() };
+    let own = ("SUPERCHARGER__POOLS__DEFAULT__WORKERS", "4");
+    let foreign = ("NARYA_WORKERS", "2");
+    let default = 2 * usable_cpus();
+    let cases: [(&Flags, &[(&str, &str)], u32); 7] = [
+        (&none, &[], default),
+        (&none, &[foreign], 2),
+        (&file, &[], 3),
+        (&file, &[foreign], 3),
+        (&none, &[own], 4),
+        (&file, &[own, foreign], 4),
+        (&flag, &[own, foreign], 5),
+    ];
+    for (flags, variables, expected) in cases {
+        let config = load_with(flags, folder.path(), variables).expect("valid");
+        assert_eq!(config.pool.workers, expected, "{flags:?} {variables:?}");
+    }
+}
+
+#[test]
+fn each_command_has_its_defaults() {
+    let (folder, _) = project("");
+    let of = |command| load_from(&Flags { command, ..Flags::default() }, folder.path()).expect("valid");
+    let told = |config: &Config| (config.http.listen[0].to_string(), config.log.format, config.http.access_log);
+    assert_eq!(told(&of(Command::PhpServer)), ("127.0.0.1:8080".to_owned(), telemetry::Format::Text, false));
+    assert_eq!(told(&of(Command::Run)), ("0.0.0.0:8080".to_owned(), telemetry::Format::Json, true));
+}
+
+#[test]
+fn run_looks_for_its_file() {
+    let (folder, _) = project("");
+    let run = Flags { command: Command::Run, ..Flags::default() };
+    let chosen = |flags: &Flags| load_from(flags, folder.path()).expect("valid").source.file;
+    assert_eq!(chosen(&run), None);
+    fs::write(folder.path().join("etc.toml"), "").expect("a file");
+    assert_eq!(chosen(&run), Some("etc.toml".into()));
+    fs::write(folder.path().join("supercharger.toml"), "").expect("a file");
+    assert_eq!(chosen(&run), Some("supercharger.toml".into()));
+    assert_eq!(chosen(&Flags { config: Some("s.toml".into()), ..run.clone() }), Some("s.toml".into()));
+    let php_server = Flags { command: Command::PhpServer, ..run.clone() };
+    let Source { file, notices } = load_from(&php_server, folder.path()).expect("valid").source;
+    assert_eq!((file, notices.len()), (None, 1), "php-server reads what it is told to, and says so: {notices:?}");
+    // A link that leads nowhere was meant to be a file.
+    fs::remove_file(folder.path().join("supercharger.toml")).expect("a file");
+    std::os::unix::fs::symlink("gone.toml", folder.path().join("supercharger.toml")).expect("a link");
+    let faults = load_from(&run, folder.path()).expect_err("faults").to_string();
+    assert!(faults.contains("supercharger.toml: cannot be read: does not exist"), "{faults}");
+}
+
+#[test]
+fn variables_of_other_programs() {
+    let (folder, _) = project("log.level = 'debug'");
+    let file = Flags { config: Some("s.toml".into()), ..Flags::default() };
+    let told = |flags: &Flags, variables: &[(&str, &str)]| {
+        let config = load_with(flags, folder.path(), variables).unwrap_or_else(|faults| panic!("{faults}"));
+        let notices: Vec<_> =
+            config.source.notices.iter().map(|notice| (notice.message.clone(), notice.unheeded)).collect();
+        (config, notices)
+    };
+    let says = |text: &str, unheeded| vec![(text.to_owned(), unheeded)];
+    let none = Flags::default();
+
+    let (config, notices) = told(&none, &[("NARYA_LOG_LEVEL", "warn"), ("PATH", "/bin"), ("MAX_REQUEST_SIZE", "")]);
+    assert_eq!(config.log.level, telemetry::Level::Warn);
+    assert_eq!(
+        notices,
+        says("NARYA_LOG_LEVEL sets log.level; the variable's name here is SUPERCHARGER__LOG__LEVEL", false)
+    );
+
+    let (config, notices) = told(&file, &[("NARYA_LOG_LEVEL", "warn")]);
+    assert_eq!(config.log.level, telemetry::Level::Debug);
+    assert_eq!(notices, says("NARYA_LOG_LEVEL is not used: log.level is set by s.toml:1", false));
+
+    // Whoever set it may have meant somebody else: the start is not refused.
+    let (config, notices) = told(&none, &[("MAX_REQUEST_SIZE", "10M")]);
+    assert_eq!(config.http.max_body_size, 10 * 1024 * 1024);
+    assert_eq!(
+        notices,
+        says(
+            "MAX_REQUEST_SIZE has no effect: as server.max_body_size \"10M\" is no size; allowed: a size such as \"10MiB\" or 10485760, up to 1024GiB",
+            true
+        )
+    );
+
+    let (_, notices) = told(&none, &[("RUNTIME_WORKER_MAX_REQUEST", "5"), ("MAX_REQUESTS", "5")]);
+    assert!(notices.len() == 2 && notices.iter().all(|(_, unheeded)| *unheeded), "{notices:?}");
+
+    let cases: [(&[(&str, &str)], &str); 4] = [
+        (&[("NARYA_HOST", "10.0.0.1"), ("NARYA_PORT", "81")], "10.0.0.1:81"),
+        (&[("NARYA_PORT", "81")], "127.0.0.1:81"),
+        (&[("NARYA_HOST", "::1")], "[::1]:8080"),
+        (&[("NARYA_PORT", "many")], "127.0.0.1:8080"),
+    ];
+    for (variables, expected) in cases {
+        let (config, notices) = told(&none, variables);
+        assert_eq!((config.http.listen[0].to_string().as_str(), notices.len()), (expected, 1), "{notices:?}");
+    }
+
+    let (_, notices) = told(&none, &[("SUPERCHARGER_LOG_LEVEL", "warn"), ("SUPERCHARGER_PORT", "tcp://10.0.0.1:80")]);
+    assert_eq!(
+        notices,
+        says(
+            "SUPERCHARGER_LOG_LEVEL has no effect: two underscores stand for each dot: SUPERCHARGER__LOG__LEVEL",
+            true
+        )
+    );
+}
+
+#[test]
+fn every_value_with_its_source() {
+    let text = "[server]\nmax_headers = 7\n[app.env]\nAPP_SECRET = 'hidden'\nDATABASE_URL = 'mysql://u:hidden@db/x'\n\
+                [php.ini]\nopcache.enable = true\n";
+    let (folder, flags) = project(text);
+    let flags = Flags { workers: Some(3), ..flags };
+    let variables = [
+        ("SUPERCHARGER__LOG__LEVEL", "warn"),
+        ("SUPERCHARGER__APP__ENV__API_TOKEN", "hidden"),
+        ("MAX_REQUEST_SIZE", "4096"),
+    ];
+    let (_, told) = seen_with(&flags, folder.path(), &variables).expect("valid");
+    assert!(!told.contains("hidden"), "{told}");
+    let lines: Vec<_> = told.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let public = folder.path().canonicalize().expect("it exists").join("public");
+    for expected in [
+        "server.listen = [\"127.0.0.1:8080\"] # default",
+        "server.max_headers = 7 # s.toml:2",
+        &format!("server.io_threads = \"auto\" # default; here {}", usable_cpus()),
+        "server.max_body_size = \"4096\" # MAX_REQUEST_SIZE (alias)",
+        &format!("# app.root # default; here {}", public.display()),
+        "# app.worker # default: none: classic mode",
+        "app.env.API_TOKEN = \"[REDACTED]\" # SUPERCHARGER__APP__ENV__API_TOKEN",
+        "app.env.APP_SECRET = \"[REDACTED]\" # s.toml:4",
+        "app.env.DATABASE_URL = \"mysql://u:[REDACTED]@db/x\" # s.toml:5",
+        "php.ini.\"opcache.enable\" = true # s.toml:7",
+        "pools.default.workers = 3 # --workers",
+        "log.level = \"warn\" # SUPERCHARGER__LOG__LEVEL",
+    ] {
+        assert!(lines.iter().any(|line| line == expected), "{expected} in:\n{told}");
+    }
+    // It is a configuration itself.
+    let settings = toml::de::DeTable::parse(&told);
+    assert!(settings.is_ok(), "{settings:?}\n{told}");
 }

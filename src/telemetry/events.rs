@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod config;
 mod macros;
 mod request;
 mod server;
@@ -12,6 +13,7 @@ mod worker;
 
 use std::time::Duration;
 
+pub use config::ConfigNotice;
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
 pub use worker::{IllegalTransition, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle};

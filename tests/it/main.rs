@@ -11,6 +11,7 @@ mod boundary;
 mod broken;
 mod classic;
 mod client_abort;
+mod configuration;
 mod connections;
 mod early_hints;
 mod faults;

@@ -19,6 +19,8 @@ pub struct ServerStart<'a> {
     pub listen: &'a str,
     /// Number of workers over all pools.
     pub workers: u32,
+    /// The configuration file, or `none`.
+    pub config: &'a str,
 }
 
 impl ServerStart<'_> {
@@ -31,6 +33,7 @@ impl ServerStart<'_> {
             mode = self.mode,
             listen = self.listen,
             workers = self.workers,
+            config = self.config,
         );
     }
 }
