@@ -2,6 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::support::client::End;
 use crate::support::raw::{Raw, status};
 use crate::support::{Launch, Protocol, Server, modes, until};
@@ -202,16 +208,20 @@ modes!(a_client_that_takes_nothing_is_cut, impatient, async |server| {
     assert_eq!(server.get("/").await.ok().text(), "hello");
 });
 
-modes!(a_client_that_takes_a_little_is_not_cut, impatient, async |server| {
-    let mut slow = Raw::open_with_buffer(server.address(), 128 * 1024).await;
-    slow.get(&format!("/bulk?blocks={}", 5 * MIB)).await;
-    // Longer than the limit in all, never as long without a byte: the pause is what makes this client slow.
-    for _ in 0..15 {
-        assert!(slow.more().await);
-        tokio::time::sleep(Duration::from_millis(150)).await;
+modes!(
+    a_client_that_takes_a_little_is_not_cut,
+    |launch| launch.workers(1).config("server.write_timeout", "\"3s\""),
+    async |server| {
+        let mut slow = Raw::open_with_buffer(server.address(), 128 * 1024).await;
+        slow.get(&format!("/bulk?blocks={}", 5 * MIB)).await;
+        // More than twice the limit in all, never as long without a byte: the pause is what makes this client slow.
+        for _ in 0..24 {
+            assert!(slow.more().await);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        read_blocks(&mut slow, 5 * MIB).await;
     }
-    read_blocks(&mut slow, 5 * MIB).await;
-});
+);
 
 modes!(an_http2_stream_without_window_is_reset_and_the_others_go_on, impatient, async |server| {
     std::fs::write(server.dir().app().join("public/large.bin"), vec![7; 20 << 20]).expect("a file");
@@ -232,6 +242,32 @@ modes!(an_http2_stream_without_window_is_reset_and_the_others_go_on, impatient, 
     }
 });
 
+modes!(small_answers_on_streams_without_window_are_reset_as_well, impatient, async |server| {
+    let stream = TcpStream::connect(server.address()).await.expect("connect");
+    let (mut sender, driver) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(1024)
+        .handshake(TokioIo::new(stream))
+        .await
+        .expect("a handshake");
+    tokio::spawn(async move { drop(driver.await) });
+    let mut ask = async |path: &str| {
+        let request = http::Request::get(format!("http://{}{path}", server.address())).body(Empty::<Bytes>::new());
+        let answer = timeout(SOON, sender.send_request(request.expect("a request"))).await.expect("in time");
+        answer.expect("an answer").into_body()
+    };
+    let mut stalled = Vec::new();
+    for _ in 0..20 {
+        stalled.push(ask("/body?n=60000").await);
+    }
+    // Nothing shows from outside that the time is over, and to look would be to read, which gives window again.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    for body in stalled {
+        assert!(timeout(SOON, body.collect()).await.expect("in time").is_err(), "a stalled answer came to its end");
+    }
+    let body = timeout(SOON, ask("/").await.collect()).await.expect("in time").expect("the connection goes on");
+    assert_eq!(body.to_bytes(), "hello");
+});
+
 /// Files that a response is read from.
 fn held_files(server: &Server) -> usize {
     let files = server.descriptors();
@@ -240,7 +276,7 @@ fn held_files(server: &Server) -> usize {
 
 modes!(
     a_body_that_stops_half_way_is_a_408,
-    |launch| launch.workers(1).config("server.body_timeout", "\"300ms\""),
+    |launch| launch.workers(1).config("server.body_timeout", "\"1s\""),
     async |server| {
         let mut slow = server.raw().await;
         slow.write("POST /input HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello").await;
@@ -252,7 +288,7 @@ modes!(
         let mut steady = server.raw().await;
         steady.write("POST /input HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\n").await;
         for byte in ["s", "t", "e", "a", "d", "y"] {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
             steady.write(byte).await;
         }
         assert!(steady.response().await.contains("\"length\":6"));
