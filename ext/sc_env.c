@@ -12,17 +12,28 @@ typedef struct sc_env_entry {
 static sc_env_entry *sc_env;
 static size_t sc_env_count;
 
-void sc_env_minit(const sc_engine_config *config)
+/* The part of it that configuration has added. */
+static sc_env_entry *sc_app_env;
+static size_t sc_app_env_count;
+
+static sc_env_entry *sc_env_entries(const sc_pair *pairs, size_t count)
 {
+	sc_env_entry *entries = pecalloc(count ? count : 1, sizeof(sc_env_entry), 1);
 	size_t i;
 
-	sc_env_count = config->env_count;
-	sc_env = pecalloc(sc_env_count ? sc_env_count : 1, sizeof(sc_env_entry), 1);
-	for (i = 0; i < sc_env_count; i++) {
-		const sc_pair *pair = &config->env[i];
-		sc_env[i].name = zend_string_init_interned(pair->name.data, pair->name.len, 1);
-		sc_env[i].value = zend_string_init_interned(pair->value.data, pair->value.len, 1);
+	for (i = 0; i < count; i++) {
+		entries[i].name = zend_string_init_interned(pairs[i].name.data, pairs[i].name.len, 1);
+		entries[i].value = zend_string_init_interned(pairs[i].value.data, pairs[i].value.len, 1);
 	}
+	return entries;
+}
+
+void sc_env_minit(const sc_engine_config *config)
+{
+	sc_env_count = config->env_count;
+	sc_env = sc_env_entries(config->env, config->env_count);
+	sc_app_env_count = config->app_env_count;
+	sc_app_env = sc_env_entries(config->app_env, config->app_env_count);
 }
 
 /* ---- what putenv() has changed on this thread ---- */
@@ -89,7 +100,7 @@ static const char *sc_env_find(const char *name, size_t len, size_t *value_len)
 {
 	size_t i;
 
-	for (i = 0; i < sc_self->worker->boot_env_count; i++) {
+	for (i = 0; sc_self && i < sc_self->worker->boot_env_count; i++) {
 		const sc_pair *pair = &sc_self->worker->boot_env[i];
 		if (pair->name.len == len && memcmp(pair->name.data, name, len) == 0) {
 			*value_len = pair->value.len;
@@ -136,12 +147,24 @@ void sc_env_import(zval *array)
 	} ZEND_HASH_FOREACH_END();
 }
 
-/* For the engine's own look-ups. sapi_getenv() copies the result. */
+/* What the operator has configured wins over what the client and the connection say, whatever putenv() has done. */
+void sc_env_configured(HashTable *server)
+{
+	zval value;
+	size_t i;
+
+	for (i = 0; i < sc_app_env_count; i++) {
+		ZVAL_INTERNED_STR(&value, sc_app_env[i].value);
+		zend_symtable_update(server, sc_app_env[i].name, &value);
+	}
+}
+
+/* For the engine's own look-ups, such as ${NAME} in a php.ini, before any thread is there. sapi_getenv() copies the result. */
 char *sc_env_get(const char *name, size_t len)
 {
 	size_t value_len;
 
-	return sc_self ? (char *)sc_env_find(name, len, &value_len) : NULL;
+	return (char *)sc_env_find(name, len, &value_len);
 }
 
 /* ---- getenv() and putenv() ---- */

@@ -111,6 +111,7 @@ zif_handler sc_replace(const char *name, size_t len, zif_handler handler);
 void sc_env_thread_init(sc_thread *self);
 void sc_env_thread_free(sc_thread *self);
 void sc_env_import(zval *array);
+void sc_env_configured(HashTable *server);
 char *sc_env_get(const char *name, size_t len);
 void sc_env_take(void);
 void sc_env_restore(void);

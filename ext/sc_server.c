@@ -10,11 +10,16 @@
 	X(SCRIPT_FILENAME) X(SCRIPT_NAME) X(SERVER_NAME) X(SERVER_ADDR) X(SERVER_PORT) X(SERVER_PROTOCOL) \
 	X(REQUEST_URI) X(GATEWAY_INTERFACE) X(SERVER_SOFTWARE) X(REQUEST_SCHEME) X(HTTPS) X(SSL_CIPHER) \
 	X(SSL_PROTOCOL) X(AUTH_TYPE) X(REMOTE_IDENT) X(CONTENT_TYPE) X(CONTENT_LENGTH) X(QUERY_STRING) \
-	X(REQUEST_METHOD) X(HTTP_X_REQUEST_ID) X(PATH_TRANSLATED) X(REMOTE_USER)
+	X(REQUEST_METHOD) X(HTTP_X_REQUEST_ID)
+
+/* There only if the request brings them. */
+#define SC_REQUEST_VARS(X) \
+	X(PATH_TRANSLATED) X(REMOTE_USER) X(PHP_AUTH_USER) X(PHP_AUTH_PW) X(PHP_AUTH_DIGEST)
 
 typedef enum sc_var {
 #define X(name) SC_VAR_##name,
 	SC_SERVER_VARS(X)
+	SC_REQUEST_VARS(X)
 #undef X
 	SC_VAR_COUNT
 } sc_var;
@@ -36,6 +41,7 @@ void sc_server_minit(const sc_engine_config *config)
 	static const char *const names[SC_VAR_COUNT] = {
 #define X(name) #name,
 		SC_SERVER_VARS(X)
+		SC_REQUEST_VARS(X)
 #undef X
 	};
 	int i;
@@ -159,10 +165,6 @@ static void sc_put_path(HashTable *server, const sc_request *request)
 	sc_put_text(server, SC_VAR_DOCUMENT_URI, request->script_name);
 	sc_put_text(server, SC_VAR_PATH_INFO, request->path_info);
 	sc_put(server, SC_VAR_PHP_SELF, self);
-	if (request->path_info.len > 0) {
-		sc_put(server, SC_VAR_PATH_TRANSLATED, zend_string_concat2(request->document_root.data,
-			request->document_root.len, request->path_info.data, request->path_info.len));
-	}
 }
 
 static void sc_put_peer(HashTable *server, const sc_request *request)
@@ -200,6 +202,50 @@ static void sc_put_headers(HashTable *server, const sc_request *request)
 	}
 }
 
+static void sc_put_body(HashTable *server, const sc_request *request)
+{
+	if (request->has_body) {
+		sc_put_number(server, SC_VAR_CONTENT_LENGTH, request->content_length);
+	} else {
+		sc_put(server, SC_VAR_CONTENT_LENGTH, ZSTR_EMPTY_ALLOC());
+	}
+}
+
+/* A variable of the process must not pose as a user that this request has named, or as a path of it. */
+static void sc_drop_request_vars(HashTable *server)
+{
+	static const sc_var names[] = {
+#define X(name) SC_VAR_##name,
+		SC_REQUEST_VARS(X)
+#undef X
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		zend_hash_del(server, sc_names[names[i]]);
+	}
+}
+
+/* What PHP itself goes by. Nothing may stand in for it: neither a header of the client nor a configured variable. */
+static void sc_put_request_info(HashTable *server, const sc_request *request)
+{
+	sc_put_text(server, SC_VAR_REQUEST_METHOD, request->method);
+	sc_put_text(server, SC_VAR_QUERY_STRING, request->query);
+	sc_put_text(server, SC_VAR_CONTENT_TYPE, request->content_type);
+	if (request->path_info.len > 0) {
+		sc_put(server, SC_VAR_PATH_TRANSLATED, zend_string_concat2(request->document_root.data,
+			request->document_root.len, request->path_info.data, request->path_info.len));
+	}
+	if (SG(request_info).auth_user) {
+		sc_put(server, SC_VAR_REMOTE_USER, zend_string_init(SG(request_info).auth_user,
+			strlen(SG(request_info).auth_user), 0));
+	}
+}
+
+/*
+ * Later layers win: the environment of the process, what describes the connection and the request, the client's headers, the
+ * configured variables, what PHP goes by. PHP_AUTH_* are added by PHP after this.
+ */
 void sc_register_server_variables(zval *track_vars_array)
 {
 	HashTable *server = Z_ARRVAL_P(track_vars_array);
@@ -210,8 +256,10 @@ void sc_register_server_variables(zval *track_vars_array)
 	if (!request) {
 		return;
 	}
+	sc_drop_request_vars(server);
 	sc_put_peer(server, request);
 	sc_put_path(server, request);
+	sc_put_body(server, request);
 	sc_put(server, SC_VAR_SERVER_PROTOCOL, sc_protocol(request->protocol));
 	sc_put(server, SC_VAR_SERVER_SOFTWARE, sc_software);
 	sc_put(server, SC_VAR_GATEWAY_INTERFACE, sc_gateway);
@@ -219,18 +267,7 @@ void sc_register_server_variables(zval *track_vars_array)
 	sc_put(server, SC_VAR_REMOTE_IDENT, ZSTR_EMPTY_ALLOC());
 	sc_put_text(server, SC_VAR_REQUEST_URI, request->uri);
 	sc_put_headers(server, request);
-	/* Written last, so that no header of a client can stand in for them. */
-	sc_put_text(server, SC_VAR_CONTENT_TYPE, request->content_type);
-	if (request->has_body) {
-		sc_put_number(server, SC_VAR_CONTENT_LENGTH, request->content_length);
-	} else {
-		sc_put(server, SC_VAR_CONTENT_LENGTH, ZSTR_EMPTY_ALLOC());
-	}
-	sc_put_text(server, SC_VAR_QUERY_STRING, request->query);
-	sc_put_text(server, SC_VAR_REQUEST_METHOD, request->method);
 	sc_put_text(server, SC_VAR_HTTP_X_REQUEST_ID, request->request_id);
-	if (SG(request_info).auth_user) {
-		sc_put(server, SC_VAR_REMOTE_USER, zend_string_init(SG(request_info).auth_user,
-			strlen(SG(request_info).auth_user), 0));
-	}
+	sc_env_configured(server);
+	sc_put_request_info(server, request);
 }

@@ -50,6 +50,9 @@ typedef struct sc_engine_config {
 	/* What getenv() and $_SERVER show: the process environment at start and the configured additions. Copied. */
 	const sc_pair *env;
 	size_t env_count;
+	/* The configured ones among them: in $_SERVER they also win over what describes a request. Copied. */
+	const sc_pair *app_env;
+	size_t app_env_count;
 	/* Classes that the binary carries: class name -> PHP source with its opening tag. Must live as long as the engine. */
 	const sc_pair *classes;
 	size_t class_count;

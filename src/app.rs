@@ -176,6 +176,7 @@ impl App {
         Engine::start(&php::Config {
             ini: self.config.php.ini.clone(),
             env: variables.clone(),
+            app_env: self.config.php.env.clone(),
             server_software: format!("supercharger/{}", env!("CARGO_PKG_VERSION")),
             executable: env::current_exe().unwrap_or_else(|_| PathBuf::from("supercharger")),
         })

@@ -234,6 +234,7 @@ fn assemble(check: &mut Check) -> Config {
         max_body_size: check.size("server.max_body_size"),
         body_memory: bytes(check.size("server.body_memory")),
         server_header: check.truth("server.server_header"),
+        trusted_proxies: check.list("server.trusted_proxies"),
         access_log: check.truth("log.access"),
         site,
     };

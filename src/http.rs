@@ -13,6 +13,7 @@ mod body;
 mod error;
 #[cfg(fuzzing)]
 pub mod fuzz;
+mod forwarded;
 mod handler;
 mod headers;
 mod listen;
@@ -31,6 +32,7 @@ mod wire;
 
 use std::time::Duration;
 
+pub use forwarded::TrustedProxy;
 pub use listen::{
     ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
     TcpAddress, UnixAddress,
@@ -68,6 +70,8 @@ pub struct Config {
     pub body_memory: usize,
     /// Whether responses name the server.
     pub server_header: bool,
+    /// Whose word about the client is taken (`Forwarded` and `X-Forwarded-*`).
+    pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether each request is logged.
     pub access_log: bool,
     /// What is served.

@@ -150,6 +150,16 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "Bytes in the files of all responses together; beyond, PHP waits as well. An error while `server.response_spill` is 0.",
     },
     Key {
+        name: "server.trusted_proxies",
+        kind: Kind::List {
+            of: "range of addresses",
+            least: 0,
+            allowed: "addresses and ranges such as \"10.0.0.0/8\" or \"::1\", a range by its first address, none twice",
+        },
+        preset: Preset::Value("[]"),
+        meaning: "Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.",
+    },
+    Key {
         name: "server.drain_timeout",
         kind: Kind::Duration { least: "0s", most: "1h" },
         preset: Preset::Value(r#""30s""#),
@@ -183,7 +193,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "app.env",
         kind: Kind::Map { of: Entries::Variables, allowed: "names of letters, digits and _, with texts as values" },
         preset: Preset::Unset { words: "none", example: r#"APP_ENV = "prod""# },
-        meaning: "Environment variables that the application sees besides those of the process.",
+        meaning: "Environment variables that the application sees besides those of the process. In `$_SERVER` they win over everything but method, query, content type, `PATH_TRANSLATED` and `REMOTE_USER`.",
     },
     Key {
         name: "php.ini",

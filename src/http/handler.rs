@@ -5,15 +5,18 @@
 
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
+
 use axum::body::{Body, HttpBody as _};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 
 use super::body::{self, BodyLimits};
 use super::error::Refusal;
+use super::forwarded::Confused;
 use super::path::{self, BadPath};
 use super::record::{Record, report};
-use super::request::{Arrival, Peers, assemble};
+use super::request::{Arrival, Client, Peers, assemble};
 use super::response::HeadTooLarge;
 use super::route::{Route, Router};
 use super::{Backend, Config, authority, record, request_id, response, sendfile, static_files};
@@ -34,6 +37,16 @@ pub(super) struct Front<B> {
     pub(super) router: Router,
 }
 
+/// What is known of a request besides its head and body.
+#[derive(Debug)]
+struct Incoming<'a> {
+    client: Result<Client, Confused>,
+    local: IpAddr,
+    arrival: Arrival,
+    interim: Option<InterimSender>,
+    id: &'a str,
+}
+
 /// Answers a request, whatever happens. `interim` is for heads that come before the answer's.
 pub(super) async fn handle<B: Backend>(
     front: &Front<B>,
@@ -47,9 +60,13 @@ pub(super) async fn handle<B: Backend>(
     // Symbols of RFC 3986 and 9110 only, or a UUID: always a legal value.
     let id_value = HeaderValue::try_from(id.as_str()).unwrap_or_else(|_| HeaderValue::from_static("-"));
     parts.headers.insert(request_id::HEADER, id_value.clone());
-    let record = Record::open(front.config.access_log, &parts, peers, arrival, &id);
+    let connection = Client::of_connection(peers);
+    let client = connection.clone().behind(&front.config.trusted_proxies, &parts.headers);
+    let seen = client.as_ref().unwrap_or(&connection);
+    let record = Record::open(front.config.access_log, &parts, seen.address, arrival, &id);
 
-    let mut response = match answer(front, &mut parts, peers, arrival, interim, body, &id).await {
+    let request = Incoming { client, local: peers.local.ip().to_canonical(), arrival, interim, id: &id };
+    let mut response = match answer(front, &mut parts, request, body).await {
         Ok(response) => response,
         Err(refusal) => {
             report(refusal, &parts, &id);
@@ -87,14 +104,13 @@ fn without_body(mut response: Response<Body>) -> Response<Body> {
 async fn answer<B: Backend>(
     front: &Front<B>,
     parts: &mut Parts,
-    peers: Peers,
-    arrival: Arrival,
-    interim: Option<InterimSender>,
+    request: Incoming<'_>,
     body: Body,
-    id: &str,
 ) -> Result<Response<Body>, Refusal> {
     let config = &front.config;
     check_head(parts, config)?;
+    let Incoming { client, local, arrival, interim, id } = request;
+    let client = client.map_err(|_| Refusal::Malformed)?;
     let path = path::clean(path_of(parts)).map_err(|bad| match bad {
         BadPath::Nul => Refusal::Malformed,
         BadPath::Escapes => Refusal::NotFound,
@@ -109,7 +125,7 @@ async fn answer<B: Backend>(
     let body = body::take(body, awaits_continue(&parts.headers), limits).await?;
     let site = front.router.site();
     site.sendfile.announce(&mut parts.headers);
-    let mut request = assemble(parts, peers, arrival, &site.root, &script, id);
+    let mut request = assemble(parts, &client, local, arrival, &site.root, &script, id);
     request.interim = interim;
     let answer = front.backend.submit(script.pool, request, body).await?;
     let answer = match sendfile::answer(&site.sendfile, answer, parts, id) {

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use http::request::Parts;
 use http_body::{Frame, SizeHint};
 
 use super::error::Refusal;
-use super::request::{Arrival, Peers, protocol};
+use super::request::{Arrival, protocol};
 use crate::job::Failure;
 use crate::telemetry::events::{Access, RequestFailed};
 
@@ -39,13 +40,13 @@ struct Line {
 
 impl Record {
     /// Opens a record; one that is not wanted costs nothing.
-    pub(super) fn open(wanted: bool, parts: &Parts, peers: Peers, arrival: Arrival, id: &str) -> Self {
+    pub(super) fn open(wanted: bool, parts: &Parts, client: IpAddr, arrival: Arrival, id: &str) -> Self {
         if !wanted {
             return Self(None);
         }
         Self(Some(Box::new(Line {
             request_id: id.to_owned(),
-            remote: peers.remote.ip().to_canonical().to_string(),
+            remote: client.to_string(),
             method: parts.method.to_string(),
             path: parts.uri.path().to_owned(),
             protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),

@@ -2,14 +2,15 @@
 
 #![forbid(unsafe_code)]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use http::request::Parts;
-use http::{Version, header};
+use http::{HeaderMap, Version, header};
 
+use super::forwarded::{self, Confused, Fields, TrustedProxy};
 use super::route::Script;
 use super::{authority, headers};
 use crate::job::{Request, RequestBuilder, Target};
@@ -21,6 +22,49 @@ pub(super) struct Peers {
     pub(super) remote: SocketAddr,
     /// Ours.
     pub(super) local: SocketAddr,
+}
+
+/// The client as PHP and the log are to see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Client {
+    /// Its address; an IPv4-mapped one as IPv4.
+    pub(super) address: IpAddr,
+    /// Its port; 0 if a proxy did not tell it.
+    pub(super) port: u16,
+    /// Whether its own connection is encrypted.
+    pub(super) https: bool,
+    /// Host and port that a proxy says the client named; else the `Host` of the request counts.
+    host: Option<Vec<u8>>,
+    host_port: Option<u16>,
+}
+
+impl Client {
+    /// The other end of the connection.
+    pub(super) fn of_connection(peers: Peers) -> Self {
+        let address = peers.remote.ip().to_canonical();
+        Self { address, port: peers.remote.port(), https: false, host: None, host_port: None }
+    }
+
+    /// The one behind trusted proxies.
+    pub(super) fn behind(self, trusted: &[TrustedProxy], headers: &HeaderMap) -> Result<Self, Confused> {
+        if trusted.is_empty() {
+            return Ok(self);
+        }
+        let told = forwarded::resolve(self.address, trusted, &Fields::of(headers))?;
+        let (address, port) = told.client.map_or((self.address, self.port), |(ip, port)| (ip, port.unwrap_or(0)));
+        let https = told.https.unwrap_or(self.https);
+        Ok(Self { address, port, https, host: told.host, host_port: told.port })
+    }
+
+    /// `SERVER_NAME`, empty if nobody named a host, and `SERVER_PORT`.
+    fn server<'a>(&'a self, host: &'a [u8]) -> (&'a [u8], u16) {
+        let (name, port) = match &self.host {
+            Some(name) => (name.as_slice(), None),
+            None => authority::split(host),
+        };
+        // No port in the authority means the scheme's default.
+        (name, self.host_port.or(port).unwrap_or(forwarded::default_port(self.https)))
+    }
 }
 
 /// When a request's head had been read, on both clocks.
@@ -39,7 +83,8 @@ impl Arrival {
 /// Puts a request together. `Host` has been settled and the request id stands among the headers.
 pub(super) fn assemble(
     parts: &Parts,
-    peers: Peers,
+    client: &Client,
+    local: IpAddr,
     arrival: Arrival,
     root: &Path,
     script: &Script,
@@ -49,15 +94,15 @@ pub(super) fn assemble(
     headers::copy(&parts.headers, &mut builder);
 
     let host = parts.headers.get(header::HOST).map_or(&b""[..], |value| value.as_bytes());
-    let (name, port) = authority::split(host);
+    let (name, port) = client.server(host);
     // A client that names no host meant the address it connected to (RFC 3875 section 4.1.14).
-    let server_name = if name.is_empty() { builder.address(peers.local.ip()) } else { builder.text(name) };
+    let server_name = if name.is_empty() { builder.address(local) } else { builder.text(name) };
     let method = builder.text(parts.method.as_str().as_bytes());
     let uri = builder.text(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
     let query = builder.text(parts.uri.query().unwrap_or_default().as_bytes());
     let protocol = builder.text(protocol(parts.version));
-    let remote_addr = builder.address(peers.remote.ip().to_canonical());
-    let server_addr = builder.address(peers.local.ip().to_canonical());
+    let remote_addr = builder.address(client.address);
+    let server_addr = builder.address(local);
     let request_id = builder.text(id.as_bytes());
     let target = Target {
         document_root: builder.text(root.as_os_str().as_bytes()),
@@ -76,10 +121,9 @@ pub(super) fn assemble(
     fields.server_addr = server_addr;
     fields.request_id = request_id;
     fields.target = target;
-    fields.remote_port = peers.remote.port();
-    // No port in the authority means the scheme's default; TLS is not spoken yet.
-    fields.server_port = port.unwrap_or(80);
-    fields.https = false;
+    fields.remote_port = client.port;
+    fields.server_port = port;
+    fields.https = client.https;
     fields.accepted_at = arrival.wall;
     fields.accepted = arrival.monotonic;
     builder.build()
@@ -118,7 +162,8 @@ mod tests {
             file: "/srv/public/index.php".into(),
             path_info: b"/p".to_vec(),
         };
-        let got = assemble(&parts, peers, Arrival::now(), Path::new("/srv/public"), &script, "r-1");
+        let client = Client::of_connection(peers);
+        let got = assemble(&parts, &client, peers.local.ip(), Arrival::now(), Path::new("/srv/public"), &script, "r-1");
         let cases: [(&str, crate::job::Span, &str); 13] = [
             ("method", got.method, "PURGE"),
             ("uri", got.uri, "/a%20b/../c?x=%3E&y=1"),
@@ -138,5 +183,40 @@ mod tests {
             assert_eq!(got.display(span), expected, "{name}");
         }
         assert_eq!((got.server_port, got.remote_port, got.https), (8080, 4711, false));
+    }
+
+    #[test]
+    fn names_and_ports_follow_the_client() {
+        let peers = Peers {
+            remote: "10.0.0.1:5000".parse().expect("an address"),
+            local: "127.0.0.1:8080".parse().expect("an address"),
+        };
+        let trusted = ["10.0.0.0/8".parse().expect("a range")];
+        // fields, Host -> address, port, HTTPS, SERVER_NAME, SERVER_PORT
+        type Case =
+            (&'static [(&'static str, &'static str)], &'static str, (&'static str, u16, bool, &'static str, u16));
+        let cases: [Case; 7] = [
+            (&[], "a.example", ("10.0.0.1", 5000, false, "a.example", 80)),
+            (&[("x-forwarded-for", "192.0.2.7")], "a:81", ("192.0.2.7", 0, false, "a", 81)),
+            (&[("x-forwarded-proto", "https")], "a", ("10.0.0.1", 5000, true, "a", 443)),
+            (&[("x-forwarded-proto", "https")], "a:8443", ("10.0.0.1", 5000, true, "a", 8443)),
+            (&[("x-forwarded-port", "444")], "a:8443", ("10.0.0.1", 5000, false, "a", 444)),
+            (&[("x-forwarded-host", "b")], "a:8443", ("10.0.0.1", 5000, false, "b", 80)),
+            (&[("forwarded", "for=192.0.2.7:9;proto=https;host=b")], "a:81", ("192.0.2.7", 9, true, "b", 443)),
+        ];
+        for (given, host, expected) in cases {
+            let mut headers = HeaderMap::new();
+            for (name, value) in given {
+                headers.insert(*name, value.parse().expect("a value"));
+            }
+            let client = Client::of_connection(peers).behind(&trusted, &headers).expect("clear");
+            let (name, port) = client.server(host.as_bytes());
+            let name = String::from_utf8_lossy(name).into_owned();
+            let got = (client.address.to_string(), client.port, client.https, name, port);
+            let (address, remote_port, https, name, port) = expected;
+            assert_eq!(got, (address.to_owned(), remote_port, https, name.to_owned(), port), "{given:?} {host}");
+            let stranger = Client::of_connection(peers).behind(&[], &headers).expect("clear");
+            assert_eq!(stranger, Client::of_connection(peers), "{given:?}");
+        }
     }
 }

@@ -16,6 +16,8 @@ pub struct Config {
     pub ini: Vec<(String, String)>,
     /// The environment that PHP code sees, in addition to nothing: pass the process environment explicitly.
     pub env: Vec<(OsString, OsString)>,
+    /// The configured variables among them: in `$_SERVER` they also win over what describes a request.
+    pub app_env: Vec<(String, String)>,
     /// `SERVER_SOFTWARE`.
     pub server_software: String,
     /// This executable, for `PHP_BINARY`.
@@ -89,6 +91,8 @@ impl Engine {
         let software = CString::new(config.server_software.as_bytes())?;
         let env = texts(config.env.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))?;
         let env_pairs = pairs(&env);
+        let app_env = texts(config.app_env.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))?;
+        let app_env_pairs = pairs(&app_env);
         let defaults = texts(INI_DEFAULTS.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))?;
         let default_pairs = pairs(&defaults);
         let classes = classes::Table::new();
@@ -99,6 +103,8 @@ impl Engine {
             ini_default_count: default_pairs.len(),
             env: env_pairs.as_ptr(),
             env_count: env_pairs.len(),
+            app_env: app_env_pairs.as_ptr(),
+            app_env_count: app_env_pairs.len(),
             classes: classes.as_ptr(),
             class_count: classes.len(),
             server_software: view::text(software.as_bytes()),

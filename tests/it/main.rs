@@ -22,6 +22,7 @@ mod opcache;
 mod response_headers;
 mod response_output;
 mod sessions;
+mod server_vars;
 mod shutdown;
 mod slow_clients;
 mod smuggling;

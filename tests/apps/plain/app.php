@@ -11,6 +11,7 @@ declare(strict_types=1);
 
 namespace App;
 
+require __DIR__.'/routes/request.php';
 require __DIR__.'/routes/basics.php';
 require __DIR__.'/routes/streams.php';
 require __DIR__.'/routes/faults.php';
@@ -36,8 +37,9 @@ function routes(): array
 function dispatch(): void
 {
     static $routes = null;
-    $routes ??= routes();
-    $path = explode('?', $_SERVER['REQUEST_URI'], 2)[0];
+    $routes ??= routes() + request();
+    // Where the path itself is what is tested, the route stands in the query.
+    $path = isset($_GET['route']) ? '/'.$_GET['route'] : explode('?', $_SERVER['REQUEST_URI'], 2)[0];
     $route = $routes[$path] ?? null;
     if (null === $route) {
         http_response_code(404);
