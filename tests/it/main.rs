@@ -22,6 +22,7 @@ mod opcache;
 mod response_headers;
 mod response_output;
 mod sessions;
+mod request_parsing;
 mod server_vars;
 mod shutdown;
 mod slow_clients;

@@ -10,6 +10,7 @@ pub(crate) mod log;
 pub(crate) mod parallel;
 pub(crate) mod program;
 pub(crate) mod raw;
+pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod server;
 pub(crate) mod symfony;

@@ -5,7 +5,7 @@ fn trusted(ranges: &[&str]) -> Vec<TrustedProxy> {
 }
 
 fn field(text: &'static str) -> Option<Cow<'static, [u8]>> {
-    (text != "-").then(|| Cow::Borrowed(text.as_bytes()))
+    (text != "-").then_some(Cow::Borrowed(text.as_bytes()))
 }
 
 /// `client https host port`, with `-` for what is not told, or `confused`.

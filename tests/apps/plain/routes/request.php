@@ -25,6 +25,15 @@ function request(): array
                 'frankenphp_request_headers' => printable(\frankenphp_request_headers()),
             ]);
         },
+        '/hex-vars' => static function (): void {
+            json(array_map(static fn (string $name): string => bin2hex((string) ($_SERVER[$name] ?? '-')), [
+                'PATH_INFO' => 'PATH_INFO',
+                'PATH_TRANSLATED' => 'PATH_TRANSLATED',
+                'CONTENT_TYPE' => 'CONTENT_TYPE',
+                'HTTP_FUZZED' => 'HTTP_FUZZED',
+                'REQUEST_URI' => 'REQUEST_URI',
+            ]));
+        },
         '/superglobals' => static function (): void {
             json(superglobals());
         },
