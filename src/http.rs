@@ -11,9 +11,9 @@
 mod authority;
 mod body;
 mod error;
+mod forwarded;
 #[cfg(fuzzing)]
 pub mod fuzz;
-mod forwarded;
 mod handler;
 mod headers;
 mod listen;
