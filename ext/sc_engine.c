@@ -73,6 +73,7 @@ sc_start sc_engine_start(const sc_engine_config *config)
 		return SC_START_TWICE;
 	}
 	sc_config = config;
+	sc_env_starting(config);
 	sc_classes_init(config->classes, config->class_count);
 	signal(SIGPIPE, SIG_IGN);
 	pthread_atfork(NULL, NULL, sc_after_fork_in_child);

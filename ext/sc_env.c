@@ -16,6 +16,16 @@ static size_t sc_env_count;
 static sc_env_entry *sc_app_env;
 static size_t sc_app_env_count;
 
+/* The same until the engine can make strings: php.ini is read before that, and may name variables. */
+static const sc_pair *sc_env_given;
+static size_t sc_env_given_count;
+
+void sc_env_starting(const sc_engine_config *config)
+{
+	sc_env_given = config->env;
+	sc_env_given_count = config->env_count;
+}
+
 static sc_env_entry *sc_env_entries(const sc_pair *pairs, size_t count)
 {
 	sc_env_entry *entries = pecalloc(count ? count : 1, sizeof(sc_env_entry), 1);
@@ -30,6 +40,7 @@ static sc_env_entry *sc_env_entries(const sc_pair *pairs, size_t count)
 
 void sc_env_minit(const sc_engine_config *config)
 {
+	sc_env_given_count = 0;
 	sc_env_count = config->env_count;
 	sc_env = sc_env_entries(config->env, config->env_count);
 	sc_app_env_count = config->app_env_count;
@@ -96,16 +107,32 @@ void sc_env_forget(void)
 
 /* ---- what a script sees ---- */
 
-static const char *sc_env_find(const char *name, size_t len, size_t *value_len)
+static const char *sc_env_find_pair(const sc_pair *pairs, size_t count, const char *name, size_t len, size_t *value_len)
 {
 	size_t i;
 
-	for (i = 0; sc_self && i < sc_self->worker->boot_env_count; i++) {
-		const sc_pair *pair = &sc_self->worker->boot_env[i];
-		if (pair->name.len == len && memcmp(pair->name.data, name, len) == 0) {
-			*value_len = pair->value.len;
-			return pair->value.data;
+	for (i = 0; i < count; i++) {
+		if (pairs[i].name.len == len && memcmp(pairs[i].name.data, name, len) == 0) {
+			*value_len = pairs[i].value.len;
+			return pairs[i].value.data;
 		}
+	}
+	return NULL;
+}
+
+static const char *sc_env_find(const char *name, size_t len, size_t *value_len)
+{
+	const char *value = NULL;
+	size_t i;
+
+	if (sc_self) {
+		value = sc_env_find_pair(sc_self->worker->boot_env, sc_self->worker->boot_env_count, name, len, value_len);
+	}
+	if (!value) {
+		value = sc_env_find_pair(sc_env_given, sc_env_given_count, name, len, value_len);
+	}
+	if (value) {
+		return value;
 	}
 	for (i = 0; i < sc_env_count; i++) {
 		if (zend_string_equals_cstr(sc_env[i].name, name, len)) {

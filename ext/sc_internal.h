@@ -112,6 +112,7 @@ void sc_env_thread_init(sc_thread *self);
 void sc_env_thread_free(sc_thread *self);
 void sc_env_import(zval *array);
 void sc_env_configured(HashTable *server);
+void sc_env_starting(const sc_engine_config *config);
 char *sc_env_get(const char *name, size_t len);
 void sc_env_take(void);
 void sc_env_restore(void);

@@ -22,6 +22,8 @@ mod opcache;
 mod response_headers;
 mod response_output;
 mod sessions;
+mod request_bodies;
+mod request_head;
 mod request_parsing;
 mod server_vars;
 mod shutdown;

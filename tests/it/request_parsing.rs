@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::raw::{Raw, status};
 use crate::support::reference::Reference;
-use crate::support::{Launch, Server, at_once, modes};
+use crate::support::{Connection, Launch, Protocol, Server, at_once, modes};
 
 /// Each case is sent this often, in a crowd with all others.
 const TIMES: usize = 3;
@@ -346,6 +346,37 @@ modes!(without_reading_of_post_data_the_body_is_the_scripts, unread, async |serv
     cases.extend(multipart_cases("POST", "/superglobals?q=1"));
     cases.extend(multipart_cases("POST", "/parse-body"));
     same_as_the_reference(server, &UNREAD, cases).await;
+});
+
+modes!(
+    request_is_merged_anew_for_each_request,
+    |launch| launch.workers(2).ini("auto_globals_jit", "1"),
+    async |server| {
+        let address = server.address();
+        at_once(AT_ONCE, |number| async move {
+            let mut connection = Connection::open(address, Protocol::Http1).await;
+            let kind = [("content-type", "application/x-www-form-urlencoded"), ("cookie", "c=1")];
+            let path = format!("/sometimes-merged?number={number}");
+            let seen = connection.send("POST", &path, &kind, format!("posted={number}")).await.ok().json();
+            // Without request_order it is variables_order that counts, cookies included.
+            let merged = json!({"number": number.to_string(), "posted": number.to_string(), "c": "1"});
+            assert_eq!(seen["merged"], if number % 2 == 1 { merged } else { Value::Null }, "request {number}");
+        })
+        .await;
+    }
+);
+
+modes!(phpinfo_shows_the_server_and_the_request, |launch| launch.workers(2), async |server| {
+    let address = server.address();
+    at_once(AT_ONCE, |number| async move {
+        let mut connection = Connection::open(address, Protocol::Http1).await;
+        let page = connection.get(&format!("/phpinfo?nonce=n{number}n")).await;
+        let text = page.ok().text();
+        for word in ["Server API", "supercharger", "opcache", &format!("nonce=n{number}n")] {
+            assert!(text.contains(word), "{word}: {text:.2000}");
+        }
+    })
+    .await;
 });
 
 /// The comparison can fail: two requests that differ in one byte are told apart.

@@ -449,3 +449,52 @@ modes!(repeated_empty_and_foreign_header_values, async |server| {
     }
     assert!(header(&answer, "x-request-id").is_some());
 });
+
+/// php.ini of the folder `PHPRC` names, with placeholders; a variable of the process and a configured one fill them.
+fn placeholders(launch: Launch) -> Launch {
+    let ini = "auto_prepend_file = ${NOT_THERE}\nhighlight.comment = ${FROM_PROCESS}\nhighlight.html = \"<${FROM_APP}>\"\n\
+        highlight.string = ${NOT_THERE:-fallback}\n";
+    let file = launch.dir().write("php/php.ini", ini);
+    let folder = file.parent().expect("a folder").display().to_string();
+    launch
+        .env("PHPRC", &folder)
+        .env("FROM_PROCESS", "#123456")
+        .config("app.env.FROM_APP", "\"configured\"")
+        .ini("highlight.default", "${FROM_PROCESS}")
+}
+
+modes!(the_environment_fills_placeholders_of_php_ini, placeholders, async |server| {
+    for (name, value) in [
+        ("highlight.comment", "#123456"),
+        ("highlight.html", "<configured>"),
+        ("highlight.string", "fallback"),
+        ("highlight.default", "#123456"),
+        ("auto_prepend_file", ""),
+    ] {
+        assert_eq!(server.json(&format!("/ini?name={name}")).await["value"], value, "{name}");
+    }
+});
+
+fn with_environment(launch: Launch) -> Launch {
+    launch.env("FROM_PROCESS", "process").config("app.env.FROM_APP", "\"a literal ${value}\"")
+}
+
+async fn environment(server: &Server, in_env: bool) {
+    let address = server.address();
+    at_once(CROWD, |number| async move {
+        let (name, value) = [("FROM_PROCESS", "process"), ("FROM_APP", "a literal ${value}")][number % 2];
+        let mut connection = Connection::open(address, Protocol::Http1).await;
+        let seen = connection.get(&format!("/environment?name={name}")).await.ok().json();
+        assert_eq!((&seen["server"], &seen["getenv"]), (&json!(value), &json!(value)), "{name}: {seen}");
+        assert_eq!(seen["env"], if in_env { json!(value) } else { Value::Null }, "{name}: {seen}");
+    })
+    .await;
+}
+
+modes!(the_environment_is_in_server_getenv_and_env, with_environment, async |server| environment(server, true).await);
+
+modes!(
+    env_is_empty_without_its_letter,
+    |launch| with_environment(launch).ini("variables_order", "GPCS"),
+    async |server| environment(server, false).await
+);

@@ -95,6 +95,8 @@ function await(string $name, int $seconds = 30): void
 function booted(): void
 {
     mark('boot-server', json_encode($_SERVER, \JSON_THROW_ON_ERROR | \JSON_INVALID_UTF8_SUBSTITUTE));
+    $functions = array_filter(['getallheaders', 'apache_request_headers', 'frankenphp_request_headers'], 'function_exists');
+    mark('boot-headers', json_encode(array_map(static fn (string $name): array => $name(), $functions), \JSON_THROW_ON_ERROR));
     echo (string) getenv('SAY_AT_BOOT');
     $who = \function_exists('supercharger_worker') ? \supercharger_worker() : [];
     $line = sprintf("%d %s %s\n", getmypid(), $who['slot'] ?? '-', $who['incarnation'] ?? '-');

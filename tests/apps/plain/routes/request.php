@@ -34,6 +34,13 @@ function request(): array
                 'REQUEST_URI' => 'REQUEST_URI',
             ]));
         },
+        // Only odd requests run code that names $_REQUEST, which is what makes PHP fill it (auto_globals_jit).
+        '/sometimes-merged' => static function (): void {
+            json(['merged' => 1 === (int) $_GET['number'] % 2 ? include __DIR__.'/merged.php' : null]);
+        },
+        '/phpinfo' => static function (): void {
+            phpinfo();
+        },
         '/superglobals' => static function (): void {
             json(superglobals());
         },
