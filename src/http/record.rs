@@ -14,7 +14,7 @@ use http::request::Parts;
 use http_body::{Frame, SizeHint};
 
 use super::error::Refusal;
-use super::request::{Arrival, protocol};
+use super::request::{Arrival, Peers, protocol};
 use crate::job::Failure;
 use crate::telemetry::events::{Access, RequestFailed};
 
