@@ -25,6 +25,8 @@ mod sessions;
 mod request_bodies;
 mod request_head;
 mod request_parsing;
+mod response_headers;
+mod response_output;
 mod server_vars;
 mod shutdown;
 mod slow_clients;
