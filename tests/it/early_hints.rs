@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::support::client::fnv1a64;
 use crate::support::program::{command, run_to_end};
 use crate::support::raw::{Raw, header, status};
+use crate::support::run::run_within;
+use crate::support::symfony::{self, Series};
 use crate::support::{Launch, Mode, PrivateDir, Protocol, holds_within, modes, run};
 
 /// Splits what came into heads and the rest.
@@ -224,4 +226,54 @@ fn curl_and_node_understand_the_hint() {
             assert_eq!(seen, "103 </style.css>; rel=preload; as=style 5\n200 undefined 5\nsent 1\n");
         }
     });
+}
+
+/// A controller that sends its hints as `AbstractController::sendEarlyHints()` does.
+const CONTROLLER: &str = r#"<?php
+
+namespace App\Controller;
+
+use Symfony\Component\HttpFoundation\Response;
+use Symfony\Component\Routing\Attribute\Route;
+
+final class HintsController
+{
+    #[Route('/hints')]
+    public function __invoke(): Response
+    {
+        $response = new Response();
+        $response->headers->set('Link', '</style.css>; rel=preload; as=style');
+        $response->sendHeaders(103);
+        $response->setStatusCode(201);
+        $response->setContent('hinted');
+
+        return $response;
+    }
+}
+"#;
+
+#[test]
+fn symfony_sends_hints() {
+    for (series, mode) in [(Series::V6_4, Mode::Classic), (Series::V7_4, Mode::Worker), (Series::V8_1, Mode::Worker)] {
+        let launch = symfony::launch(series, mode).workers(2);
+        launch.dir().write("app/src/Controller/HintsController.php", CONTROLLER);
+        run_within(Duration::from_secs(120), launch, async |server| {
+            for _ in 0..3 {
+                let mut raw = server.raw().await;
+                raw.write("GET /hints HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+                let text = raw.until_closed().await;
+                let (heads, body) = heads(&text, 2);
+                assert_eq!(heads.iter().map(|head| status(head)).collect::<Vec<_>>(), [103, 201], "{series:?}: {text}");
+                for head in heads {
+                    // Symfony counts on it that a header of the hint stays set for the final head: once.
+                    assert_eq!(header(head, "link"), Some("</style.css>; rel=preload; as=style"), "{series:?}: {text}");
+                    assert_eq!(head.matches("link: ").count(), 1, "{series:?}: {text}");
+                }
+                assert_eq!(body, "hinted");
+            }
+            // HTTP/2 clients get the same without the hint.
+            let answer = server.connect(Protocol::H2c).await.get("/hints").await;
+            assert_eq!((answer.expect(201).text().as_str(), answer.header_all("link").len()), ("hinted", 1));
+        });
+    }
 }
