@@ -372,7 +372,8 @@ fn precedence() {
     let own = ("SUPERCHARGER__POOLS__DEFAULT__WORKERS", "4");
     let foreign = ("NARYA_WORKERS", "2");
     let default = 2 * usable_cpus();
-    let cases: [(&Flags, &[(&str, &str)], u32); 7] = [
+    type Case<'a> = (&'a Flags, &'a [(&'a str, &'a str)], u32);
+    let cases: [Case<'_>; 7] = [
         (&none, &[], default),
         (&none, &[foreign], 2),
         (&file, &[], 3),
