@@ -19,10 +19,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use crate::config::Config;
-use crate::http::{self, Listeners, Mode, Site};
+use crate::http::{self, Listeners, Mode, Router, Site};
 use crate::job::{self, Failure, RequestBody, Runtime};
 use crate::lifecycle::{Phase, Phases, Signals};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
@@ -67,10 +67,15 @@ pub enum Error {
     /// No worker reached its loop in time.
     #[error(
         "no worker reached its loop within {}; the script may wait for something that does not answer, or never call \
-         supercharger_handle_request(). pools.default.boot_timeout allows more",
-        seconds(*.0)
+         supercharger_handle_request(). pools.{pool}.boot_timeout allows more",
+        seconds(*.limit)
     )]
-    BootTimeout(Duration),
+    BootTimeout {
+        /// The pool.
+        pool: Arc<str>,
+        /// Its time.
+        limit: Duration,
+    },
     /// The drain deadline came before the last request had ended.
     #[error(
         "the drain timeout was over before all requests had ended: {connections} connections were cut, {threads} PHP threads left behind"
@@ -119,10 +124,7 @@ struct Lived {
 
 impl App {
     /// A server with this configuration.
-    pub fn new(mut config: Config) -> Self {
-        let site = &mut config.http.site;
-        // `assets:install --symlink` and `storage:link` put links to other folders of the project under the root.
-        site.links.extend(project::folder_of(&site.root));
+    pub fn new(config: Config) -> Self {
         Self { config, phases: Phases::default(), started: Instant::now() }
     }
 
@@ -199,16 +201,17 @@ impl App {
         variables: &environment::Variables,
     ) -> Lived {
         self.announce(&listeners);
-        let pool = match self.start_pool(engine, variables) {
-            Ok(pool) => pool,
-            Err(error) => return Lived { result: Err(error), threads_left: 0 },
+        let router = Router::new(self.config.http.site.clone());
+        let mut pools = Vec::new();
+        let result = match self.start_pools(engine, variables, &mut pools) {
+            Ok(()) => self.boot_and_serve(signals, listeners, router, &pools).await,
+            Err(error) => Err(error),
         };
-        let result = self.boot_and_serve(signals, listeners, &pool).await;
 
         self.phases.advance(Phase::Stopping);
         let deadline = result.as_ref().ok().copied().flatten();
         let least = Instant::now() + STOP_GRACE;
-        let threads_left = pool.stop(deadline.map_or(least, |deadline| deadline.max(least))).await.left;
+        let threads_left = stop(&pools, deadline.map_or(least, |deadline| deadline.max(least))).await;
         let result = match result {
             // Before the server was ready nothing was promised to anybody.
             Ok(Some(_)) if threads_left > 0 => Err(Error::Cut { connections: 0, threads: threads_left }),
@@ -218,17 +221,47 @@ impl App {
         Lived { result, threads_left }
     }
 
-    fn start_pool(&self, engine: &Arc<Engine>, variables: &environment::Variables) -> Result<Arc<Pool>, Error> {
-        let runtime: Arc<dyn Runtime> = match &self.config.http.site.mode {
-            Mode::Classic { .. } => Arc::new(ClassicRuntime::new(Arc::clone(engine))),
-            Mode::Worker { script } => {
-                let project = project::folder_of(script);
-                let boot_env = environment::worker_boot(variables, project.as_deref(), php::SYMFONY_RUNTIME_CLASS);
-                let script = WorkerScript { file: script.clone(), boot_env };
-                Arc::new(WorkerRuntime::new(Arc::clone(engine), &script).ok_or(Error::Nul)?)
-            }
-        };
-        Ok(Pool::start(self.config.pool.clone(), runtime)?)
+    /// The default pool and the others, in the order that `http` counts them in.
+    fn pool_configs(&self) -> impl Iterator<Item = (&pool::Config, &Mode, Duration)> {
+        let site = &self.config.http.site;
+        let default = (&self.config.pool, &site.mode, self.config.boot_timeout);
+        let named = self.config.named_pools.iter().zip(&site.branches);
+        std::iter::once(default).chain(named.map(|(named, branch)| (&named.pool, &branch.mode, named.boot_timeout)))
+    }
+
+    /// Starts every pool; on a failure `pools` has those that were started.
+    fn start_pools(
+        &self,
+        engine: &Arc<Engine>,
+        variables: &environment::Variables,
+        pools: &mut Vec<Arc<Pool>>,
+    ) -> Result<(), Error> {
+        for (config, mode, _) in self.pool_configs() {
+            let runtime: Arc<dyn Runtime> = match mode {
+                Mode::Classic { .. } => Arc::new(ClassicRuntime::new(Arc::clone(engine))),
+                Mode::Worker { script } => {
+                    let project = project::folder_of(script);
+                    let boot_env = environment::worker_boot(variables, project.as_deref(), php::SYMFONY_RUNTIME_CLASS);
+                    let script = WorkerScript { file: script.clone(), boot_env };
+                    Arc::new(WorkerRuntime::new(Arc::clone(engine), &script).ok_or(Error::Nul)?)
+                }
+            };
+            pools.push(Pool::start(config.clone(), runtime)?);
+        }
+        Ok(())
+    }
+
+    /// Waits until every pool has booted, each within its own time. All boot at the same time.
+    async fn booted(&self, pools: &[Arc<Pool>]) -> Result<(u32, u32), Error> {
+        let start = Instant::now();
+        let mut workers = (0, 0);
+        for (pool, (config, _, limit)) in pools.iter().zip(self.pool_configs()) {
+            let booted: Booted = timeout_at((start + limit).into(), pool.ready())
+                .await
+                .map_err(|_| Error::BootTimeout { pool: Arc::clone(&config.name), limit })??;
+            workers = (workers.0 + booted.ready, workers.1 + booted.workers);
+        }
+        Ok(workers)
     }
 
     /// Boots, serves and drains. Brings the deadline of the drain, or none if there was nothing to drain yet.
@@ -236,18 +269,18 @@ impl App {
         &self,
         signals: &Signals,
         listeners: Listeners,
-        pool: &Arc<Pool>,
+        router: Router,
+        pools: &[Arc<Pool>],
     ) -> Result<Option<Instant>, Error> {
-        let boot_timeout = self.config.boot_timeout;
         let booted = tokio::select! {
-            booted = timeout(boot_timeout, pool.ready()) => booted.map_err(|_| Error::BootTimeout(boot_timeout))??,
+            booted = self.booted(pools) => booted?,
             signal = signals.received() => {
                 ServerDrain { trigger: &signal.map_err(Error::Signals)?.to_string(), timeout: STOP_GRACE }.emit();
                 return Ok(None);
             }
         };
         self.phases.advance(Phase::Ready);
-        self.greet(&listeners, &booted);
+        self.greet(&listeners, booted);
 
         let drain_timeout = self.config.drain_timeout;
         let mut deadline = None;
@@ -257,8 +290,8 @@ impl App {
             self.phases.advance(Phase::Draining);
             deadline = Some(Instant::now() + drain_timeout);
         };
-        let backend = PoolBackend(Arc::clone(pool));
-        let drained = listeners.serve(backend, self.config.http.clone(), stop, drain_timeout).await;
+        let backend = Pools(pools.to_vec());
+        let drained = listeners.serve(backend, self.config.http.clone(), router, stop, drain_timeout).await;
         match drained.map_err(Error::Network)?.cut {
             0 => Ok(deadline),
             connections => Err(Error::Cut { connections, threads: 0 }),
@@ -276,7 +309,7 @@ impl App {
             php: &php::build_info().php_version,
             mode,
             listen: &listen.join(","),
-            workers: self.config.pool.workers,
+            workers: self.pool_configs().map(|(config, ..)| config.workers).sum(),
             config: &self.config_file().map_or_else(|| "none".to_owned(), |file| file.display().to_string()),
         }
         .emit();
@@ -292,8 +325,8 @@ impl App {
     }
 
     /// The log gets its event, the terminal its screen: on standard output, so that a log in JSON stays JSON.
-    fn greet(&self, listeners: &Listeners, booted: &Booted) {
-        ServerReady { ready: booted.ready, workers: booted.workers, startup: self.started.elapsed() }.emit();
+    fn greet(&self, listeners: &Listeners, (ready, workers): (u32, u32)) {
+        ServerReady { ready, workers, startup: self.started.elapsed() }.emit();
         let Site { root, mode, .. } = &self.config.http.site;
         let worker = match mode {
             Mode::Worker { script } => Some(script.as_path()),
@@ -306,7 +339,7 @@ impl App {
             root,
             php: &php::build_info().php_version,
             symfony: symfony.as_deref(),
-            workers: (booted.ready, booted.workers),
+            workers: (ready, workers),
             config: self.config_file(),
             pid: std::process::id(),
         };
@@ -316,11 +349,23 @@ impl App {
     }
 }
 
-/// The pool, as the HTTP front sees it.
-struct PoolBackend(Arc<Pool>);
+/// Stops the pools side by side; brings the number of threads that are left.
+async fn stop(pools: &[Arc<Pool>], deadline: Instant) -> u32 {
+    for pool in pools {
+        pool.drain();
+    }
+    let mut left = 0;
+    for pool in pools {
+        left += pool.stop(deadline).await.left;
+    }
+    left
+}
 
-impl http::Backend for PoolBackend {
-    async fn submit(&self, _pool: usize, request: job::Request, body: RequestBody) -> Result<job::Response, Failure> {
-        self.0.submit(request, body).await
+/// The pools, as the HTTP front sees them.
+struct Pools(Vec<Arc<Pool>>);
+
+impl http::Backend for Pools {
+    async fn submit(&self, pool: usize, request: job::Request, body: RequestBody) -> Result<job::Response, Failure> {
+        self.0[pool].submit(request, body).await
     }
 }

@@ -38,7 +38,7 @@ use crate::job::ReplyLimits;
 use crate::{http, pool, telemetry};
 use check::Check;
 use fault::Origin;
-use raw::{Settings, Value};
+use raw::{PoolSettings, Settings, Value};
 
 /// What the whole process is told.
 #[derive(Debug, Clone)]
@@ -55,6 +55,8 @@ pub struct Config {
     pub io_threads: usize,
     /// How long the first workers may take to reach their loop.
     pub boot_timeout: Duration,
+    /// The pools beside that, in the order of the site's branches.
+    pub named_pools: Vec<NamedPool>,
     /// How long requests in flight may go on when the server stops.
     pub drain_timeout: Duration,
     /// Where it comes from.
@@ -68,6 +70,15 @@ pub struct Source {
     pub file: Option<PathBuf>,
     /// What should be known about it.
     pub notices: Vec<Notice>,
+}
+
+/// A pool beside the default one.
+#[derive(Debug, Clone)]
+pub struct NamedPool {
+    /// The pool.
+    pub pool: pool::Config,
+    /// How long its first workers may take to reach their loop.
+    pub boot_timeout: Duration,
 }
 
 /// What PHP is told.
@@ -242,9 +253,12 @@ fn assemble(check: &mut Check) -> Config {
     let mut pool = pool::Config::new("default", check.auto("pools.default.workers", 2 * usable));
     pool.queue_timeout = check.duration("pools.default.overflow.queue_timeout");
     pool.reply = reply_limits(check, http.write_timeout);
+    let named_pools =
+        check.settings.pools.clone().iter().map(|named| named_pool(check, named, &pool, usable)).collect();
     Config {
         http,
         pool,
+        named_pools,
         log: telemetry::Config { level: check.word("log.level"), format: check.word("log.format") },
         php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
         io_threads: check.auto("server.io_threads", usable) as usize,
@@ -252,6 +266,19 @@ fn assemble(check: &mut Check) -> Config {
         drain_timeout: check.duration("server.drain_timeout"),
         source: Source::default(),
     }
+}
+
+/// What a named pool does not say itself is as in the default one.
+fn named_pool(check: &mut Check, named: &PoolSettings, default: &pool::Config, usable: u32) -> NamedPool {
+    check.in_pool(named, |check| {
+        let pool = pool::Config {
+            name: named.name.as_str().into(),
+            workers: check.auto("pools.NAME.workers", 2 * usable),
+            queue_timeout: check.duration("pools.NAME.overflow.queue_timeout"),
+            ..default.clone()
+        };
+        NamedPool { pool, boot_timeout: check.duration("pools.NAME.boot_timeout") }
+    })
 }
 
 fn reply_limits(check: &mut Check, patience: Duration) -> ReplyLimits {

@@ -32,12 +32,13 @@ mod wire;
 
 use std::time::Duration;
 
+pub use ::http::Method;
 pub use forwarded::TrustedProxy;
 pub use listen::{
     ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
     TcpAddress, UnixAddress,
 };
-pub use route::{BadPattern, Branch, Mode, Patterns, Site};
+pub use route::{BadPattern, Branch, Mode, Patterns, Router, Site};
 pub use sendfile::Sendfile;
 pub use server::{Drained, Listeners, bind, inherit};
 

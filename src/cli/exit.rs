@@ -51,7 +51,7 @@ impl Error {
                 | app::Error::Nul
                 | app::Error::Pool(_)
                 | app::Error::Boot(_)
-                | app::Error::BootTimeout(_)
+                | app::Error::BootTimeout { .. }
                 | app::Error::Cut { .. } => FAILURE,
             },
             Self::Logging(_) | Self::CommandLine(_) | Self::Output(_) => FAILURE,
@@ -84,7 +84,7 @@ mod tests {
         let cases = [
             (Error::Output(io::Error::other("x")), 1),
             (server(None), 0),
-            (server(Some(app::Error::BootTimeout(std::time::Duration::ZERO))), 1),
+            (server(Some(app::Error::BootTimeout { pool: "default".into(), limit: std::time::Duration::ZERO })), 1),
             (server(Some(app::Error::Cut { connections: 1, threads: 0 })), 1),
         ];
         for (error, expected) in cases {

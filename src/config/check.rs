@@ -11,7 +11,7 @@ use super::effective;
 use super::fault::{Fault, Origin};
 use super::keys;
 use super::kind::Kind;
-use super::raw::{Setting, Settings, Value};
+use super::raw::{PoolSettings, Setting, Settings, Value};
 use super::secret;
 use super::units;
 
@@ -28,6 +28,8 @@ pub(super) struct Check {
     pub(super) asked: BTreeSet<&'static str>,
     /// What values mean on this machine that say so only in words.
     pub(super) resolved: BTreeMap<&'static str, String>,
+    /// The pool whose keys are being read.
+    pool: Option<String>,
 }
 
 /// What is wrong with a value; the key's entry in the list says what is allowed.
@@ -35,13 +37,36 @@ pub(super) type Problem = String;
 
 impl Check {
     pub(super) fn new(command: Command, settings: Settings, faults: Vec<Fault>, folder: PathBuf) -> Self {
-        Self {
-            settings,
-            defaults: Settings::defaults(command),
-            faults,
-            folder,
-            asked: BTreeSet::new(),
-            resolved: BTreeMap::new(),
+        let mut defaults = Settings::defaults(command);
+        for key in keys::POOL_KEYS {
+            if let Some(text) = key.preset.value(command) {
+                let setting = Setting { value: Value::parse(text), origin: Origin::Default };
+                defaults.keys.insert(key.name.to_owned(), setting);
+            }
+        }
+        Self { settings, defaults, faults, folder, asked: BTreeSet::new(), resolved: BTreeMap::new(), pool: None }
+    }
+
+    /// Reads the keys of one pool: while `read` runs, `pools.NAME.` stands for that pool.
+    pub(super) fn in_pool<T>(&mut self, pool: &PoolSettings, read: impl FnOnce(&mut Self) -> T) -> T {
+        for key in keys::POOL_KEYS {
+            let setting = pool.keys.get(key.name).or_else(|| self.defaults.keys.get(key.name)).cloned();
+            if let Some(setting) = setting {
+                self.settings.keys.insert(key.name.to_owned(), setting);
+            }
+        }
+        self.pool = Some(pool.name.clone());
+        let value = read(self);
+        self.pool = None;
+        self.settings.keys.retain(|name, _| !name.starts_with(keys::POOL));
+        value
+    }
+
+    /// The name of a key as the operator knows it.
+    fn shown(&self, key: &str) -> String {
+        match &self.pool {
+            Some(pool) => key.replacen("NAME", pool, 1),
+            None => key.to_owned(),
         }
     }
 
@@ -67,7 +92,8 @@ impl Check {
         // What may be a secret is not repeated.
         let problem = if secret::is_secret(key) { "its value is not that".to_owned() } else { problem };
         let remedy = format!("allowed: {}", keys::allowed_in(key, &origin));
-        self.faults.push(Fault { origin, key: key.to_owned(), problem, remedy });
+        let shown = self.shown(key);
+        self.faults.push(Fault { origin, key: shown, problem, remedy });
         let default = self.defaults.keys.get(key).map(|setting| parse(&setting.value));
         // `keys::KEYS` is constant and a test reads every default of it.
         default.and_then(Result::ok).unwrap_or_else(|| panic!("the default of {key} is not one that {key} takes"))
@@ -76,7 +102,12 @@ impl Check {
     /// Adds a fault about a key, whoever set it.
     pub(super) fn fault(&mut self, key: &str, problem: impl Into<String>, remedy: impl Into<String>) {
         let origin = self.settings.keys.get(key).map_or(Origin::Default, |setting| setting.origin.clone());
-        self.faults.push(Fault { origin, key: key.to_owned(), problem: problem.into(), remedy: remedy.into() });
+        self.faults.push(Fault { origin, key: self.shown(key), problem: problem.into(), remedy: remedy.into() });
+    }
+
+    /// Adds a fault that is about no value.
+    pub(super) fn fault_at(&mut self, origin: &Origin, key: String, problem: &str, remedy: impl Into<String>) {
+        self.faults.push(Fault { origin: origin.clone(), key, problem: problem.to_owned(), remedy: remedy.into() });
     }
 
     /// A length of time.
@@ -141,6 +172,16 @@ impl Check {
         })
     }
 
+    /// A word out of the set that the key's declaration names.
+    pub(super) fn text_of(&mut self, key: &'static str) -> String {
+        let Kind::Word(words) = Self::kind(key) else { panic!("{key} is declared as no word") };
+        self.read(key, |value| match value {
+            Value::Text(text) if words.contains(&text.as_str()) => Ok(text.clone()),
+            Value::Text(text) => Err(format!("{text:?} is unknown")),
+            other => Err(format!("{} is no text", other.told())),
+        })
+    }
+
     /// A list of texts, each of which can be read as `T`; none twice.
     pub(super) fn list<T: std::str::FromStr + PartialEq>(&mut self, key: &'static str) -> Vec<T> {
         let Kind::List { of, least, .. } = Self::kind(key) else { panic!("{key} is declared as no list") };
@@ -182,6 +223,38 @@ impl Check {
                 None
             }
         }
+    }
+
+    /// The texts of a list as absolute paths; none if the key is not set.
+    pub(super) fn paths(&mut self, key: &'static str) -> Vec<PathBuf> {
+        if !self.is_set(key) {
+            self.asked.insert(key);
+            return Vec::new();
+        }
+        let texts: Vec<String> = self.list(key);
+        let origin = self.settings.keys.get(key).map_or(Origin::Default, |setting| setting.origin.clone());
+        texts.into_iter().map(|text| self.base(&origin).join(text)).collect()
+    }
+
+    /// The entries of a table of paths, absolute, in the order of their names.
+    pub(super) fn path_map(&mut self, map: &'static str) -> Vec<(String, PathBuf)> {
+        let accept = |name: &str, value: &Value, told: &str| match value {
+            _ if !name.starts_with('/') || !name.ends_with('/') => {
+                Err(format!("{name:?} does not begin and end with a slash"))
+            }
+            _ if name.contains(['\0', '"', '\\', '%', '?']) || name.contains("//") || name.contains("/.") => {
+                Err(format!("{name:?} is no plain path"))
+            }
+            Value::Text(text) if !text.is_empty() && !text.contains('\0') => Ok(text.clone()),
+            _ => Err(format!("{told} is no path")),
+        };
+        let entries = self.map(map, accept);
+        let origin = |name: &String| self.settings.maps.get(&(map.to_owned(), name.clone())).map(|s| s.origin.clone());
+        let based = |(name, text): (String, String)| {
+            let base = self.base(&origin(&name).unwrap_or(Origin::Default));
+            (name, base.join(text))
+        };
+        entries.into_iter().map(based).collect()
     }
 
     /// Where a relative path of this key starts, in words; `None` if nobody set it.

@@ -10,7 +10,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value as Json, json};
 
 use super::Command;
-use super::keys::{KEYS, Key, Preset};
+use super::keys::{KEYS, Key, POOL, POOL_KEYS, Preset};
 use super::kind::{Entries, Kind};
 use super::raw::Value;
 use super::units;
@@ -44,8 +44,33 @@ pub(super) fn file() -> String {
             Preset::Unset { example, .. } if is_map => put(&mut text, format_args!("# {example}\n")),
             Preset::Unset { example, .. } => put(&mut text, format_args!("# {name} = {example}\n")),
         }
+        if key.name.starts_with("pools.default.") && key.name.ends_with("queue_timeout") {
+            pools(&mut text);
+        }
     }
     text
+}
+
+/// Further pools, wholly as a comment: a section with a name makes a pool.
+fn pools(text: &mut String) {
+    put(
+        text,
+        format_args!("\n# Further pools, each in sections of its own name, with workers and a queue of its own:\n#\n"),
+    );
+    let mut current = "";
+    for key in POOL_KEYS {
+        let (section, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
+        if section != current {
+            put(text, format_args!("#   [{}]\n", section.replace("NAME", "legacy")));
+            current = section;
+        }
+        let value = match &key.preset {
+            Preset::Value(value) | Preset::ByCommand { php_server: value, .. } => value,
+            Preset::Unset { example, .. } => example,
+        };
+        comment(text, &explained(key));
+        put(text, format_args!("#   {name} = {value}\n"));
+    }
 }
 
 fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
@@ -94,7 +119,9 @@ fn comment(text: &mut String, sentence: &str) {
 #[cfg(test)]
 pub(super) fn table() -> String {
     let mut text = "| key | default | allowed | meaning |\n|---|---|---|---|\n".to_owned();
-    for key in KEYS {
+    // The keys of any pool stand behind those of the default one.
+    let end = KEYS.iter().rposition(|key| key.name.starts_with("pools.")).map_or(KEYS.len(), |last| last + 1);
+    for key in KEYS[..end].iter().chain(POOL_KEYS).chain(&KEYS[end..]) {
         let default = match (&key.preset, &key.kind) {
             (Preset::Value(value), Kind::Auto { means, .. }) => format!("`{value}`: {means}"),
             (Preset::Value(value), _) => format!("`{value}`"),
@@ -145,7 +172,15 @@ struct Section {
     r#type: &'static str,
     properties: Properties,
     #[serde(rename = "additionalProperties")]
-    additional_properties: bool,
+    additional_properties: Additional,
+}
+
+/// What a section may hold besides.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Additional {
+    Nothing(bool),
+    Section(Box<Section>),
 }
 
 #[derive(Serialize)]
@@ -180,7 +215,7 @@ impl Serialize for Properties {
 /// The section with this prefix, which ends with a dot unless it is empty.
 fn section(prefix: &str) -> Section {
     let mut properties: Vec<(&'static str, Property)> = Vec::new();
-    for key in KEYS {
+    for key in KEYS.iter().chain(POOL_KEYS.iter().filter(|_| prefix.starts_with(POOL))) {
         let Some(rest) = key.name.strip_prefix(prefix) else { continue };
         let (name, property) = match rest.split_once('.') {
             Some((name, _)) => (name, Property::Section(section(&format!("{prefix}{name}.")))),
@@ -190,7 +225,11 @@ fn section(prefix: &str) -> Section {
             properties.push((name, property));
         }
     }
-    Section { r#type: "object", properties: Properties(properties), additional_properties: false }
+    let additional_properties = match prefix {
+        "pools." => Additional::Section(Box::new(section(POOL))),
+        _ => Additional::Nothing(false),
+    };
+    Section { r#type: "object", properties: Properties(properties), additional_properties }
 }
 
 fn described(key: &Key) -> Described {
@@ -227,6 +266,11 @@ fn takes(kind: &Kind) -> Json {
             "type": "object",
             "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
             "additionalProperties": { "type": "string" },
+        }),
+        Kind::Map { of: Entries::Folders, .. } => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^/(.*/)?$" },
+            "additionalProperties": { "type": "string", "minLength": 1 },
         }),
         Kind::Map { of: Entries::Settings, .. } => json!({
             "type": "object",

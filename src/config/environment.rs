@@ -54,7 +54,7 @@ fn take_one(settings: &mut Settings, name: &str, value: &OsString) -> Result<(),
     match (&key.kind, entry) {
         (Kind::Map { of, .. }, Some(entry)) => {
             let entry = match of {
-                Entries::Variables => entry.to_owned(),
+                Entries::Variables | Entries::Folders => entry.to_owned(),
                 // Names of PHP settings are small, apart from a few of Windows; a dot cannot stand in a shell's variable.
                 Entries::Settings => entry.replace("__", ".").to_lowercase(),
             };

@@ -190,6 +190,24 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "Directory index and front controller of classic mode; an error in worker mode.",
     },
     Key {
+        name: "app.links",
+        kind: Kind::List { of: "folder", least: 0, allowed: "folders, none twice" },
+        preset: Preset::Unset { words: "the Composer project of the root", example: r#"["../shared"]"# },
+        meaning: "Folders outside of the root that symbolic links in it may lead to.",
+    },
+    Key {
+        name: "app.sendfile",
+        kind: Kind::List { of: "folder", least: 0, allowed: "folders, none twice" },
+        preset: Preset::Value("[]"),
+        meaning: "Folders whose files the header `X-Sendfile` of a response may name.",
+    },
+    Key {
+        name: "app.accel",
+        kind: Kind::Map { of: Entries::Folders, allowed: "paths such as \"/protected/\", each with a folder" },
+        preset: Preset::Unset { words: "none", example: r#""/protected/" = ".""# },
+        meaning: "Paths that the header `X-Accel-Redirect` of a response may begin with, and the folders they stand for.",
+    },
+    Key {
         name: "app.env",
         kind: Kind::Map { of: Entries::Variables, allowed: "names of letters, digits and _, with texts as values" },
         preset: Preset::Unset { words: "none", example: r#"APP_ENV = "prod""# },
@@ -242,9 +260,66 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
+/// The keys of a pool beside the default one, with `NAME` where its name stands, in the order of the documents.
+pub(super) const POOL_KEYS: &[Key] = &[
+    Key {
+        name: "pools.NAME.match",
+        kind: Kind::List {
+            of: "path pattern",
+            least: 1,
+            allowed: "patterns such as \"/legacy/*\" or \"/phpinfo.php\", none twice",
+        },
+        preset: Preset::Unset { words: "must be set", example: r#"["/legacy/*", "/phpinfo.php"]"# },
+        meaning: "Paths that this pool serves; `*` stands for any bytes, `?` for one, `[a-z]` and `{a,b}` for either. The first pool \
+                  of the file that matches counts, `default` takes the rest.",
+    },
+    Key {
+        name: "pools.NAME.methods",
+        kind: Kind::List { of: "method", least: 0, allowed: "methods such as \"GET\", none twice" },
+        preset: Preset::Value("[]"),
+        meaning: "Methods that this pool serves; none: all.",
+    },
+    Key {
+        name: "pools.NAME.mode",
+        kind: Kind::Word(&["worker", "classic"]),
+        preset: Preset::Value(r#""worker""#),
+        meaning: "Whether a worker script answers, or the script that the path names (classic mode).",
+    },
+    Key {
+        name: "pools.NAME.script",
+        kind: Kind::Path("a PHP file"),
+        preset: Preset::Unset {
+            words: "`app.worker`; in classic mode the default pool answers what is no file",
+            example: r#""public/index.php""#,
+        },
+        meaning: "Worker script; in classic mode the front controller for paths of this pool that are no file, under the root.",
+    },
+    Key {
+        name: "pools.NAME.workers",
+        kind: Kind::Auto { least: 1, most: 1024, means: "two per usable CPU" },
+        preset: Preset::Value(r#""auto""#),
+        meaning: "Threads that run PHP for this pool.",
+    },
+    Key {
+        name: "pools.NAME.boot_timeout",
+        kind: Kind::Duration { least: "1ms", most: "1h" },
+        preset: Preset::Value(r#""60s""#),
+        meaning: "Longest time at the start for a worker to reach its loop; beyond, the start has failed.",
+    },
+    Key {
+        name: "pools.NAME.overflow.queue_timeout",
+        kind: Kind::Duration { least: "1ms", most: "1h" },
+        preset: Preset::Value(r#""5s""#),
+        meaning: "Longest wait of a request for a free worker of this pool; beyond: 503.",
+    },
+];
+
+/// What stands in [`POOL_KEYS`] for the name of a pool.
+pub(super) const POOL: &str = "pools.NAME.";
+
 /// The key of that name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
+    KEYS.iter().chain(POOL_KEYS).find(|key| key.name == name)
 }
 
 /// What the key may be; completes the sentence "allowed: ...".
@@ -286,6 +361,11 @@ const LONGEST: usize = 100;
 
 /// The known name that an unknown one is most like, if any is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    nearest_of(KEYS, name)
+}
+
+/// The same among these keys.
+pub(super) fn nearest_of(keys: &'static [Key], name: &str) -> Option<&'static str> {
     if name.len() > LONGEST {
         return None;
     }
@@ -296,7 +376,7 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         let whole = strsim::normalized_damerau_levenshtein(key.name, name);
         if last == given { whole.max(0.9) } else { whole }
     };
-    KEYS.iter()
+    keys.iter()
         .map(|key| (likeness(key), key.name))
         .filter(|(likeness, _)| *likeness > 0.6)
         .max_by(|one, other| one.0.total_cmp(&other.0))

@@ -35,6 +35,8 @@ pub(super) enum Kind {
 pub(super) enum Entries {
     /// Texts, by names of environment variables.
     Variables,
+    /// Folders, by paths that begin and end with a slash.
+    Folders,
     /// Texts, numbers and truths, by names of PHP settings; a dot in a name may be written as a table in the table.
     Settings,
 }

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Command;
 use super::fault::{Fault, Origin};
-use super::keys::{self, KEYS};
+use super::keys::{self, KEYS, POOL, POOL_KEYS};
 
 /// A value as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +43,18 @@ pub(super) struct Settings {
     pub(super) keys: BTreeMap<String, Setting>,
     /// By table and name, for the tables whose names the application chooses.
     pub(super) maps: BTreeMap<(String, String), Setting>,
+    /// Pools beside the default one, in the order of the file.
+    pub(super) pools: Vec<PoolSettings>,
+}
+
+/// What is said of one pool.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PoolSettings {
+    pub(super) name: String,
+    /// Where its section begins.
+    pub(super) origin: Origin,
+    /// By key, with `NAME` in place of its name.
+    pub(super) keys: BTreeMap<&'static str, Setting>,
 }
 
 impl Settings {
@@ -53,7 +65,7 @@ impl Settings {
 
     /// What holds when nobody says anything.
     pub(super) fn defaults(command: Command) -> Self {
-        let mut settings = Self { keys: BTreeMap::new(), maps: BTreeMap::new() };
+        let mut settings = Self { keys: BTreeMap::new(), maps: BTreeMap::new(), pools: Vec::new() };
         for key in KEYS {
             let Some(text) = key.preset.value(command) else { continue };
             let value = Value::parse(text);
@@ -101,11 +113,23 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
-        for (name, value) in table {
+        // The order of the file counts for pools, and is the one to tell faults in.
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
             let span = name.span();
             let key =
                 if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
             match value.get_ref() {
+                DeValue::Table(inner) if prefix == "pools" && name.get_ref() != "default" => {
+                    let origin = self.origin(&span);
+                    self.settings.pools.push(PoolSettings {
+                        name: name.get_ref().to_string(),
+                        origin,
+                        keys: BTreeMap::new(),
+                    });
+                    self.pool(&key, POOL, inner);
+                }
                 DeValue::Table(inner) if keys::is_map(&key) => self.map(&key, "", inner),
                 DeValue::Table(inner) if keys::is_section(&key) => self.table(&key, inner),
                 _ if keys::is_map(&key) => {
@@ -120,16 +144,41 @@ impl Reading<'_> {
                     let setting = Setting { value: convert(written), origin: self.origin(&span) };
                     self.settings.keys.insert(key, setting);
                 }
-                // An unknown section is named once, not with each of its keys, unless they help to guess what was meant.
-                DeValue::Table(inner) if keys::nearest(&key).is_none() && !inner.is_empty() && prefix == "pools" => {
-                    self.table(&key, inner);
-                }
                 DeValue::Table(_) if prefix.is_empty() && keys::nearest(&key).is_none() => {
                     self.fault(&span, &key, "unknown section".to_owned(), keys::instead_of_section(&key));
                 }
                 _ => {
                     let remedy = keys::nearest(&key).map_or_else(String::new, |near| format!("did you mean `{near}`?"));
                     self.fault(&span, &key, "unknown key".to_owned(), remedy);
+                }
+            }
+        }
+    }
+
+    /// A section of the pool read last, or one in it: `shown` is its name, `section` the same with `NAME` for the pool's.
+    fn pool(&mut self, shown: &str, section: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let (span, key) = (name.span(), format!("{section}{}", name.get_ref()));
+            let shown = format!("{shown}.{}", name.get_ref());
+            let known = POOL_KEYS.iter().find(|known| known.name == key);
+            match (value.get_ref(), known) {
+                (written, Some(known)) => {
+                    let setting = Setting { value: convert(written), origin: self.origin(&span) };
+                    if let Some(pool) = self.settings.pools.last_mut() {
+                        pool.keys.insert(known.name, setting);
+                    }
+                }
+                (DeValue::Table(inner), None)
+                    if POOL_KEYS.iter().any(|known| known.name.starts_with(&format!("{key}."))) =>
+                {
+                    self.pool(&shown, &format!("{key}."), inner);
+                }
+                (_, None) => {
+                    let near = keys::nearest_of(POOL_KEYS, &key);
+                    let pool = shown.split('.').nth(1).unwrap_or_default();
+                    let remedy = near
+                        .map_or_else(String::new, |near| format!("did you mean `{}`?", near.replacen("NAME", pool, 1)));
+                    self.fault(&span, &shown, "unknown key".to_owned(), remedy);
                 }
             }
         }

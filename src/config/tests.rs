@@ -57,7 +57,6 @@ fn one_fault_one_sentence() {
             "s.toml:1: database: unknown section; there are [server], [app], [php], [pools], [log]",
         ),
         ("x = 1", "s.toml:1: x: unknown key"),
-        ("[pools.web]\nworkers = 2", "s.toml:2: pools.web.workers: unknown key; did you mean `pools.default.workers`?"),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),
         (
             "php.ini = 'x'",
@@ -162,6 +161,82 @@ fn one_fault_one_sentence() {
     for (text, expected) in cases {
         assert_eq!(faults_of(text, |_| {}), format!("the configuration has 1 fault:\n  {expected}"), "{text}");
     }
+}
+
+#[test]
+fn pools_and_folders_beside_the_usual_ones() {
+    let cases = [
+        (
+            "[pools.web]\nworkers = 2\nmode = 'classic'",
+            "s.toml:1: pools.web.match: is missing; name the paths of this pool, such as [\"/legacy/*\"]",
+        ),
+        (
+            "[pools.web]\nmatch = ['/x']\nmode = 'classic'\nworker = 2",
+            "s.toml:4: pools.web.worker: unknown key; did you mean `pools.web.workers`?",
+        ),
+        (
+            "[pools.web]\nmatch = ['/x']\nmode = 'fpm'\nscript = 'public/index.php'",
+            "s.toml:3: pools.web.mode: \"fpm\" is unknown; allowed: \"worker\" or \"classic\"",
+        ),
+        (
+            "[pools.web]\nmatch = ['/x']",
+            "s.toml:1: pools.web: has no worker script; set script, or app.worker, or mode = \"classic\"",
+        ),
+        (
+            "[pools.'My Pool']\nmatch = ['/x']\nmode = 'classic'",
+            "s.toml:1: pools.My Pool: cannot be the name of a pool; use up to 32 small letters, digits, - and _",
+        ),
+        (
+            "[pools.web]\nmatch = ['x/*']\nmode = 'classic'",
+            "s.toml:2: pools.web.match: \"x/*\" does not begin with a slash; a pattern begins with a slash or *, such as \"/legacy/*\"",
+        ),
+        (
+            "[pools.a]\nmatch = ['/x', '/y']\nmode = 'classic'\n[pools.b]\nmatch = ['/y']\nmode = 'classic'",
+            "s.toml:5: pools.b.match: \"/y\" is served by pools.a already; the first pool of the file would take it; remove it from one of them",
+        ),
+        (
+            "[pools.web]\nmatch = ['/x']\nmode = 'classic'\nscript = 's.toml'",
+            "s.toml:4: pools.web.script: DIR/s.toml does not lie under the root; in classic mode it is the front controller, a script under app.root",
+        ),
+        (
+            "[pools.web]\nmatch = ['/x']\nmode = 'classic'\nworkers = 0",
+            "s.toml:4: pools.web.workers: 0 is out of range; allowed: \"auto\" (two per usable CPU) or a number from 1 to 1024",
+        ),
+        (
+            "[pools.web]\nmatch = ['/x']\nmode = 'classic'\noverflow.queue_timeout = 1",
+            "s.toml:4: pools.web.overflow.queue_timeout: 1 is no duration; allowed: a duration such as \"500ms\" or \"30s\", from 1ms to 1h",
+        ),
+        ("pools.web = 1", "s.toml:1: pools.web: unknown key"),
+        (
+            "app.sendfile = ['nowhere']",
+            "s.toml:1: app.sendfile: DIR/nowhere: does not exist; name an existing folder; relative names start at the folder of the file",
+        ),
+        (
+            "app.accel.protected = 'public'",
+            "s.toml:1: app.accel.protected: \"protected\" does not begin and end with a slash; allowed: paths such as \"/protected/\", each with a folder",
+        ),
+        (
+            "[app.accel]\n'/a/../' = 'public'",
+            "s.toml:2: app.accel.\"/a/../\": \"/a/../\" is no plain path; allowed: paths such as \"/protected/\", each with a folder",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(faults_of(text, |_| {}), format!("the configuration has 1 fault:\n  {expected}"), "{text}");
+    }
+    let text = "app.worker = 'public/index.php'\napp.links = []\napp.sendfile = ['.']\napp.accel.'/p/' = 'public'\n\
+                [pools.b]\nmatch = ['/b']\nmethods = ['POST']\nworkers = 3\noverflow.queue_timeout = '1s'\n\
+                [pools.a]\nmatch = ['/b']\nmethods = ['GET']\nmode = 'classic'\nscript = 'public/index.php'";
+    let config = loaded(text, |_| {});
+    let site = &config.http.site;
+    let named: Vec<_> = config.named_pools.iter().map(|named| (&*named.pool.name, named.pool.queue_timeout)).collect();
+    assert_eq!(named, [("b", Duration::from_secs(1)), ("a", pool::QUEUE_TIMEOUT)], "in the order of the file");
+    assert_eq!(config.named_pools[0].pool.workers, 3);
+    let index = site.root.join("index.php");
+    assert_eq!(site.branches[0].mode, http::Mode::Worker { script: index.clone() }, "app.worker unless it has its own");
+    assert_eq!(site.branches[1].mode, http::Mode::Classic { index: "index.php".to_owned(), front: Some(index) });
+    assert_eq!(site.sendfile.folders, [site.root.parent().expect("a project").to_owned()]);
+    assert_eq!(site.sendfile.prefixes, [("/p/".to_owned(), site.root.clone())]);
+    assert!(site.links.is_empty());
 }
 
 #[test]

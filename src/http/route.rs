@@ -84,14 +84,15 @@ pub(super) enum Route {
 
 /// Decides who answers.
 #[derive(Debug)]
-pub(super) struct Router {
+pub struct Router {
     site: Site,
     tree: Tree,
     reach: Reach,
 }
 
 impl Router {
-    pub(super) fn new(site: Site) -> Self {
+    /// Gets to know the site.
+    pub fn new(site: Site) -> Self {
         let tree = Tree::new(&site.root);
         let reach = Reach::new(&site.root, &site.links);
         Self { site, tree, reach }

@@ -154,10 +154,10 @@ pub(super) fn answer(
     };
     let status = StatusCode::from_u16(response.head.status).unwrap_or(StatusCode::OK);
     let headers = kept(&response.head);
-    if status == StatusCode::OK {
+    if status == StatusCode::OK && matches!(parts.method, Method::GET | Method::HEAD) {
         return Ok(Ok(static_files::send(opened, headers, parts)));
     }
-    // Conditions and ranges are about a 200 (RFC 9110 section 13.2.1).
+    // Conditions and ranges are about a 200 (RFC 9110 section 13.2.1), and what a POST did is done.
     let mut plain = parts.clone();
     plain.headers.clear();
     if plain.method != Method::HEAD {

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::listen::{self, BindError, Bound, InheritError, ListenAddress, Socket};
-use super::{Backend, Config};
+use super::{Backend, Config, Router};
 use acceptor::Acceptor;
 use connection::Server;
 use listening::Listening;
@@ -88,12 +88,13 @@ impl Listeners {
         self,
         backend: B,
         config: Config,
+        router: Router,
         stop: impl Future<Output = ()>,
         drain_timeout: Duration,
     ) -> io::Result<Drained> {
         let orders = Arc::new(watch::Sender::new(Order::Serve));
         let places = Arc::new(Semaphore::new(config.max_connections));
-        let server = Arc::new(Server::new(backend, config));
+        let server = Arc::new(Server::new(backend, config, router));
         let mut acceptors = JoinSet::new();
         for socket in self.sockets {
             let acceptor = Acceptor {

@@ -35,7 +35,7 @@ impl Branch {
 
 /// Globs over whole paths, byte by byte: `*` stands for any bytes, slashes included, `?` for one, `[a-z]` for one of a set,
 /// `{a,b}` for either.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Patterns {
     texts: Vec<String>,
     set: GlobSet,

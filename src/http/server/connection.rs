@@ -79,7 +79,7 @@ enum End {
 }
 
 impl<B: Backend> Server<B> {
-    pub(super) fn new(backend: B, config: Config) -> Self {
+    pub(super) fn new(backend: B, config: Config, router: Router) -> Self {
         let mut builder = auto::Builder::new(Streams::new(config.write_timeout));
         let head = config.max_header_size + HEAD_SLACK_BYTES;
         builder
@@ -98,7 +98,6 @@ impl<B: Backend> Server<B> {
         if !config.http2 {
             builder = builder.http1_only();
         }
-        let router = Router::new(config.site.clone());
         let front = Arc::new(Front { backend, config, router });
         Self { builder, front }
     }
