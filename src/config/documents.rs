@@ -171,6 +171,8 @@ struct Schema {
 struct Section {
     r#type: &'static str,
     properties: Properties,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    required: &'static [&'static str],
     #[serde(rename = "additionalProperties")]
     additional_properties: Additional,
 }
@@ -229,7 +231,9 @@ fn section(prefix: &str) -> Section {
         "pools." => Additional::Section(Box::new(section(POOL))),
         _ => Additional::Nothing(false),
     };
-    Section { r#type: "object", properties: Properties(properties), additional_properties }
+    // A pool without paths of its own would never be asked.
+    let required: &[&str] = if prefix == POOL { &["match"] } else { &[] };
+    Section { r#type: "object", properties: Properties(properties), required, additional_properties }
 }
 
 fn described(key: &Key) -> Described {
