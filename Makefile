@@ -15,7 +15,7 @@ LISTEN ?= 127.0.0.1:$(PORT)
 .PHONY: help
 help: ## List the targets
 	@echo 'make TARGET [NAME=value]'; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: deps
 deps: ## Install what building and testing need (Debian, Ubuntu; root or sudo)
@@ -45,6 +45,10 @@ test: ## Run every test and check, from a fresh machine on (STAGES="unit tidy" f
 .PHONY: phpt
 phpt: build ## Run ext/tests/*.phpt with the command line that the executable carries
 	@scripts/run-phpt $(BINARY)
+
+.PHONY: conformance
+conformance: build ## Run php-src's own tests under php-cli and under the php of the same source (FOLDERS="tests")
+	@scripts/php-conformance $(BINARY) $(FOLDERS)
 
 .PHONY: asan
 asan: deps ## Run the integration tests under AddressSanitizer (builds a debug PHP first; FILTER=name of tests)

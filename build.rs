@@ -27,6 +27,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_reset.c",
     "ext/sc_request.c",
     "ext/sc_engine.c",
+    "ext/sc_cli.c",
     "ext/supercharger.c",
 ];
 
@@ -55,13 +56,16 @@ fn run() -> Result<()> {
     if without_reset() && env::var("PROFILE").is_ok_and(|profile| profile != "debug") {
         return Err("the feature test-no-reset mixes up the requests of different clients; it is for debug builds of scripts/check-no-reset. Build without it".to_owned());
     }
-    let php = find_php()?;
+    let mut php = find_php()?;
     if php.address_sanitizer {
         println!("cargo:rustc-cfg=address_sanitizer");
     }
     check_php(&php)?;
     write_bindings()?;
     compile_shim(&php)?;
+    if let Some(cli) = &php.cli_archive {
+        php.cli_archive = Some(own_command_line(cli)?);
+    }
     link(&php);
     record(&php)
 }
@@ -272,6 +276,20 @@ fn compile_shim(php: &Php) -> Result<()> {
         build.flag("-fsanitize=address").flag("-fno-omit-frame-pointer").flag("-g");
     }
     build.try_compile("sc_shim").map_err(|error| format!("ext/ does not compile against PHP {}: {error}", php.version))
+}
+
+/// A copy of php's command line that starts the modules through ext/sc_cli.c, which has a word to say just before.
+fn own_command_line(archive: &Path) -> Result<PathBuf> {
+    let copy = out_dir().join("libphpcli.a");
+    let output = Command::new("objcopy")
+        .args(["--redefine-sym", "php_module_startup=sc_cli_module_startup"])
+        .args([archive, &copy])
+        .output()
+        .map_err(|error| format!("cannot run objcopy: {error}. Is it installed (Debian: binutils)?"))?;
+    if output.status.success() {
+        return Ok(copy);
+    }
+    Err(format!("objcopy cannot copy {}: {}", archive.display(), String::from_utf8_lossy(&output.stderr).trim()))
 }
 
 /// libphp goes in whole: shared extensions may use any of its symbols, and nothing in Rust refers to them.

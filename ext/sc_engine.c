@@ -8,6 +8,11 @@
 /* An OPcache built as a part of libphp (php-src-pin/patch-source). build.rs says whether there is one. */
 #ifdef SC_OPCACHE_STATIC
 extern zend_extension zend_extension_entry;
+
+void sc_register_opcache(void)
+{
+	zend_register_extension(&zend_extension_entry, NULL);
+}
 #endif
 
 #ifdef SC_LIBPHP_SHARED
@@ -52,9 +57,10 @@ static int sc_register_extensions(void)
 	sc_env_functions();
 	sc_watch_functions();
 	sc_signals_functions();
+	sc_program_constants(sc_config->php_binary, sc_config->php_bindir);
 	sapi_module.name = "fpm-fcgi";
 #ifdef SC_OPCACHE_STATIC
-	zend_register_extension(&zend_extension_entry, NULL);
+	sc_register_opcache();
 #endif
 	return SUCCESS;
 }
@@ -190,44 +196,3 @@ void sc_thread_detach(void)
 	zend_shutdown_strtod();
 	ts_free_thread();
 }
-
-/* ---- command line ---- */
-
-#ifdef SC_PHP_CLI
-extern int sc_php_cli_main(int argc, char **argv);
-
-static int sc_register_cli_extensions(void)
-{
-	if (sc_register_internal_extensions() == FAILURE || !zend_register_internal_module(&supercharger_cli_module_entry)) {
-		return FAILURE;
-	}
-#ifdef SC_OPCACHE_STATIC
-	zend_register_extension(&zend_extension_entry, NULL);
-#endif
-	return SUCCESS;
-}
-
-bool sc_cli_available(void)
-{
-	return true;
-}
-
-int sc_cli_main(int argc, char **argv)
-{
-	sc_register_internal_extensions = php_register_internal_extensions_func;
-	php_register_internal_extensions_func = sc_register_cli_extensions;
-	return sc_php_cli_main(argc, argv);
-}
-#else
-bool sc_cli_available(void)
-{
-	return false;
-}
-
-int sc_cli_main(int argc, char **argv)
-{
-	(void)argc;
-	(void)argv;
-	return 1;
-}
-#endif

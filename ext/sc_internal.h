@@ -148,6 +148,14 @@ void sc_watch_functions(void);
 void sc_classes_init(const sc_pair *classes, size_t count);
 void sc_classes_activate(void);
 
+/* sc_engine.c */
+#ifdef SC_OPCACHE_STATIC
+void sc_register_opcache(void);
+#endif
+
+/* sc_cli.c */
+void sc_program_constants(const char *binary, const char *bindir);
+
 /* sc_reset.c */
 void sc_save_session(void);
 bool sc_set_auto_start(bool on);

@@ -296,6 +296,8 @@ static int sc_sapi_startup(sapi_module_struct *module)
 sapi_module_struct sc_sapi_module = {
 	.name = "supercharger",
 	.pretty_name = "supercharger application server",
+	/* As on the command line: a php.ini that happens to lie where the server was started is nobody's decision. */
+	.php_ini_ignore_cwd = 1,
 	.startup = sc_sapi_startup,
 	.shutdown = php_module_shutdown_wrapper,
 	.ub_write = sc_sapi_ub_write,

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 5
+#define SC_ABI 6
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -58,8 +58,11 @@ typedef struct sc_engine_config {
 	size_t class_count;
 	/* Value of SERVER_SOFTWARE. Copied. */
 	sc_text server_software;
-	/* Path of this executable, for PHP_BINARY. Must live as long as the engine. */
+	/* Path of this executable: PHP looks for a php.ini beside it. Must live as long as the engine. */
 	const char *executable;
+	/* PHP_BINARY and PHP_BINDIR; NULL leaves what PHP finds itself. Copied. */
+	const char *php_binary;
+	const char *php_bindir;
 } sc_engine_config;
 
 sc_start sc_engine_start(const sc_engine_config *config);
@@ -143,9 +146,22 @@ bool sc_reached_loop(void);
 
 /* ---- the PHP command line, where the linked build carries it ---- */
 
+typedef struct sc_cli_call {
+	/* argv[0] is the program's name, then everything that is for php; argv[argc] is NULL. */
+	int argc;
+	char **argv;
+	/* As in sc_engine_config. */
+	const char *executable;
+	const char *php_binary;
+	const char *php_bindir;
+	/* NULL, or the name of a variable that is set to 1 in the environment of child processes. */
+	const char *mark;
+} sc_cli_call;
+
 bool sc_cli_available(void);
-/* php's main(): argv[0] is the program name. Returns the exit code. Must be called before any thread is made. */
-int sc_cli_main(int argc, char **argv);
+/* php's main(). Ends the process, or returns the exit code. Must be called before any thread is made; everything lives as long as
+ * the process. */
+int sc_cli_main(const sc_cli_call *call);
 
 /* ---- leaves implemented in Rust (src/php/callbacks.rs) ---- */
 

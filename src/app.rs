@@ -139,8 +139,10 @@ impl App {
             Err(error) => return Ended::early(error),
         };
         self.phases.advance(Phase::Bound);
-        let variables = environment::common(env::vars_os(), &self.config.php.env);
-        let engine = match self.start_engine(&variables) {
+        // Without /proc nobody can say where this executable is.
+        let program = php::Program::locate(None).ok();
+        let variables = environment::common(env::vars_os(), &self.config.php.env, program.as_ref());
+        let engine = match self.start_engine(&variables, program) {
             Ok(engine) => engine,
             Err(error) => return Ended::early(error.into()),
         };
@@ -174,13 +176,17 @@ impl App {
         }
     }
 
-    fn start_engine(&self, variables: &environment::Variables) -> Result<Arc<Engine>, php::StartError> {
+    fn start_engine(
+        &self,
+        variables: &environment::Variables,
+        program: Option<php::Program>,
+    ) -> Result<Arc<Engine>, php::StartError> {
         Engine::start(&php::Config {
             ini: self.config.php.ini.clone(),
             env: variables.clone(),
             app_env: self.config.php.env.clone(),
             server_software: format!("supercharger/{}", env!("CARGO_PKG_VERSION")),
-            executable: env::current_exe().unwrap_or_else(|_| PathBuf::from("supercharger")),
+            program,
         })
     }
 

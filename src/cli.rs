@@ -77,7 +77,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Run(arguments)) => server::run(arguments),
         Some(Command::Check(arguments)) => check::run(arguments),
         Some(Command::PhpCli { arguments }) => {
-            return php_cli::run(std::iter::once("php-cli".into()).chain(arguments).collect());
+            return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());
         }
         Some(Command::BuildInfo) => build_info::build_info(),
         Some(Command::Version) | None => {

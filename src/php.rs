@@ -35,6 +35,7 @@ mod command_line;
 mod engine;
 mod host;
 mod panic;
+mod program;
 mod request;
 mod thread;
 mod view;
@@ -45,6 +46,7 @@ pub use classes::SYMFONY_RUNTIME_CLASS;
 pub use classic::ClassicRuntime;
 pub use command_line::{CommandLineMissing, command_line};
 pub use engine::{Config, Engine, StartError, StopError};
+pub use program::{MARK as PROGRAM_MARK, Program};
 pub use worker::{WorkerRuntime, WorkerScript};
 
 /// Stack of a PHP thread, in bytes. Deep userland recursion lives on PHP's heap, but destructors, the compiler and PCRE recurse

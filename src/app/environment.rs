@@ -6,14 +6,17 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use crate::http::ACTIVATION_VARIABLES;
+use crate::php::{PROGRAM_MARK, Program};
 
 /// Names and values.
 pub(super) type Variables = Vec<(OsString, OsString)>;
 
-/// For every script: the process environment, what the configuration adds, and the mark of this server.
+/// For every script: the process environment, what the configuration adds, the mark of this server, and what child processes need to
+/// find php.
 pub(super) fn common(
     process: impl IntoIterator<Item = (OsString, OsString)>,
     configured: &[(String, String)],
+    program: Option<&Program>,
 ) -> Variables {
     // Sockets that were handed over are taken; their names are nothing to applications and the programs they start.
     let taken = |name: &OsStr| ACTIVATION_VARIABLES.iter().any(|variable| name == *variable);
@@ -22,6 +25,9 @@ pub(super) fn common(
         set(&mut variables, name, value);
     }
     set(&mut variables, "SUPERCHARGER", "1");
+    if program.is_some_and(Program::needs_mark) {
+        set(&mut variables, PROGRAM_MARK, "1");
+    }
     variables
 }
 
@@ -68,8 +74,17 @@ mod tests {
     #[test]
     fn configuration_wins_over_the_process_and_the_mark_over_both() {
         let process = variables(&[("PATH", "/bin"), ("APP_ENV", "dev"), ("SUPERCHARGER", "0")]);
-        let got = common(process, &[("APP_ENV".to_owned(), "prod".to_owned())]);
+        let got = common(process, &[("APP_ENV".to_owned(), "prod".to_owned())], None);
         assert_eq!(got, variables(&[("PATH", "/bin"), ("APP_ENV", "prod"), ("SUPERCHARGER", "1")]));
+    }
+
+    #[test]
+    fn child_processes_are_told_where_php_has_no_link() {
+        let (executable, link) = ("/opt/supercharger".into(), Some("/opt/php".into()));
+        let linked = Program { executable, link };
+        let bare = Program { link: None, ..linked.clone() };
+        assert_eq!(common([], &[], Some(&linked)), variables(&[("SUPERCHARGER", "1")]));
+        assert_eq!(common([], &[], Some(&bare)), variables(&[("SUPERCHARGER", "1"), (PROGRAM_MARK, "1")]));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::ffi::{CString, NulError, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::ptr;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
-use super::{classes, view};
+use super::{Program, classes, program, view};
 use crate::sys;
 
 /// What the engine is started with.
@@ -20,8 +20,8 @@ pub struct Config {
     pub app_env: Vec<(String, String)>,
     /// `SERVER_SOFTWARE`.
     pub server_software: String,
-    /// This executable, for `PHP_BINARY`.
-    pub executable: PathBuf,
+    /// What PHP code sees as `PHP_BINARY`, and beside what PHP looks for a php.ini; without it neither is known.
+    pub program: Option<Program>,
 }
 
 /// ini values that a php.ini may change. PHP's own default would show errors, with paths, to every client.
@@ -76,7 +76,7 @@ pub struct Engine {
     started_on: ThreadId,
     // Kept for C (I7).
     _ini: CString,
-    _executable: CString,
+    _paths: Option<program::Texts>,
     _classes: classes::Table,
 }
 
@@ -87,7 +87,7 @@ impl Engine {
     /// See [`StartError`].
     pub fn start(config: &Config) -> Result<Arc<Self>, StartError> {
         let ini = ini_lines(&config.ini)?;
-        let executable = CString::new(config.executable.as_os_str().as_bytes())?;
+        let paths = config.program.as_ref().map(Program::texts);
         let software = CString::new(config.server_software.as_bytes())?;
         let env = texts(config.env.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())))?;
         let env_pairs = pairs(&env);
@@ -108,18 +108,17 @@ impl Engine {
             classes: classes.as_ptr(),
             class_count: classes.len(),
             server_software: view::text(software.as_bytes()),
-            executable: executable.as_ptr(),
+            executable: paths.as_ref().map_or(ptr::null(), |texts| texts.executable.as_ptr()),
+            php_binary: paths.as_ref().map_or(ptr::null(), |texts| texts.binary.as_ptr()),
+            php_bindir: paths.as_ref().map_or(ptr::null(), |texts| texts.bindir.as_ptr()),
         };
         // SAFETY: I1, I6: one call per process is enforced by C (SC_START_TWICE). I7: what C keeps moves into the Engine;
         // the rest is copied before the call returns.
         let status = unsafe { sys::sc_engine_start(&raw const raw) };
         match status {
-            sys::sc_start::SC_START_OK => Ok(Arc::new(Self {
-                started_on: thread::current().id(),
-                _ini: ini,
-                _executable: executable,
-                _classes: classes,
-            })),
+            sys::sc_start::SC_START_OK => {
+                Ok(Arc::new(Self { started_on: thread::current().id(), _ini: ini, _paths: paths, _classes: classes }))
+            }
             sys::sc_start::SC_START_ABI => Err(StartError::Abi),
             sys::sc_start::SC_START_TWICE => Err(StartError::Twice),
             sys::sc_start::SC_START_MODULES => Err(StartError::Modules),

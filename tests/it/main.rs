@@ -20,6 +20,7 @@ mod hybrid;
 mod isolation;
 mod listeners;
 mod opcache;
+mod php_cli;
 mod request_bodies;
 mod request_head;
 mod request_parsing;
