@@ -14,6 +14,7 @@ use crate::support::program::{self, Ended, command, executable, run_to_end, supe
 use crate::support::{Launch, Mode, PrivateDir, run};
 
 mod table;
+mod tools;
 
 /// Longest life of one php under test.
 const LIMIT: Duration = Duration::from_secs(40);
