@@ -1,0 +1,3 @@
+<?php
+
+// The worker script of the target `connection`; it is never run.

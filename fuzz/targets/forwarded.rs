@@ -1,0 +1,7 @@
+//! `Forwarded` and `X-Forwarded-*`, by bytes.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use supercharger::http::fuzz;
+
+fuzz_target!(|data: &[u8]| fuzz::forwarded(data));
