@@ -4,6 +4,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::forwarded::{Fields, TrustedProxy, resolve};
 use super::{authority, path};
 
 /// A request path: what comes out is free of everything that could lead elsewhere.
@@ -40,5 +44,29 @@ pub fn host(raw: &[u8]) {
         let rest = &raw[name.len()..];
         assert!(rest.starts_with(b":"), "{}", raw.escape_ascii());
         assert_eq!(std::str::from_utf8(&rest[1..]).ok().and_then(|text| text.parse().ok()), Some(port));
+    }
+}
+
+/// What proxies say of a client: each line is the value of a field (`Forwarded`, then `X-Forwarded-For`, `-Proto`, `-Host`, `-Port`), an
+/// empty one is a field that is not there. Nobody outside the trusted ranges is believed.
+pub fn forwarded(raw: &[u8]) {
+    let mut lines = raw.split(|byte| *byte == b'\n').map(|line| (!line.is_empty()).then_some(Cow::Borrowed(line)));
+    let mut field = || lines.next().flatten();
+    let fields =
+        Fields { forwarded: field(), addresses: field(), protocols: field(), hosts: field(), ports: field() };
+    let trusted: Vec<TrustedProxy> =
+        ["10.0.0.0/8", "fd00::/8"].iter().map(|range| range.parse().expect("a range")).collect();
+    let proxy = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
+    if let Ok(told) = resolve(proxy, &trusted, &fields) {
+        if let Some(host) = &told.host {
+            assert!(!host.iter().any(|byte| matches!(byte, 0 | b'\r' | b'\n' | b' ')), "{}", host.escape_ascii());
+        }
+        if let Some((client, _)) = told.client {
+            assert_eq!(client, client.to_canonical());
+        }
+    }
+    let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    if let Ok(told) = resolve(stranger, &trusted, &fields) {
+        assert!(told.client.is_none() && told.https.is_none() && told.host.is_none() && told.port.is_none());
     }
 }
