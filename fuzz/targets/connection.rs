@@ -26,7 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Checks;
 
 impl Backend for Checks {
-    async fn submit(&self, request: Request, mut body: RequestBody) -> Result<Response, Failure> {
+    async fn submit(&self, pool: usize, request: Request, mut body: RequestBody) -> Result<Response, Failure> {
+        assert_eq!(pool, 0, "there is one pool");
         check(&request);
         let mut length = 0;
         let mut piece = [0; 4096];
@@ -39,7 +40,11 @@ impl Backend for Checks {
         assert_eq!(length, body.length());
         let (mut reply, mut awaiting) = job::channel(ReplyLimits::default());
         let uri = Bytes::copy_from_slice(request.bytes(request.uri));
-        reply.head(ResponseHead { status: 200, headers: vec![(Bytes::from_static(b"x-uri"), uri)] });
+        reply.head(ResponseHead {
+            status: 200,
+            reason: Bytes::new(),
+            headers: vec![(Bytes::from_static(b"x-uri"), uri)],
+        });
         // A client that has gone by now is no fault.
         let _ = reply.write(b"served\n");
         reply.finish(Ending::Whole);
