@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use supercharger::config::{self, Flags};
-use supercharger::http::{self, Backend};
+use supercharger::http::{self, Backend, Router};
 use supercharger::job::{self, Ending, Failure, ReplyLimits, Request, RequestBody, Response, ResponseHead, Span};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -90,7 +90,8 @@ fn start() -> Lane {
     let config = config::load(&flags).expect("a configuration");
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listeners = http::bind(&config.http.listen).expect("a socket");
-    runtime.spawn(listeners.serve(Checks, config.http, std::future::pending(), Duration::ZERO));
+    let router = Router::new(config.http.site.clone());
+    runtime.spawn(listeners.serve(Checks, config.http, router, std::future::pending(), Duration::ZERO));
     Lane { runtime, socket }
 }
 
