@@ -52,8 +52,7 @@ pub fn host(raw: &[u8]) {
 pub fn forwarded(raw: &[u8]) {
     let mut lines = raw.split(|byte| *byte == b'\n').map(|line| (!line.is_empty()).then_some(Cow::Borrowed(line)));
     let mut field = || lines.next().flatten();
-    let fields =
-        Fields { forwarded: field(), addresses: field(), protocols: field(), hosts: field(), ports: field() };
+    let fields = Fields { forwarded: field(), addresses: field(), protocols: field(), hosts: field(), ports: field() };
     let trusted: Vec<TrustedProxy> =
         ["10.0.0.0/8", "fd00::/8"].iter().map(|range| range.parse().expect("a range")).collect();
     let proxy = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1));
