@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use http::request::Parts;
-use http::{HeaderMap, Version, header};
+use http::{HeaderMap, Uri, Version, header};
 
 use super::forwarded::{self, Confused, Fields, TrustedProxy};
 use super::route::Script;
@@ -80,6 +80,13 @@ impl Arrival {
     }
 }
 
+/// The target in origin form, and whether a slash is missing before it: an absolute-form target may have a query and no path, which
+/// stands for `/` (RFC 9112 section 3.2.1). `*` stays what it is.
+fn origin_form(uri: &Uri) -> (bool, &[u8]) {
+    let target = uri.path_and_query().map_or("/", |target| target.as_str());
+    (!target.starts_with('/') && target != "*", target.as_bytes())
+}
+
 /// Puts a request together. `Host` has been settled and the request id stands among the headers.
 pub(super) fn assemble(
     parts: &Parts,
@@ -98,7 +105,10 @@ pub(super) fn assemble(
     // A client that names no host meant the address it connected to (RFC 3875 section 4.1.14).
     let server_name = if name.is_empty() { builder.address(local) } else { builder.text(name) };
     let method = builder.text(parts.method.as_str().as_bytes());
-    let uri = builder.text(parts.uri.path_and_query().map_or("/", |target| target.as_str()).as_bytes());
+    let uri = match origin_form(&parts.uri) {
+        (true, target) => builder.joined(&[b"/", target]),
+        (false, target) => builder.text(target),
+    };
     let query = builder.text(parts.uri.query().unwrap_or_default().as_bytes());
     let protocol = builder.text(protocol(parts.version));
     let remote_addr = builder.address(client.address);
@@ -183,6 +193,23 @@ mod tests {
             assert_eq!(got.display(span), expected, "{name}");
         }
         assert_eq!((got.server_port, got.remote_port, got.https), (8080, 4711, false));
+    }
+
+    #[test]
+    fn targets_are_in_origin_form() {
+        let cases = [
+            ("/a?b", "/a?b"),
+            ("http://a.example", "/"),
+            ("http://a.example?b=/c", "/?b=/c"),
+            ("http://a.example/?b", "/?b"),
+            ("*", "*"),
+        ];
+        for (given, expected) in cases {
+            let uri = given.parse().expect("a target");
+            let (slash, target) = origin_form(&uri);
+            let got = [if slash { &b"/"[..] } else { b"" }, target].concat();
+            assert_eq!(got.escape_ascii().to_string(), expected, "{given}");
+        }
     }
 
     #[test]

@@ -263,7 +263,11 @@ modes!(the_host_that_was_meant_is_the_servers_name, async |server| {
     let own = server.address().port();
     // request -> HTTP_HOST, SERVER_NAME, SERVER_PORT, SERVER_PROTOCOL, REQUEST_URI
     type Case<'a> = (&'a str, [&'a str; 5]);
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 9] = [
+        (
+            "GET http://c.example?route=server-vars HTTP/1.1\r\nHost: c.example\r\n",
+            ["c.example", "c.example", "80", "HTTP/1.1", "/?route=server-vars"],
+        ),
         (
             "GET /server-vars HTTP/1.1\r\nHost: a.example\r\n",
             ["a.example", "a.example", "80", "HTTP/1.1", "/server-vars"],
