@@ -231,15 +231,16 @@ impl Folders {
         if what.intersects(lost) || (directory && what.intersects(moved)) {
             return Noted::Lost;
         }
-        let Some(folder) = self.watched.get(&watch) else { return Noted::Done };
+        let Some(folder) = self.watched.get(&watch).cloned() else { return Noted::Done };
         if what.intersects(ReadFlags::DELETE_SELF | ReadFlags::IGNORED) {
-            if let Some(Listing::Known(entries)) = self.listings.remove(folder) {
-                self.entries -= entries.len();
-            }
-            self.watched.remove(&watch);
+            self.forget(&folder);
             return Noted::Done;
         }
-        let (Some(name), Some(listing)) = (name, self.listings.get_mut(folder)) else { return Noted::Done };
+        // A folder that somebody still holds open does not tell of its own end, and another one may take its place meanwhile.
+        if let Some(name) = name.filter(|_| directory) {
+            self.forget(&[&folder, &b"/"[..], name].concat());
+        }
+        let (Some(name), Some(listing)) = (name, self.listings.get_mut(&folder)) else { return Noted::Done };
         let Listing::Known(entries) = listing else { return Noted::Done };
         let before = entries.len();
         if what.intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO) {
@@ -255,6 +256,14 @@ impl Folders {
             *listing = Listing::Unlisted;
         }
         Noted::Done
+    }
+
+    /// Has a folder listed anew when it is next looked into.
+    fn forget(&mut self, folder: &[u8]) {
+        if let Some(Listing::Known(entries)) = self.listings.remove(folder) {
+            self.entries -= entries.len();
+        }
+        self.watched.retain(|_, watched| **watched != *folder);
     }
 }
 
@@ -382,6 +391,27 @@ mod tests {
         fs::write(root.join("z.css"), "x").expect("a file");
         assert_eq!(look("/z.css"), Seen::File);
         assert_eq!(look("/a.css"), Seen::Nothing);
+    }
+
+    #[test]
+    fn a_folder_that_somebody_holds_open_is_replaced() {
+        let (_folder, root, tree) = tree();
+        let look = |path: &str| tree.look(path.as_bytes());
+        for _ in 0..3 {
+            assert_ne!(look("/build/app.js"), Seen::Nothing);
+            let held = fs::File::open(root.join("build")).expect("a folder");
+            fs::remove_dir_all(root.join("build")).expect("removed");
+            assert_eq!(look("/build/app.js"), Seen::Nothing);
+            fs::create_dir(root.join("build")).expect("a folder");
+            fs::write(root.join("build/app.js"), "x").expect("a file");
+            assert_ne!(look("/build/app.js"), Seen::Nothing, "the old folder's listing stands for the new one");
+            // Its end is told now, and is not that of the folder in its place.
+            drop(held);
+            assert_ne!(look("/build/app.js"), Seen::Nothing);
+            fs::remove_file(root.join("build/app.js")).expect("removed");
+            assert_eq!(look("/build/app.js"), Seen::Nothing);
+            fs::write(root.join("build/app.js"), "x").expect("a file");
+        }
     }
 
     #[test]
