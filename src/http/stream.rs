@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use tokio::runtime::Handle;
 use tokio::time::{Sleep, sleep};
 
 use crate::job::{BrokenOff, PipeReader};
@@ -77,6 +79,18 @@ impl Body for StreamBody {
 
     fn size_hint(&self) -> SizeHint {
         self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl Drop for StreamBody {
+    /// hyper lets go of an HTTP/1.1 body as soon as it is as long as was declared, while the script may still have work to do.
+    fn drop(&mut self) {
+        if self.left == Some(0)
+            && let State::Reading(pipe) = mem::replace(&mut self.state, State::Ended)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn(discard(pipe));
+        }
     }
 }
 

@@ -92,6 +92,20 @@ fn an_aborted_request_costs_no_incarnation() {
     }
 }
 
+// On HTTP/1.1 hyper is through with a body once it is as long as was declared; the client has got all of it and is still there.
+modes!(a_body_as_long_as_declared_is_no_abort, async |server| {
+    let code = "header('Content-Length: 5'); echo 'whole'; flush();
+         App\\await('next-was-served'); flush();
+         App\\mark('ended', connection_status().' '.connection_aborted());";
+    let mut raw = server.raw().await;
+    raw.get(&server.script(code)).await;
+    raw.until("whole").await;
+    raw.get("/").await;
+    raw.until("hello").await;
+    server.dir().mark("next-was-served");
+    assert_eq!(server.dir().wait_for_mark("ended").await, "0 0");
+});
+
 // The client has left before the script has said anything.
 modes!(leaving_before_the_first_byte, |launch| launch.workers(1), async |server| {
     for (finish, id) in [("", "plain"), ("supercharger_finish_request();", "finished")] {
