@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use tokio::runtime::Handle;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use crate::job::{BrokenOff, PipeReader};
 
@@ -95,9 +95,12 @@ impl Drop for StreamBody {
 }
 
 /// Reads a stream to its end and forgets it: for an answer without a body, whose script must not be told that its client has
-/// left.
+/// left. But nobody hears from such a client again, so a script that streams without end would keep its worker for good: after
+/// the time that a client may take nothing it is told all the same.
 pub(super) async fn discard(mut pipe: PipeReader) {
-    while let Some(Ok(_)) = poll_fn(|cx| pipe.poll_next(cx)).await {}
+    let patience = pipe.patience();
+    let read = async { while let Some(Ok(_)) = poll_fn(|cx| pipe.poll_next(cx)).await {} };
+    drop(timeout(patience, read).await);
 }
 
 /// No body, of a length that nobody states: a HEAD response to what would be a stream.

@@ -79,6 +79,7 @@ pub struct PipeReader {
     shared: Arc<Shared>,
     /// A piece on its way from the disk.
     reading: Option<JoinHandle<io::Result<Bytes>>>,
+    patience: Duration,
 }
 
 /// A pipe that holds about `limits.pipe` bytes in memory and `limits.spill` on disk; one chunk may exceed the former, so that no chunk
@@ -97,7 +98,7 @@ pub(super) fn pipe(limits: ReplyLimits) -> (PipeWriter, PipeReader) {
     let shared = Arc::new(Shared { state: Mutex::new(state), room: Condvar::new() });
     let spills = limits.spill > 0;
     let writer = PipeWriter { shared: Arc::clone(&shared), limits, haste: HASTE, spills };
-    (writer, PipeReader { shared, reading: None })
+    (writer, PipeReader { shared, reading: None, patience: limits.patience })
 }
 
 /// What the producer does with a chunk.
@@ -255,6 +256,11 @@ impl State {
 }
 
 impl PipeReader {
+    /// How long a client may take nothing before it counts as gone.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// The next chunk, the end (`None`), or the news that the body was broken off. What lies on disk is read by tokio, which must be
     /// there then.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenOff>>> {

@@ -191,3 +191,17 @@ modes!(server_sent_events_arrive_one_by_one, |launch| launch.workers(4), async |
         holder.until(&format!("held all-{number}")).await;
     }
 });
+
+modes!(
+    a_head_to_an_endless_stream_holds_no_worker_for_good,
+    |launch| launch.workers(1).config("server.write_timeout", "\"1s\""),
+    async |server| {
+        let path = server.script(&format!(
+            "ignore_user_abort(true); {UNTIL_NOTICED} App\\mark('noticed', microtime(true) < $end ? 'in time' : 'never');"
+        ));
+        let answer = server.send("HEAD", &path, &[], "").await;
+        assert_eq!((answer.status(), answer.text().as_str()), (200, ""));
+        assert_eq!(server.dir().wait_for_mark("noticed").await, "in time");
+        assert_eq!(server.get("/").await.ok().text(), "hello");
+    }
+);
