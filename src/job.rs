@@ -7,6 +7,7 @@
 //! only an [`Awaiting`]; dropping that tells the worker that nobody listens any more.
 
 mod body;
+mod boundary;
 mod identity;
 mod interim;
 mod pipe;
@@ -14,7 +15,10 @@ mod reply;
 mod request;
 mod spill;
 
+use std::sync::Arc;
+
 pub use body::{BodySource, RequestBody};
+pub use boundary::{Boundary, Care, Interrupt, ResetOutcome, Wish};
 pub use identity::Identity;
 pub use interim::{Interim, InterimSender};
 pub use pipe::{BrokenOff, PipeReader};
@@ -39,6 +43,8 @@ pub struct Exchange {
 pub enum Next {
     /// Serve this request.
     Job(Box<Exchange>),
+    /// Nobody asks for anything: do this, then come back. The worker is not idle meanwhile.
+    Care(Care),
     /// Leave the loop; the incarnation is wanted no more.
     Stop,
 }
@@ -48,14 +54,21 @@ pub trait Seat {
     /// Which worker this is.
     fn identity(&self) -> &Identity;
 
+    /// The thread can be interrupted from now on, until its run ends. At most once, before the first [`Seat::next`].
+    fn attached(&mut self, interrupt: Arc<dyn Interrupt>);
+
     /// Waits for the next request.
     ///
     /// The call is also the acknowledgement that the boundary of the former request has been run: output,
-    /// superglobals and every other piece of request state are as new. Only after it is a worker idle.
-    fn next(&mut self) -> Next;
+    /// superglobals and every other piece of request state are as new. Only after it is a worker idle. What `boundary` reports decides
+    /// whether this incarnation serves on.
+    fn next(&mut self, boundary: Boundary) -> Next;
 
     /// The response has left; what follows (terminate, reset) is off the client's path.
     fn responded(&mut self);
+
+    /// The script has come back to its loop: resetters and the engine's reset begin, and with them their clock.
+    fn resetting(&mut self);
 }
 
 /// Why one incarnation of a worker came to its end.

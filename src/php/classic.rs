@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::THREAD_STACK_BYTES;
 use super::engine::Engine;
 use super::thread::{PhpThread, Role, c_bytes};
-use crate::job::{Exit, Next, Runtime, Seat};
+use crate::job::{Boundary, Exit, Next, Runtime, Seat};
 
 /// Runs the script that each request names.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Runtime for ClassicRuntime {
             Ok(thread) => thread,
             Err(error) => return Exit::BootFailed { message: error.to_string() },
         };
-        while let Next::Job(exchange) = thread.host().seat().next() {
+        while let Next::Job(exchange) = thread.host().seat().next(Boundary::default()) {
             let request = &exchange.request;
             // The builder cuts texts at NUL, so this holds; a request without a script is lost, not guessed.
             let Some(script) = c_bytes(request.bytes(request.target.script_filename)) else { continue };

@@ -2,7 +2,7 @@
 
 use super::panic::Parked;
 use super::view::RequestView;
-use crate::job::{Exchange, Next, Seat};
+use crate::job::{Boundary, Exchange, Next, Seat};
 use crate::sys;
 
 /// The Rust side of one PHP thread (I3).
@@ -43,8 +43,9 @@ impl<'s> Host<'s> {
     /// Waits for the next request of a worker loop.
     pub(super) fn next(&mut self) -> Option<*const sys::sc_request> {
         self.release();
-        match self.seat.next() {
+        match self.seat.next(Boundary::default()) {
             Next::Job(exchange) => Some(self.adopt(exchange)),
+            Next::Care(_) => self.next(),
             Next::Stop => {
                 self.stopped = true;
                 None

@@ -30,7 +30,8 @@ impl<F: Fn(&mut dyn Seat) -> Exit + Send + Sync + 'static> Runtime for Fake<F> {
 /// The script of a well-behaved worker: each request is answered with what the handler returns for its path.
 pub(super) fn serve(seat: &mut dyn Seat, handler: impl Fn(&Identity, &str) -> String) -> Exit {
     loop {
-        match seat.next() {
+        match seat.next(crate::job::Boundary::default()) {
+            Next::Care(_) => {}
             Next::Stop => return Exit::Stopped,
             Next::Job(exchange) => {
                 let body = handler(seat.identity(), &path_of(&exchange.request));

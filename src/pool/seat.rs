@@ -11,7 +11,7 @@ use super::queue::Turn;
 use super::shared::Shared;
 use super::slot::Slot;
 use super::state::Event;
-use crate::job::{Exit, Identity, Next, Runtime, Seat};
+use crate::job::{Boundary, Exit, Identity, Interrupt, Next, Runtime, Seat};
 use crate::telemetry::Place;
 use crate::telemetry::events::WorkerBoot;
 
@@ -62,7 +62,11 @@ impl Seat for WorkerSeat {
         &self.identity
     }
 
-    fn next(&mut self) -> Next {
+    fn attached(&mut self, _interrupt: Arc<dyn Interrupt>) {}
+
+    fn resetting(&mut self) {}
+
+    fn next(&mut self, _boundary: Boundary) -> Next {
         if self.stage == Stage::Dismissed {
             // A script that asks again after it was told to leave is told again.
             return Next::Stop;

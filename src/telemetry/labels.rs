@@ -127,32 +127,174 @@ impl Rejection {
     }
 }
 
-/// Why an incarnation of a worker is replaced: the part of contract section 6 that exists so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Why an incarnation of a worker is replaced: one closed set (contract section 6, and `opcache`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RecycleReason {
-    /// The script ended by itself (`exit`, `die`, or it simply returned).
-    Exit,
+    /// It has served as many requests as it may.
+    MaxRequests,
+    /// Its heap is larger than it may be.
+    MemLimit,
+    /// Its heap is larger than it should be.
+    MemSoft,
+    /// Its heap is so large that it may not even finish other work.
+    MemEmergency,
+    /// Its heap has grown by more than it may since its first requests.
+    MemGrowth,
+    /// It is old.
+    MaxUptime,
+    /// It had nothing to do for too long.
+    MaxIdle,
+    /// One request took longer than a worker may need.
+    SlowRequest,
+    /// Too many requests in a row failed.
+    ConsecutiveFailures,
+    /// A resetter failed: its state is not known.
+    ResetFailed,
+    /// It did not acknowledge its reset.
+    ResetMissing,
+    /// A request has changed state that the reset does not put back.
+    Drift,
+    /// A request passed its execution deadline.
+    Timeout,
     /// A fatal error or a throwable outside the request handler.
     Fatal,
+    /// The script ended by itself (`exit`, `die`, or it simply returned).
+    Exit,
+    /// A fault of this program or of native code.
+    Crash,
+    /// The application asked for it.
+    AppRequest,
+    /// An operator asked for it.
+    Manual,
+    /// OPcache restarts: what it shares with workers goes away.
+    Opcache,
+    /// A new generation of the server takes over.
+    Reload,
+    /// A watched file has changed.
+    Watch,
+    /// The pool needs fewer workers.
+    ScaleDown,
     /// The server stops; there is no replacement.
     Shutdown,
+    /// None of the others; a fault of this program.
+    Unknown,
 }
 
 impl RecycleReason {
+    /// All members, in the order of their discriminants.
+    pub const ALL: [Self; 24] = [
+        Self::MaxRequests,
+        Self::MemLimit,
+        Self::MemSoft,
+        Self::MemEmergency,
+        Self::MemGrowth,
+        Self::MaxUptime,
+        Self::MaxIdle,
+        Self::SlowRequest,
+        Self::ConsecutiveFailures,
+        Self::ResetFailed,
+        Self::ResetMissing,
+        Self::Drift,
+        Self::Timeout,
+        Self::Fatal,
+        Self::Exit,
+        Self::Crash,
+        Self::AppRequest,
+        Self::Manual,
+        Self::Opcache,
+        Self::Reload,
+        Self::Watch,
+        Self::ScaleDown,
+        Self::Shutdown,
+        Self::Unknown,
+    ];
+
     /// The value of the label `reason` in logs and metrics.
     pub fn label(self) -> &'static str {
         match self {
-            Self::Exit => "exit",
+            Self::MaxRequests => "max_requests",
+            Self::MemLimit => "mem_limit",
+            Self::MemSoft => "mem_soft",
+            Self::MemEmergency => "mem_emergency",
+            Self::MemGrowth => "mem_growth",
+            Self::MaxUptime => "max_uptime",
+            Self::MaxIdle => "max_idle",
+            Self::SlowRequest => "slow_request",
+            Self::ConsecutiveFailures => "consecutive_failures",
+            Self::ResetFailed => "reset_failed",
+            Self::ResetMissing => "reset_missing",
+            Self::Drift => "drift",
+            Self::Timeout => "timeout",
             Self::Fatal => "fatal",
+            Self::Exit => "exit",
+            Self::Crash => "crash",
+            Self::AppRequest => "app_request",
+            Self::Manual => "manual",
+            Self::Opcache => "opcache",
+            Self::Reload => "reload",
+            Self::Watch => "watch",
+            Self::ScaleDown => "scale_down",
             Self::Shutdown => "shutdown",
+            Self::Unknown => "unknown",
         }
     }
 
-    /// How loud: a fatal error in an application is a fault, the others are the normal course of things.
+    /// The spelling in response headers.
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::MaxRequests => "maxRequests",
+            Self::MemLimit => "maxMemory",
+            Self::MemSoft => "softMemory",
+            Self::MemEmergency => "emergencyMemory",
+            Self::MemGrowth => "memoryGrowth",
+            Self::MaxUptime => "maxUptime",
+            Self::MaxIdle => "maxIdle",
+            Self::SlowRequest => "maxRequestDuration",
+            Self::ConsecutiveFailures => "consecutiveFailures",
+            Self::ResetFailed => "resetFailed",
+            Self::ResetMissing => "resetMissing",
+            Self::Drift => "drift",
+            Self::Timeout => "timeout",
+            Self::Fatal => "fatal",
+            Self::Exit => "exit",
+            Self::Crash => "crash",
+            Self::AppRequest => "appRequest",
+            Self::Manual => "manual",
+            Self::Opcache => "opcache",
+            Self::Reload => "reload",
+            Self::Watch => "watch",
+            Self::ScaleDown => "scaleDown",
+            Self::Shutdown => "shutdown",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// How loud: what hints at a fault is a warning, what is one an error, the others are the normal course of things.
     pub fn level(self) -> Level {
         match self {
-            Self::Exit => Level::Info,
-            Self::Fatal => Level::Warn,
+            Self::MemEmergency
+            | Self::ResetFailed
+            | Self::ResetMissing
+            | Self::Timeout
+            | Self::Crash
+            | Self::Unknown => Level::Error,
+            Self::MemLimit
+            | Self::MemGrowth
+            | Self::SlowRequest
+            | Self::ConsecutiveFailures
+            | Self::Drift
+            | Self::Fatal => Level::Warn,
+            Self::MaxRequests
+            | Self::MemSoft
+            | Self::MaxUptime
+            | Self::MaxIdle
+            | Self::Exit
+            | Self::AppRequest
+            | Self::Manual
+            | Self::Opcache
+            | Self::Reload
+            | Self::Watch
+            | Self::ScaleDown => Level::Info,
             Self::Shutdown => Level::Debug,
         }
     }
@@ -179,6 +321,15 @@ mod tests {
         assert_eq!("warn".parse(), Ok(Level::Warn));
         let error = "loud".parse::<Level>().expect_err("no such level");
         assert_eq!(error.to_string(), "`loud` is not known; allowed are error, warn, info, debug, trace");
+    }
+
+    #[test]
+    fn reasons_are_listed_in_order_and_named_once() {
+        let mut names = std::collections::BTreeSet::new();
+        for (index, reason) in RecycleReason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, index);
+            assert!(names.insert(reason.label()), "{reason:?}");
+        }
     }
 
     #[test]

@@ -166,7 +166,9 @@ async fn a_running_request_learns_that_its_client_left() {
     let (started, running) = bounded::<()>(1);
     let pool = pool_of(config(1), move |seat| {
         loop {
-            let crate::job::Next::Job(exchange) = seat.next() else { return crate::job::Exit::Stopped };
+            let crate::job::Next::Job(exchange) = seat.next(crate::job::Boundary::default()) else {
+                return crate::job::Exit::Stopped;
+            };
             started.send(()).expect("the test listens");
             let deadline = Instant::now() + crate::pool::fake::PATIENCE;
             while !exchange.reply.client_gone() && Instant::now() < deadline {

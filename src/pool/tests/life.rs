@@ -18,7 +18,7 @@ use crate::pool::{BootError, Pool, RestartCause, StartError, WorkerState};
 /// Ends as the path says, if it says so.
 fn fragile(seat: &mut dyn Seat) -> Exit {
     loop {
-        let Next::Job(exchange) = seat.next() else { return Exit::Stopped };
+        let Next::Job(exchange) = seat.next(crate::job::Boundary::default()) else { return Exit::Stopped };
         match path_of(&exchange.request).as_str() {
             "/exit" => {
                 answer(exchange, "bye");

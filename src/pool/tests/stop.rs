@@ -116,9 +116,9 @@ async fn stopping_before_the_boot_ends_the_wait_for_it() {
     let (go, hold) = bounded::<()>(1);
     let pool = pool_of(config(1), move |seat| {
         hold.recv().expect("the test holds the boot");
-        match seat.next() {
+        match seat.next(crate::job::Boundary::default()) {
             crate::job::Next::Stop => Exit::Stopped,
-            crate::job::Next::Job(_) => panic!("there was no request"),
+            crate::job::Next::Job(_) | crate::job::Next::Care(_) => panic!("there was nothing to do"),
         }
     });
     pool.drain();

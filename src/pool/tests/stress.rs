@@ -19,7 +19,7 @@ fn counted_pool(runs: &Arc<Vec<AtomicU32>>, config: Config) -> Arc<crate::pool::
     let runs = Arc::clone(runs);
     pool_of(config, move |seat| {
         loop {
-            let Next::Job(exchange) = seat.next() else { return Exit::Stopped };
+            let Next::Job(exchange) = seat.next(crate::job::Boundary::default()) else { return Exit::Stopped };
             let path = path_of(&exchange.request);
             let number: usize = path.parse().expect("paths are numbers");
             runs[number].fetch_add(1, Ordering::Relaxed);

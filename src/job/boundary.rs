@@ -1,0 +1,64 @@
+//! What passes between a worker and its pool at the boundary of two requests.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What a worker reports when it asks for its next request. The default is what the first call has to say: nothing ran yet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Boundary {
+    /// How the reset of the request before went.
+    pub reset: ResetOutcome,
+    /// Bytes in use on the Zend heap after the reset; 0 if unknown.
+    pub memory: u64,
+    /// Highest number of bytes in use on the Zend heap during the request; 0 if unknown.
+    pub memory_peak: u64,
+    /// The request ended in a throwable that nobody caught.
+    pub failed: bool,
+    /// What the application wants to happen to its worker.
+    pub wish: Option<Wish>,
+}
+
+/// How a reset went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResetOutcome {
+    /// Every resetter and the engine's own reset have done their work, together in this time.
+    Done(Duration),
+    /// These resetters threw; all others have run.
+    Failed {
+        /// Their names, in order.
+        resetters: Vec<String>,
+    },
+    /// The script reached its loop without having run what it had to.
+    Missing,
+}
+
+impl Default for ResetOutcome {
+    /// There was nothing to do.
+    fn default() -> Self {
+        Self::Done(Duration::ZERO)
+    }
+}
+
+/// The application asks for its worker to be replaced (`supercharger_recycle()`, response header).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// In the application's words, for the log.
+    pub reason: String,
+    /// End the thread at once instead of booting the replacement first.
+    pub hard: bool,
+}
+
+/// What an idle worker does for itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Care {
+    /// Collect garbage cycles.
+    pub collect: bool,
+    /// Call the application's idle callback.
+    pub tick: bool,
+}
+
+/// Reaches into a running PHP thread from another one. Calls after the thread has ended do nothing.
+pub trait Interrupt: fmt::Debug + Send + Sync {
+    /// Asks the script to end: a busy loop ends at its next jump, a blocked system call is interrupted. May be repeated.
+    fn interrupt(&self);
+}
