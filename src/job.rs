@@ -23,7 +23,8 @@ pub use identity::Identity;
 pub use interim::{Interim, InterimSender};
 pub use pipe::{BrokenOff, PipeReader};
 pub use reply::{
-    Awaiting, ClientGone, Ending, Failure, Fault, Reply, ReplyLimits, Response, ResponseBody, ResponseHead, channel,
+    Awaiting, ClientGone, Cut, Cutoff, Ending, Failure, Fault, Reply, ReplyLimits, Response, ResponseBody,
+    ResponseHead, channel,
 };
 pub use request::{Header, Request, RequestBuilder, Span, Target};
 

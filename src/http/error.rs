@@ -83,6 +83,9 @@ impl Refusal {
             Self::Failed(Failure::WorkerLost) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "worker_lost", "The application failed to answer.")
             }
+            Self::Failed(Failure::ExecutionTimeout) => {
+                (StatusCode::GATEWAY_TIMEOUT, "execution_timeout", "The application took too long to answer.")
+            }
             Self::Failed(Failure::QueueTimeout) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "queue_timeout", "The server is busy. Try again soon.")
             }
@@ -221,6 +224,7 @@ mod tests {
             (Failure::Script(Fault::Fatal).into(), 500, "script_failed", false),
             (Failure::Script(Fault::Exit).into(), 500, "script_failed", false),
             (Failure::WorkerLost.into(), 500, "worker_lost", false),
+            (Failure::ExecutionTimeout.into(), 504, "execution_timeout", false),
             (Failure::QueueTimeout.into(), 503, "queue_timeout", false),
             (Failure::QueueFull.into(), 503, "queue_full", false),
             (Failure::Draining.into(), 503, "draining", false),

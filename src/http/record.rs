@@ -100,7 +100,7 @@ pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str) {
 pub(super) fn report(refusal: Refusal, parts: &Parts, request_id: &str) {
     match refusal {
         Refusal::Storage | Refusal::Failed(Failure::Script(_) | Failure::WorkerLost | Failure::NoWorkers) => {}
-        Refusal::Failed(Failure::QueueTimeout | Failure::QueueFull | Failure::Draining)
+        Refusal::Failed(Failure::ExecutionTimeout | Failure::QueueTimeout | Failure::QueueFull | Failure::Draining)
         | Refusal::Malformed
         | Refusal::NotFound
         | Refusal::BodyTooLarge

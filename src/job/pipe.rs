@@ -73,6 +73,10 @@ pub(super) struct PipeWriter {
     spills: bool,
 }
 
+/// Breaks a body off from outside.
+#[derive(Debug)]
+pub(super) struct Breaker(Arc<Shared>);
+
 /// The consumer's end. Dropping it tells the producer that the client has gone.
 #[derive(Debug)]
 pub struct PipeReader {
@@ -116,7 +120,7 @@ impl PipeWriter {
         let shared = Arc::clone(&self.shared);
         let mut state = shared.state.lock();
         while !chunk.is_empty() {
-            if state.reader_gone {
+            if state.is_cut() {
                 return Err(ClientGone);
             }
             match self.next_move(&state, chunk.len()) {
@@ -192,9 +196,14 @@ impl PipeWriter {
         }
     }
 
-    /// Whether the consumer has been dropped.
+    /// Whether nobody takes what is written any more.
     pub(super) fn reader_gone(&self) -> bool {
-        self.shared.state.lock().reader_gone
+        self.shared.state.lock().is_cut()
+    }
+
+    /// For somebody else to break the body off.
+    pub(super) fn breaker(&self) -> Breaker {
+        Breaker(Arc::clone(&self.shared))
     }
 
     /// Ends the body: `whole` or broken off.
@@ -208,6 +217,21 @@ impl PipeWriter {
             state.tail = tail;
         }
         wake(state);
+    }
+}
+
+impl Breaker {
+    /// Ends the body as broken off behind what has been written so far; the producer is told that nobody listens. Returns whether the
+    /// body had not ended before.
+    pub(super) fn break_off(&self) -> bool {
+        let mut state = self.0.state.lock();
+        let open = state.tail == Tail::Open;
+        if open {
+            state.tail = Tail::Broken;
+            self.0.room.notify_one();
+        }
+        wake(state);
+        open
     }
 }
 
@@ -242,6 +266,11 @@ impl State {
     /// Bytes on disk that the consumer has not got.
     fn on_disk(&self) -> u64 {
         self.written - self.read
+    }
+
+    /// Whether what is written now reaches nobody. A producer that still writes has not ended the body itself.
+    fn is_cut(&self) -> bool {
+        self.reader_gone || self.tail != Tail::Open
     }
 
     /// Nobody will take what is there.

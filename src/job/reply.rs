@@ -2,7 +2,7 @@
 //!
 //! The worker's side is [`Reply`]: head and body are gathered until PHP flushes, the gathered bytes pass a limit, or the
 //! response is finished. A response that is finished while still gathered leaves as one message; otherwise it is streamed
-//! through a bounded pipe. The client's side is [`Awaiting`].
+//! through a bounded pipe. The client's side is [`Awaiting`]. A third party, who has neither, ends the exchange through [`Cutoff`].
 //!
 //! A response is never completed as if whole unless [`Ending::Whole`] was given: a reply that is dropped or ends
 //! in a fault after its head has left breaks the body off.
@@ -13,9 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::pipe::{PipeReader, PipeWriter, pipe};
+use super::pipe::{Breaker, PipeReader, PipeWriter, pipe};
 
 /// Status and header fields of a response, as PHP gave them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub enum Failure {
     Script(Fault),
     /// The worker went away without an answer.
     WorkerLost,
+    /// The script had not answered when its time was over.
+    ExecutionTimeout,
     /// No worker became free before the queue deadline.
     QueueTimeout,
     /// Every place in the queue is taken.
@@ -130,7 +133,6 @@ enum State {
     Gathering {
         head: Option<ResponseHead>,
         body: BytesMut,
-        answer: oneshot::Sender<Result<Response, Failure>>,
     },
     Streaming {
         pipe: PipeWriter,
@@ -140,12 +142,41 @@ enum State {
     Finished,
 }
 
+/// The way to the client, for whoever comes first.
+#[derive(Debug)]
+enum Link {
+    /// Nothing has left.
+    Waiting(oneshot::Sender<Result<Response, Failure>>),
+    /// The head has left.
+    Streaming(Breaker),
+    /// There is nothing left to say.
+    Over,
+}
+
+/// What the sides of a response share.
+#[derive(Debug)]
+struct Shared {
+    /// Nobody listens to what PHP writes.
+    gone: AtomicBool,
+    link: Mutex<Link>,
+}
+
+impl Shared {
+    fn answer(&self, result: Result<Response, Failure>) {
+        let link = mem::replace(&mut *self.link.lock(), Link::Over);
+        if let Link::Waiting(answer) = link {
+            // The receiver may be gone with its client; then nobody needs the answer.
+            drop(answer.send(result));
+        }
+    }
+}
+
 /// The worker's side of a response.
 #[derive(Debug)]
 pub struct Reply {
     state: State,
     limits: ReplyLimits,
-    gone: Arc<AtomicBool>,
+    shared: Arc<Shared>,
 }
 
 /// The client's side: resolves to the response. Dropping it tells the worker that nobody waits.
@@ -153,18 +184,62 @@ pub struct Reply {
 pub struct Awaiting {
     answer: oneshot::Receiver<Result<Response, Failure>>,
     answered: bool,
-    gone: Arc<AtomicBool>,
+    shared: Arc<Shared>,
+}
+
+/// Ends an exchange without the worker that has it.
+#[derive(Debug, Clone)]
+pub struct Cutoff(Arc<Shared>);
+
+/// What the client has seen of a [`Cutoff`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// The failure, as the answer.
+    Answered,
+    /// The body broke off.
+    BrokenOff,
+    /// Nothing: its response had ended before.
+    TooLate,
+}
+
+impl Cutoff {
+    /// Answers with `failure` if nothing has left yet, breaks the body off if it has not ended. What PHP still writes reaches
+    /// nobody.
+    pub fn cut(&self, failure: Failure) -> Cut {
+        let link = mem::replace(&mut *self.0.link.lock(), Link::Over);
+        match link {
+            Link::Over => Cut::TooLate,
+            Link::Waiting(answer) => {
+                self.0.gone.store(true, Ordering::Relaxed);
+                // The client may have gone by itself.
+                drop(answer.send(Err(failure)));
+                Cut::Answered
+            }
+            Link::Streaming(breaker) => {
+                if breaker.break_off() {
+                    Cut::BrokenOff
+                } else {
+                    Cut::TooLate
+                }
+            }
+        }
+    }
 }
 
 /// Makes the two sides of one response.
 pub fn channel(limits: ReplyLimits) -> (Reply, Awaiting) {
     let (sender, receiver) = oneshot::channel();
-    let gone = Arc::new(AtomicBool::new(false));
-    let state = State::Gathering { head: None, body: BytesMut::new(), answer: sender };
-    (Reply { state, limits, gone: Arc::clone(&gone) }, Awaiting { answer: receiver, answered: false, gone })
+    let shared = Arc::new(Shared { gone: AtomicBool::new(false), link: Mutex::new(Link::Waiting(sender)) });
+    let state = State::Gathering { head: None, body: BytesMut::new() };
+    (Reply { state, limits, shared: Arc::clone(&shared) }, Awaiting { answer: receiver, answered: false, shared })
 }
 
 impl Reply {
+    /// The means to end this exchange from elsewhere.
+    pub fn cutoff(&self) -> Cutoff {
+        Cutoff(Arc::clone(&self.shared))
+    }
+
     /// Takes status and headers. They leave with the first flush, with the first bytes beyond the limit, or at the end.
     pub fn head(&mut self, new: ResponseHead) {
         if let State::Gathering { head, .. } = &mut self.state {
@@ -191,7 +266,7 @@ impl Reply {
                 pass_on(pipe, pending, bytes)
             }
             State::Gathering { body, .. } => {
-                if self.gone.load(Ordering::Relaxed) {
+                if self.shared.gone.load(Ordering::Relaxed) {
                     return Err(ClientGone);
                 }
                 let (fits, rest) = bytes.split_at(bytes.len().min(self.limits.gather.saturating_sub(body.len())));
@@ -222,7 +297,7 @@ impl Reply {
     pub fn client_gone(&self) -> bool {
         match &self.state {
             State::Streaming { pipe, .. } => pipe.reader_gone(),
-            State::Gathering { .. } | State::Finished => self.gone.load(Ordering::Relaxed),
+            State::Gathering { .. } | State::Finished => self.shared.gone.load(Ordering::Relaxed),
         }
     }
 
@@ -239,18 +314,14 @@ impl Reply {
                 let sent = pipe.send(pending.freeze()).is_ok();
                 pipe.close(sent && matches!(ending, Ending::Whole | Ending::Failed(Fault::Exit)));
             }
-            State::Gathering { head, body, answer } => {
-                let result = gathered(head, body.freeze(), ending);
-                // The receiver may be gone with its client; then nobody needs the answer.
-                drop(answer.send(result));
-            }
+            State::Gathering { head, body } => self.shared.answer(gathered(head, body.freeze(), ending)),
         }
     }
 
     /// Ends the exchange without an answer of PHP's.
     pub fn fail(mut self, failure: Failure) {
-        if let State::Gathering { answer, .. } = mem::replace(&mut self.state, State::Finished) {
-            drop(answer.send(Err(failure)));
+        if let State::Gathering { .. } = mem::replace(&mut self.state, State::Finished) {
+            self.shared.answer(Err(failure));
         }
     }
 
@@ -259,21 +330,31 @@ impl Reply {
             return Ok(());
         }
         let (mut writer, reader) = pipe(self.limits);
-        let State::Gathering { head, body, answer } = mem::replace(&mut self.state, State::Finished) else {
+        let State::Gathering { head, body } = mem::replace(&mut self.state, State::Finished) else {
             return Ok(());
         };
         let response = Response { head: head.unwrap_or_else(plain_head), body: ResponseBody::Stream(reader) };
         let sent = writer.send(body.freeze());
+        let breaker = writer.breaker();
         self.state = State::Streaming { pipe: writer, pending: BytesMut::new() };
         sent?;
-        answer.send(Ok(response)).map_err(|_| ClientGone)
+        let mut link = self.shared.link.lock();
+        match mem::replace(&mut *link, Link::Over) {
+            Link::Waiting(answer) => {
+                *link = Link::Streaming(breaker);
+                drop(link);
+                answer.send(Ok(response)).map_err(|_| ClientGone)
+            }
+            // The exchange has been cut; dropping the response tells the pipe so.
+            Link::Streaming(_) | Link::Over => Err(ClientGone),
+        }
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if let State::Gathering { answer, .. } = mem::replace(&mut self.state, State::Finished) {
-            drop(answer.send(Err(Failure::WorkerLost)));
+        if let State::Gathering { .. } = mem::replace(&mut self.state, State::Finished) {
+            self.shared.answer(Err(Failure::WorkerLost));
         }
         // A streaming pipe dropped here breaks its body off by itself.
     }
@@ -339,7 +420,7 @@ impl Drop for Awaiting {
     fn drop(&mut self) {
         // Once a streamed response has been received, the drop of its reader reports a client that leaves.
         if !self.answered {
-            self.gone.store(true, Ordering::Relaxed);
+            self.shared.gone.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -412,6 +493,84 @@ mod tests {
         let Ok(Response { body: ResponseBody::Stream(mut reader), .. }) = answer else { panic!("not streamed") };
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         assert!(matches!(reader.poll_next(&mut cx), std::task::Poll::Ready(Some(Err(_)))), "never whole");
+    }
+
+    fn streamed(reply: &mut Reply, awaiting: &mut Awaiting) -> PipeReader {
+        reply.head(head(200));
+        reply.write(b"first").expect("client is there");
+        reply.flush().expect("client is there");
+        match awaiting.answer.try_recv() {
+            Ok(Ok(Response { body: ResponseBody::Stream(reader), .. })) => reader,
+            other => panic!("not streamed: {other:?}"),
+        }
+    }
+
+    fn pieces(mut reader: PipeReader) -> Vec<Option<Bytes>> {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut pieces = Vec::new();
+        while let std::task::Poll::Ready(Some(piece)) = reader.poll_next(&mut cx) {
+            pieces.push(piece.ok());
+        }
+        pieces
+    }
+
+    #[test]
+    fn a_cut_before_the_head_is_the_answer() {
+        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        reply.head(head(200));
+        reply.write(b"gathered").expect("client is there");
+        let cutoff = reply.cutoff();
+        assert_eq!(cutoff.cut(Failure::ExecutionTimeout), Cut::Answered);
+        assert_eq!(cutoff.cut(Failure::ExecutionTimeout), Cut::TooLate, "once");
+        let answer = awaiting.answer.try_recv().expect("at once");
+        assert_eq!(answer.map(|r| r.head.status), Err(Failure::ExecutionTimeout));
+        assert_eq!(reply.write(b"more"), Err(ClientGone));
+        assert_eq!(reply.flush(), Err(ClientGone), "no second head");
+        assert!(reply.client_gone());
+        reply.finish(Ending::Whole);
+    }
+
+    #[test]
+    fn a_cut_after_the_head_breaks_the_body_off() {
+        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        let reader = streamed(&mut reply, &mut awaiting);
+        assert_eq!(reply.cutoff().cut(Failure::ExecutionTimeout), Cut::BrokenOff);
+        assert_eq!(reply.flush(), Err(ClientGone));
+        reply.finish(Ending::Whole);
+        assert_eq!(pieces(reader), [Some(Bytes::from_static(b"first")), None], "whole to nobody");
+    }
+
+    #[test]
+    fn a_cut_after_the_end_harms_nothing() {
+        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        let cutoff = reply.cutoff();
+        let reader = streamed(&mut reply, &mut awaiting);
+        reply.finish(Ending::Whole);
+        assert_eq!(cutoff.cut(Failure::ExecutionTimeout), Cut::TooLate);
+        assert_eq!(pieces(reader), [Some(Bytes::from_static(b"first"))]);
+
+        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        reply.head(head(201));
+        reply.finish(Ending::Whole);
+        assert_eq!(reply.cutoff().cut(Failure::ExecutionTimeout), Cut::TooLate);
+        assert_eq!(awaiting.answer.try_recv().expect("answered").map(|r| r.head.status), Ok(201));
+    }
+
+    #[test]
+    fn a_cut_wakes_a_worker_that_waits_for_its_client() {
+        let limits = ReplyLimits { gather: 8, pipe: 1, spill: 0, ..ReplyLimits::default() };
+        let (mut reply, mut awaiting) = channel(limits);
+        let cutoff = reply.cutoff();
+        let _idle = streamed(&mut reply, &mut awaiting);
+        let writing = std::thread::Builder::new().name("writer".into()).stack_size(256 * 1024).spawn(move || {
+            let piece = vec![b'x'; STREAM_CHUNK];
+            while reply.write(&piece).is_ok() {}
+            reply.client_gone()
+        });
+        let writing = writing.expect("a thread");
+        // Whether the writer waits already decides nothing: it finds the cut or is woken by it.
+        assert_eq!(cutoff.cut(Failure::ExecutionTimeout), Cut::BrokenOff);
+        assert!(writing.join().expect("no panic"));
     }
 
     #[test]
