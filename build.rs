@@ -23,6 +23,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_modules.c",
     "ext/sc_streams.c",
     "ext/sc_signals.c",
+    "ext/sc_interrupt.c",
     "ext/sc_baseline.c",
     "ext/sc_reset.c",
     "ext/sc_request.c",
@@ -300,6 +301,10 @@ fn link(php: &Php) {
     let args = link_args(php);
     for arg in &args {
         println!("cargo:rustc-link-arg={arg}");
+    }
+    if matches!(php.library, Library::Static(_)) {
+        // What PHP would begin again after a signal goes through ext/sc_interrupt.c, which only the executable is sure to have.
+        println!("cargo:rustc-link-arg-bins=-Wl,--wrap=flock,--wrap=nanosleep");
     }
     println!("cargo:link_args={}", args.join("\u{1f}"));
 }

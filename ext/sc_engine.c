@@ -57,6 +57,7 @@ static int sc_register_extensions(void)
 	sc_env_functions();
 	sc_watch_functions();
 	sc_signals_functions();
+	sc_interrupt_minit();
 	sc_program_constants(sc_config->php_binary, sc_config->php_bindir);
 	sapi_module.name = "fpm-fcgi";
 #ifdef SC_OPCACHE_STATIC
@@ -177,6 +178,7 @@ bool sc_thread_attach(void *host, const sc_worker *worker)
 	self->worker = worker;
 	self->attached_at = sc_monotonic();
 	sc_env_thread_init(self);
+	sc_interrupt_thread_init(self);
 	sc_signals_thread_init(self);
 	sc_self = self;
 	return true;

@@ -52,6 +52,24 @@ typedef enum sc_touched {
 # define SC_RESETS true
 #endif
 
+/* A system call that a thread was seen in. */
+typedef struct sc_seen {
+	int state;                      /* sc_interrupt.c: who may touch the rest */
+	int64_t number;
+	uint64_t args[6];
+	uint64_t sp;
+	uint64_t pc;
+} sc_seen;
+
+/* What another thread needs to interrupt this one. */
+struct sc_target {
+	pid_t thread;
+	zend_atomic_bool *vm_interrupt;
+	int64_t asked_ms;               /* when the script was told to end, in monotonic milliseconds; 0: it was not */
+	int64_t ended_ms;               /* when it was ended; 0: it was not */
+	sc_seen seen;
+};
+
 /* State of one PHP thread. It lives in thread-local storage, because TSRM's own storage is emptied with the engine. */
 typedef struct sc_thread {
 	void *host;
@@ -77,6 +95,7 @@ typedef struct sc_thread {
 	uint32_t touched;               /* sc_touched, since the boundary */
 	uint64_t signals;               /* that this script has asked for; bit n - 1 is signal n */
 	sigset_t signal_mask;           /* of this thread before any script */
+	sc_target target;
 } sc_thread;
 
 /* Access to TSRM's per-thread storage: libphp.a brings the variable along, libphp.so hides its own. */
@@ -140,6 +159,12 @@ void sc_signals_forget(void);
 sc_signals *sc_signals_take(void);
 void sc_signals_restore(const sc_signals *base);
 void sc_signals_free(sc_signals *base);
+
+/* sc_interrupt.c */
+bool sc_interrupted(void);
+void sc_interrupt_minit(void);
+void sc_interrupt_unblock(void);
+void sc_interrupt_thread_init(sc_thread *self);
 
 /* sc_watch.c */
 void sc_watch_functions(void);

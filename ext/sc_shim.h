@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 6
+#define SC_ABI 7
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -97,6 +97,13 @@ typedef struct sc_worker {
 /* host is handed back to every sc_on_* call made by this thread. */
 bool sc_thread_attach(void *host, const sc_worker *worker);
 void sc_thread_detach(void);
+
+/* Handle of the calling thread for sc_interrupt(); valid until sc_thread_detach(). */
+typedef struct sc_target sc_target;
+sc_target *sc_thread_target(void);
+/* The one function for other threads: asks the script to end. A thread is asked until it does; calls may be repeated. Two calls for
+ * the same target must not run at the same time, and the target must be valid until the call has returned. */
+void sc_interrupt(sc_target *target);
 
 /* ---- a script run: begin, run, end, in this order ---- */
 

@@ -23,6 +23,7 @@ static pthread_mutex_t sc_noting = PTHREAD_MUTEX_INITIALIZER;
 static volatile pid_t sc_owner[SC_SIGNALS + 1];
 static sc_signal_handler volatile sc_pcntl_handler;
 static zif_handler sc_php_pcntl_signal;
+static zif_handler sc_php_pcntl_sigprocmask;
 
 static uint64_t sc_bit(zend_long signal)
 {
@@ -93,9 +94,18 @@ static ZEND_NAMED_FUNCTION(sc_pcntl_signal)
 	sc_take_over((int)signal);
 }
 
+static ZEND_NAMED_FUNCTION(sc_pcntl_sigprocmask)
+{
+	sc_php_pcntl_sigprocmask(INTERNAL_FUNCTION_PARAM_PASSTHRU);
+	sc_interrupt_unblock();
+}
+
 /* Must run before the function table is copied for other threads. */
 void sc_signals_functions(void)
 {
+	if (zend_hash_str_exists(CG(function_table), ZEND_STRL("pcntl_sigprocmask"))) {
+		sc_php_pcntl_sigprocmask = sc_replace(ZEND_STRL("pcntl_sigprocmask"), sc_pcntl_sigprocmask);
+	}
 	if (zend_hash_str_exists(CG(function_table), ZEND_STRL("pcntl_signal"))) {
 		sc_php_pcntl_signal = sc_replace(ZEND_STRL("pcntl_signal"), sc_pcntl_signal);
 	}

@@ -35,7 +35,7 @@ pub use alias::Notice;
 pub use fault::{Fault, Faults};
 
 use crate::job::ReplyLimits;
-use crate::{http, lifecycle, pool, telemetry};
+use crate::{http, pool, telemetry};
 use check::Check;
 use fault::Origin;
 use raw::{PoolSettings, Settings, Value};
@@ -302,7 +302,8 @@ fn reply_limits(check: &mut Check, patience: Duration) -> ReplyLimits {
 /// Three quarters of the files that this process may have open: the rest is for PHP's own files and database connections, and for the
 /// temporary files of bodies.
 fn most_connections() -> u32 {
-    u32::try_from(lifecycle::open_files() / 4 * 3).unwrap_or(u32::MAX).clamp(16, 1_000_000)
+    let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
+    u32::try_from(limit / 4 * 3).unwrap_or(u32::MAX).clamp(16, 1_000_000)
 }
 
 /// CPUs this process may use; the standard library knows affinity masks and cgroup quotas.

@@ -5,12 +5,10 @@
 
 #![forbid(unsafe_code)]
 
-mod files;
 mod signals;
 
 use tokio::sync::watch;
 
-pub use files::{open_files, raise_open_files};
 pub use signals::{Signal, Signals};
 
 /// Where a process stands. The order is that of its life; it never goes back.

@@ -26,6 +26,8 @@
 //!   is attached: `Engine::stop` consumes the last `Arc`, and every `PhpThread` holds one.
 //! * **I7 Long-lived inputs.** Whatever `sc_engine_config` and `sc_worker` point to and C keeps is owned by the `Engine`
 //!   or the runtime and lives as long.
+//! * **I8 Interrupting.** `sc_interrupt` is the one function that another thread may call. Its target lives until
+//!   `sc_thread_detach`; the handle forgets it before, under the lock that every call holds.
 
 mod build_info;
 mod callbacks;
@@ -34,6 +36,7 @@ mod classic;
 mod command_line;
 mod engine;
 mod host;
+mod interrupt;
 mod panic;
 mod program;
 mod request;

@@ -9,7 +9,7 @@ use clap::Args;
 use super::exit::Error;
 use crate::app::App;
 use crate::config::{self, Command, Flags};
-use crate::{lifecycle, telemetry};
+use crate::telemetry;
 
 /// Serve a PHP application over HTTP while developing it.
 ///
@@ -112,7 +112,6 @@ pub(super) fn run(arguments: Run) -> Result<(), Error> {
 
 fn serve(flags: &Flags) -> Result<(), Error> {
     let config = config::load(flags)?;
-    lifecycle::raise_open_files();
     telemetry::init(config.log)?;
     let ended = App::new(config).run();
     match ended.result {

@@ -79,11 +79,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "server.max_connections",
-        kind: Kind::Auto {
-            least: 1,
-            most: 1_000_000,
-            means: "three quarters of the files that may be open: the hard limit, at most 65536",
-        },
+        kind: Kind::Auto { least: 1, most: 1_000_000, means: "three quarters of the limit of open files" },
         preset: Preset::Value(r#""auto""#),
         meaning: "Most connections open at a time. Further clients wait, and connections that are idle for more than a second make room for them.",
     },

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::engine::Engine;
 use super::host::Host;
+use super::interrupt::Target;
 use super::request::RequestScope;
 use super::view;
 use crate::job::{Exchange, Seat};
@@ -30,6 +31,7 @@ pub(super) struct PhpThread<'s> {
     host: *mut Host<'s>,
     /// From `Box::into_raw`, for the same reason.
     worker: *mut sys::sc_worker,
+    target: Arc<Target>,
     _pool: CString,
     _engine: Arc<Engine>,
     _not_send: PhantomData<*mut ()>,
@@ -51,7 +53,12 @@ impl<'s> PhpThread<'s> {
         let host = Box::into_raw(Box::new(Host::new(seat)));
         // SAFETY: I1, I5, I7: worker and pool live in the PhpThread, boot_env for 's.
         if unsafe { sys::sc_thread_attach(host.cast(), worker) } {
-            return Ok(Self { host, worker, _pool: pool, _engine: Arc::clone(engine), _not_send: PhantomData });
+            let target = Arc::new(Target::of_this_thread());
+            let engine = Arc::clone(engine);
+            let mut thread = Self { host, worker, target, _pool: pool, _engine: engine, _not_send: PhantomData };
+            let target = Arc::clone(&thread.target);
+            thread.host().seat().attached(target);
+            return Ok(thread);
         }
         // SAFETY: I3: C has not kept the pointer, since it refused.
         drop(unsafe { Box::from_raw(host) });
@@ -80,6 +87,7 @@ impl<'s> PhpThread<'s> {
 
 impl Drop for PhpThread<'_> {
     fn drop(&mut self) {
+        self.target.close();
         // SAFETY: I1, I5: the last engine call of this thread.
         unsafe { sys::sc_thread_detach() };
         // SAFETY: I3: C has forgotten the pointer.

@@ -186,23 +186,6 @@ modes!(places_are_limited, |launch| launch.config("server.max_connections", "2")
     assert!(fourth.response().await.ends_with("hello"));
 });
 
-/// Most processes start with room for 1024 files; what the system allows beyond is taken, as far as it is of use.
-#[test]
-fn the_limit_of_open_files_is_raised() {
-    let launch = Launch::plain(Mode::Worker)
-        .wrapped(&["sh", "-c", "ulimit -Sn 96 && ulimit -Hn 1500 && exec \"$0\" \"$@\""])
-        .config("server.max_connections", "1000");
-    run(launch, async |server| {
-        let mut crowd = Vec::new();
-        for _ in 0..140 {
-            let mut connection = server.connect(crate::support::client::Protocol::Http1).await;
-            assert_eq!(connection.get("/").await.status(), 200);
-            crowd.push(connection);
-        }
-        assert!(!server.log().contains("server.accept_failed"));
-    });
-}
-
 /// Out of descriptors, the server waits and goes on when there are some again.
 #[test]
 fn want_of_descriptors_is_survived() {
