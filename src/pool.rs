@@ -1,16 +1,18 @@
 //! Who serves which request: admission, worker slots, and the replacement of workers that end.
 //!
-//! A pool has a fixed number of slots. In each lives an incarnation of the worker script, on a thread of its own, that asks for
-//! work through its [`Seat`](crate::job::Seat). [`Pool::submit`] gives a request to an idle incarnation or lets it wait.
+//! A pool has slots. In each an incarnation of the worker script has the seat, on a thread of its own, and asks for
+//! work through its [`Seat`](crate::job::Seat). [`Pool::submit`] gives a request to an idle incarnation or lets it wait. An incarnation that
+//! is to be replaced serves until its successor, which boots beside it, takes the seat.
 //!
 //! ```text
-//! submit --> Desk (one lock: idle slots, waiting requests) --> Slot's mailbox --> Seat::next on the worker's thread
-//!                                                                              incarnation ends --> Keeper --> next incarnation
+//! submit --> Desk (one lock: idle workers, waiting requests) --> Incarnation's mailbox --> Seat::next on the worker's thread
+//!                              policy: serve on, serve until the successor has booted, or leave <-- boundary --|
+//! Keeper (one thread): roster of slots --> plan --> start, seat, dismiss, join
 //! ```
 //!
-//! Who owns what: the desk owns waiting exchanges, a mailbox one in transit, the worker the one it runs. The keeper owns the threads.
-//! A slot's record is written by whoever holds the slot. Nothing of PHP is known here: the pool is generic over
-//! [`Runtime`].
+//! Who owns what: the desk owns waiting exchanges, a mailbox one in transit, the worker the one it runs. The keeper owns the threads and
+//! alone changes who sits where. An incarnation's record is under a lock of its own. Locks are taken one at a time, but for the roster's, under
+//! which records are looked at. Nothing of PHP is known here: the pool is generic over [`Runtime`].
 //!
 //! What must never happen: a request that runs after its client was told that it would not, a newcomer that overtakes, a
 //! request that is lost without an answer, a thread that blocks while it holds the desk's lock.
@@ -20,13 +22,17 @@
 mod backoff;
 mod complaint;
 mod counters;
+mod current;
 #[cfg(test)]
 mod fake;
+mod incarnation;
 mod keeper;
+mod plan;
+mod policy;
 mod queue;
+mod roster;
 mod seat;
 mod shared;
-mod slot;
 mod snapshot;
 mod state;
 mod status;
@@ -45,11 +51,13 @@ use tokio::time::{timeout, timeout_at};
 
 pub use backoff::Backoff;
 pub use counters::RestartCause;
-pub use snapshot::{PoolSnapshot, WorkerSnapshot};
+pub use policy::{Limits, OnResetError};
+pub use snapshot::{CurrentRequest, PoolSnapshot, WorkerSnapshot};
 pub use state::WorkerState;
 pub use status::{BootError, Booted};
 
 use crate::job::{self, Exchange, Failure, ReplyLimits, Request, RequestBody, Response, Runtime};
+use crate::telemetry::RecycleReason;
 use keeper::{Keeper, inbox_size};
 use shared::Shared;
 use status::Status;
@@ -79,6 +87,8 @@ pub struct Config {
     pub reply: ReplyLimits,
     /// Pauses between incarnations that come to nothing.
     pub backoff: Backoff,
+    /// When an incarnation is replaced.
+    pub recycle: Limits,
 }
 
 impl Config {
@@ -91,6 +101,7 @@ impl Config {
             max_queue: MAX_QUEUE,
             reply: ReplyLimits::default(),
             backoff: Backoff::default(),
+            recycle: Limits::default(),
         }
     }
 }
@@ -118,10 +129,26 @@ pub enum StartError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "threads that are left forbid to shut the engine down"]
 pub struct StopReport {
-    /// Slots whose threads have ended and been joined.
-    pub joined: u32,
-    /// Slots that had not ended by the deadline.
+    /// Threads that had not ended by the deadline.
     pub left: u32,
+}
+
+/// Which slots of a pool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection {
+    /// All of them.
+    All,
+    /// The one of this number.
+    Slot(u32),
+}
+
+/// How an incarnation is replaced that somebody wants to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecycleMode {
+    /// It serves until its successor has booted: no capacity is lost. A few at a time.
+    MakeBeforeBreak,
+    /// It leaves at its next boundary, at once if it is idle; the next one boots when it has.
+    Break,
 }
 
 /// A running pool.
@@ -193,20 +220,25 @@ impl Pool {
     pub async fn stop(&self, deadline: Instant) -> StopReport {
         self.shared.drain();
         let mut status = self.shared.status.subscribe();
-        let over = |status: &Status| status.alive() == 0;
-        if timeout_at(deadline.into(), status.wait_for(over)).await.is_err() {
+        if timeout_at(deadline.into(), status.wait_for(Status::is_over)).await.is_err() {
             self.shared.close();
+            self.shared.interrupt();
             // Whether it timed out is seen from the count below.
-            drop(timeout(SETTLE, status.wait_for(over)).await.map(drop));
+            drop(timeout(SETTLE, status.wait_for(Status::is_over)).await.map(drop));
         }
-        let left = self.shared.status.borrow().alive();
-        if left == 0
-            && let Some(keeper) = self.keeper.lock().take()
-        {
+        let (left, over) = (self.shared.status.borrow().threads(), self.shared.status.borrow().is_over());
+        if over && let Some(keeper) = self.keeper.lock().take() {
             // It has nothing left to do but to return, so this does not block.
             drop(keeper.join());
         }
-        StopReport { joined: self.shared.config.workers - left, left }
+        StopReport { left }
+    }
+
+    /// Has incarnations replaced; brings how many. The first reason that an incarnation has stays its reason.
+    ///
+    /// [`RecycleMode::Break`] takes successors too that have not got their seat yet: nothing of before is left once all have gone.
+    pub fn recycle(&self, selection: Selection, reason: RecycleReason, mode: RecycleMode) -> usize {
+        self.shared.recycle(selection, reason, mode)
     }
 
     /// The pool at this moment.

@@ -1,4 +1,4 @@
-//! What a pool counts over its life. Served requests are counted by their slots, off any shared cache line.
+//! What a pool counts over its life. Served requests are counted by their workers, off any shared cache line.
 
 #![forbid(unsafe_code)]
 
@@ -43,7 +43,8 @@ impl RestartCause {
     /// The reason a recycled incarnation is counted under; `None` for those that are no recycling.
     pub(super) fn reason(self) -> Option<RecycleReason> {
         match self {
-            Self::BootFailed | Self::Panic => None,
+            Self::BootFailed => None,
+            Self::Panic => Some(RecycleReason::Crash),
             Self::Exit | Self::Returned => Some(RecycleReason::Exit),
             Self::Fatal | Self::Uncaught => Some(RecycleReason::Fatal),
         }
@@ -69,6 +70,7 @@ impl RestartCause {
 pub(super) struct Counters {
     rejected: [AtomicU64; Rejection::ALL.len()],
     restarts: [AtomicU64; RestartCause::ALL.len()],
+    recycles: [AtomicU64; RecycleReason::ALL.len()],
     abandoned: AtomicU64,
 }
 
@@ -81,6 +83,10 @@ impl Counters {
         self.restarts[cause as usize].fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn recycle(&self, reason: RecycleReason) {
+        self.recycles[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn abandon(&self) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
     }
@@ -91,6 +97,10 @@ impl Counters {
 
     pub(super) fn restarts(&self) -> Vec<(RestartCause, u64)> {
         RestartCause::ALL.into_iter().zip(self.restarts.iter().map(|count| count.load(Ordering::Relaxed))).collect()
+    }
+
+    pub(super) fn recycles(&self) -> Vec<(RecycleReason, u64)> {
+        RecycleReason::ALL.into_iter().zip(self.recycles.iter().map(|count| count.load(Ordering::Relaxed))).collect()
     }
 
     pub(super) fn abandoned(&self) -> u64 {

@@ -2,10 +2,11 @@
 //!
 //! Every incarnation gets a thread of its own, because the engine's per-thread state is what makes an incarnation new. The keeper
 //! joins each of them; when it ends itself, no thread of the pool is left. It never runs PHP and never waits for it:
-//! a thread is joined only after it has reported its end.
+//! a thread is joined only after it has reported its end. What is to be done is decided in `plan`, slot by slot; here it is done.
 
 #![forbid(unsafe_code)]
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -15,43 +16,45 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::complaint::Complaints;
 use super::counters::RestartCause;
+use super::incarnation::{Incarnation, Sight};
+use super::plan::{Act, Outlook, act};
+use super::roster::{FirstBoot, Position, Slot};
 use super::seat::occupy;
 use super::shared::Shared;
-use super::slot::Life;
 use super::state::{Event, WorkerState};
 use super::status::Status;
 use crate::job::{Exit, Runtime};
+use crate::telemetry::RecycleReason;
 use crate::telemetry::events::{WorkerBootFailed, WorkerCrash, WorkerRecycle};
-use crate::telemetry::{Place, RecycleReason};
 
 /// What the keeper is told.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// The incarnation in a slot has ended; its thread is about to.
-    Ended { slot: u32, exit: Exit },
+    /// An incarnation has ended; its thread is about to.
+    Ended { worker: Arc<Incarnation>, exit: Exit },
     /// Something has changed that it should look at.
     Wake,
 }
 
-/// Places in the keeper's inbox: every slot has at most one thread that can report, plus one wake-up.
-pub(super) fn inbox_size(workers: u32) -> usize {
-    workers as usize + 1
+/// Places in the keeper's inbox: enough that the end of every worker of a pool can be told at once without waiting for the keeper.
+pub(super) fn inbox_size(slots: u32) -> usize {
+    slots as usize + 1
 }
 
-#[derive(Debug, Default)]
-struct Keeping {
-    thread: Option<JoinHandle<()>>,
-    /// Incarnations in a row that came to nothing.
-    failures: u32,
-    /// When a slot in back-off gets its next incarnation.
-    retry_at: Option<Instant>,
-}
+/// A quarter of a pool's slots may have successors that boot, at least one: a boot takes a whole CPU from those who serve.
+const PREPARING_SHARE: usize = 4;
+
+/// How exactly limits of time are kept for workers that wait: this part of the shortest one.
+const TICKS_PER_LIMIT: u32 = 20;
+/// Bounds of the time between two looks at them.
+const TICK: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(5);
 
 pub(super) struct Keeper {
     shared: Arc<Shared>,
     runtime: Arc<dyn Runtime>,
     inbox: Receiver<Message>,
-    slots: Vec<Keeping>,
+    /// Of every incarnation that has not been joined, by slot and number.
+    threads: HashMap<(u32, u64), JoinHandle<()>>,
     complaints: Complaints,
 }
 
@@ -62,27 +65,28 @@ impl Keeper {
         runtime: Arc<dyn Runtime>,
         inbox: Receiver<Message>,
     ) -> io::Result<JoinHandle<()>> {
-        let slots = shared.slots.iter().map(|_| Keeping::default()).collect();
         let name = format!("keeper-{}", shared.config.name);
-        let mut keeper = Self { shared, runtime, inbox, slots, complaints: Complaints::default() };
+        let mut keeper = Self { shared, runtime, inbox, threads: HashMap::new(), complaints: Complaints::default() };
         Builder::new().name(name).spawn(move || keeper.keep())
     }
 
     fn keep(&mut self) {
-        for index in 0..self.shared.config.workers {
-            self.start(index);
-        }
+        let tick = self.tick();
         loop {
-            self.revisit();
-            if self.shared.status.borrow().alive() == 0 {
+            let now = Instant::now();
+            self.look(now);
+            if self.threads.is_empty() && !self.shared.wants_workers() {
+                self.shared.status.send_modify(Status::ended);
                 return;
             }
-            let message = match self.slots.iter().filter_map(|keeping| keeping.retry_at).min() {
+            let retry = self.shared.roster.lock().slots.iter().filter_map(|slot| slot.retry_at).min();
+            let next = [retry.map(|at| at.max(now)), tick.map(|tick| now + tick)].into_iter().flatten().min();
+            let message = match next {
                 Some(at) => self.inbox.recv_deadline(at),
                 None => self.inbox.recv().map_err(RecvTimeoutError::from),
             };
             match message {
-                Ok(Message::Ended { slot, exit }) => self.ended(slot, exit),
+                Ok(Message::Ended { worker, exit }) => self.ended(&worker, &exit),
                 Ok(Message::Wake) | Err(RecvTimeoutError::Timeout) => {}
                 // `shared` holds a sender, so this cannot be; were it so, nobody could ever report.
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -90,130 +94,233 @@ impl Keeper {
         }
     }
 
-    /// Looks after slots in back-off: their time may have come, or the pool may want them no more.
-    fn revisit(&mut self) {
+    /// Time between two looks at workers that wait, if time alone can be a reason to replace them.
+    fn tick(&self) -> Option<Duration> {
+        let limits = &self.shared.config.recycle;
+        let soft = if limits.soft_memory > 0 { *TICK.end() } else { Duration::ZERO };
+        let shortest = [limits.max_uptime, limits.max_idle, soft].into_iter().filter(|time| !time.is_zero()).min()?;
+        Some((shortest / TICKS_PER_LIMIT).clamp(*TICK.start(), *TICK.end()))
+    }
+
+    /// Does what there is to do, in every slot.
+    fn look(&mut self, now: Instant) {
         let wanted = self.shared.wants_workers();
-        let now = Instant::now();
-        for index in 0..self.shared.config.workers {
-            let Some(at) = self.slots[index as usize].retry_at else { continue };
-            if wanted && at > now {
-                continue;
+        let pressed = self.shared.is_pressed();
+        let roster = self.shared.roster.lock();
+        let slots = u32::try_from(roster.slots.len()).unwrap_or(u32::MAX);
+        roster
+            .slots
+            .iter()
+            .filter_map(|slot| slot.seated.as_ref())
+            .for_each(|worker| worker.look_at_idle(now, pressed));
+        let boots = |slot: &&Slot| slot.successor_sight().is_some_and(|sight| sight.booted.is_none());
+        let mut preparing = roster.slots.iter().filter(boots).count();
+        let most = roster.slots.len().div_ceil(PREPARING_SHARE);
+        drop(roster);
+        for index in 0..slots {
+            while let Some(act) = self.decide(index, wanted, preparing < most, now) {
+                preparing += usize::from(act == Act::Prepare);
+                self.perform(index, act, now);
             }
-            self.slots[index as usize].retry_at = None;
-            if wanted { self.replace(index) } else { self.retire(index) }
         }
     }
 
-    fn ended(&mut self, index: u32, exit: Exit) {
-        if let Some(thread) = self.slots[index as usize].thread.take() {
-            // The thread has caught its own panics; there is nothing in the result.
-            drop(thread.join());
-        }
-        self.settle(index, exit);
+    fn decide(&self, index: u32, wanted: bool, may_prepare: bool, now: Instant) -> Option<Act> {
+        let mut roster = self.shared.roster.lock();
+        let slot = roster.slot(index);
+        act(&Outlook {
+            seat: slot.seat_sight(),
+            successor: slot.successor_sight(),
+            wanted: wanted && slot.wanted,
+            retry_at: slot.retry_at,
+            may_prepare,
+            now,
+        })
     }
 
-    /// Decides what becomes of a slot whose incarnation has ended.
-    fn settle(&mut self, index: u32, exit: Exit) {
+    fn perform(&mut self, index: u32, act: Act, now: Instant) {
         let shared = Arc::clone(&self.shared);
-        let slot = shared.slot(index);
-        let life = slot.life();
-        if slot.apply(Event::Ended) == WorkerState::Stopped {
-            self.dismissed(index, &exit, life);
-            shared.status.send_modify(Status::stopped);
-            return;
-        }
-        let cause = RestartCause::of(&exit, life.booted.is_some());
-        shared.counters.restart(cause);
-        let pause = self.pause(index, life);
-        let wanted = shared.wants_workers();
-        self.report(index, &exit, cause, life, wanted.then_some(pause.unwrap_or_default()));
-        if life.booted.is_none() {
-            let before = slot.missed_loop();
-            shared.status.send_modify(|status| status.missed(before, &boot_message(&exit)));
-        }
-        match pause {
-            _ if !wanted => self.retire(index),
-            None => self.replace(index),
-            Some(pause) => {
-                slot.apply(Event::Delayed);
-                self.slots[index as usize].retry_at = Some(Instant::now() + pause);
+        let mut roster = shared.roster.lock();
+        let slot = roster.slot(index);
+        match act {
+            Act::Start | Act::Prepare => {
+                let position = if act == Act::Start { Position::Seat } else { Position::Successor };
+                if let (Position::Seat, Some(before)) = (position, &slot.seated) {
+                    before.apply(Event::Replaced);
+                    roster.clear(index);
+                }
+                let new = roster.begin(index, position, &shared.config.recycle);
+                drop(roster);
+                self.start(&new, now);
+            }
+            Act::Unseat => slot.leaving.extend(slot.seated.take()),
+            Act::Inherit => {
+                if let Some(before) = &slot.seated {
+                    before.apply(Event::Replaced);
+                    roster.clear(index);
+                }
+                let slot = roster.slot(index);
+                slot.seated = slot.successor.take();
+                let new = slot.seated.clone();
+                drop(roster);
+                new.iter().for_each(|new| shared.seat(new));
+            }
+            Act::Replace => {
+                let old = std::mem::replace(&mut slot.seated, slot.successor.take());
+                slot.leaving.extend(old.clone());
+                let new = slot.seated.clone();
+                drop(roster);
+                // The new one first: for a moment there is one more than needed, and never one less.
+                new.iter().for_each(|new| shared.seat(new));
+                old.iter().for_each(|old| {
+                    shared.dismiss(old, old.sight().due.unwrap_or(RecycleReason::MaxRequests));
+                });
+            }
+            Act::Forgo => {
+                let successor = slot.successor.take();
+                slot.leaving.extend(successor.clone());
+                drop(roster);
+                successor.iter().for_each(|successor| shared.dismiss(successor, RecycleReason::Shutdown));
+            }
+            Act::Retire => {
+                slot.retry_at = None;
+                slot.seated.iter().for_each(|before| {
+                    before.apply(Event::Retired);
+                });
             }
         }
-    }
-
-    /// How long the replacement has to wait; `None` if the incarnation came to something.
-    fn pause(&mut self, index: u32, life: Life) -> Option<Duration> {
-        let backoff = self.shared.config.backoff;
-        let keeping = &mut self.slots[index as usize];
-        let stood = life.booted.is_some_and(|booted| booted.elapsed() >= backoff.max);
-        if life.requests > 0 || stood {
-            keeping.failures = 0;
-            return None;
-        }
-        keeping.failures = keeping.failures.saturating_add(1);
-        Some(backoff.pause(keeping.failures))
-    }
-
-    fn replace(&mut self, index: u32) {
-        self.shared.slot(index).apply(Event::Replaced);
-        self.start(index);
-    }
-
-    fn retire(&mut self, index: u32) {
-        self.shared.slot(index).apply(Event::Retired);
-        self.shared.status.send_modify(Status::stopped);
     }
 
     /// Starts an incarnation on a new thread. A thread that the system refuses counts as a failed boot.
-    fn start(&mut self, index: u32) {
-        let identity = self.shared.slot(index).begin();
-        let (shared, runtime) = (Arc::clone(&self.shared), Arc::clone(&self.runtime));
+    fn start(&mut self, new: &Arc<Incarnation>, now: Instant) {
+        let (shared, runtime, worker) = (Arc::clone(&self.shared), Arc::clone(&self.runtime), Arc::clone(new));
+        let place = new.place();
         let spawned = Builder::new()
-            .name(format!("php-{}-{index}", shared.config.name))
+            .name(format!("php-{}-{}", place.pool, place.slot))
             .stack_size(runtime.stack_size())
-            .spawn(move || occupy(shared, &*runtime, identity));
+            .spawn(move || occupy(shared, &*runtime, worker));
         match spawned {
-            Ok(thread) => self.slots[index as usize].thread = Some(thread),
-            Err(error) => self.settle(
-                index,
-                Exit::BootFailed { message: format!("the system refuses a thread for the worker: {error}") },
-            ),
+            Ok(thread) => {
+                self.threads.insert((place.slot, place.incarnation), thread);
+                self.shared.status.send_modify(Status::began);
+            }
+            Err(error) => {
+                let message = format!("the system refuses a thread for the worker: {error}");
+                self.settle(new, &Exit::BootFailed { message }, now);
+            }
         }
     }
 
-    /// Reports the end of an incarnation that was told to leave.
-    fn dismissed(&mut self, index: u32, exit: &Exit, life: Life) {
-        if *exit != Exit::Stopped {
-            return self.report(index, exit, RestartCause::of(exit, true), life, None);
+    fn ended(&mut self, worker: &Arc<Incarnation>, exit: &Exit) {
+        let place = worker.place();
+        if let Some(thread) = self.threads.remove(&(place.slot, place.incarnation)) {
+            // The thread has caught its own panics; there is nothing in the result.
+            drop(thread.join());
+            self.shared.status.send_modify(Status::joined);
         }
-        self.recycled(self.place(index, life), RecycleReason::Shutdown, "stopped", life, None);
+        self.settle(worker, exit, Instant::now());
     }
 
-    fn report(&mut self, index: u32, exit: &Exit, cause: RestartCause, life: Life, retry_in: Option<Duration>) {
+    /// Decides what becomes of a slot whose incarnation has ended.
+    fn settle(&mut self, worker: &Arc<Incarnation>, exit: &Exit, now: Instant) {
+        let index = worker.identity().slot;
+        let sight = worker.sight();
+        let told = worker.apply(Event::Ended) == WorkerState::Stopped;
+        let shared = Arc::clone(&self.shared);
+        let mut roster = shared.roster.lock();
+        let position = roster.end(worker);
+        let slot = roster.slot(index);
+        let wanted = slot.wanted && shared.wants_workers();
+        let pause = if told { None } else { slot.pause(&sight, &shared.config, now) };
+        let retry_in = wanted.then_some(pause.unwrap_or_default());
+        let missed = (!told && position == Position::Seat && sight.booted.is_none()).then(|| slot.miss());
+        match position {
+            Position::Seat if told => {
+                // A pool that stops shows its empty seats; elsewhere somebody follows, or nobody is missed.
+                if wanted || !slot.wanted {
+                    roster.clear(index);
+                }
+            }
+            Position::Seat if !wanted => {
+                worker.apply(Event::Retired);
+            }
+            Position::Seat => match pause {
+                Some(pause) => {
+                    worker.apply(Event::Delayed);
+                    slot.retry_at = Some(now + pause);
+                }
+                None => {
+                    worker.apply(Event::Replaced);
+                    roster.clear(index);
+                }
+            },
+            Position::Successor if !told => {
+                slot.retry_at = pause.map(|pause| now + pause);
+                slot.seated.iter().for_each(|seated| seated.hold());
+            }
+            Position::Successor | Position::Leaving => {}
+        }
+        drop(roster);
+        self.report(worker, exit, &sight, told, retry_in);
+        if let Some(before) = missed {
+            shared.status.send_modify(|status| status.missed(before, &boot_message(exit)));
+        }
+    }
+
+    fn report(&mut self, worker: &Incarnation, exit: &Exit, sight: &Sight, told: bool, retry_in: Option<Duration>) {
+        let place = worker.place();
+        let (requests, uptime) = (sight.requests, sight.started.elapsed());
+        let recycled = |reason: RecycleReason, cause: &str| {
+            self.shared.counters.recycle(reason);
+            self.shared.roster.lock().slot(place.slot).last_recycle = Some(reason);
+            WorkerRecycle { place, reason, cause, requests, uptime, retry_in }.emit();
+        };
+        if told && *exit == Exit::Stopped {
+            let (reason, words) = worker.left().unwrap_or((RecycleReason::Shutdown, None));
+            return recycled(reason, words.as_deref().unwrap_or("stopped"));
+        }
+        let cause = RestartCause::of(exit, told || sight.booted.is_some());
+        if !told {
+            self.shared.counters.restart(cause);
+        }
         match (exit, cause.reason()) {
             (Exit::Panicked { message }, _) => {
-                let place = self.place(index, life);
-                WorkerCrash { place, message, requests: life.requests, retry_in }.emit();
+                self.shared.counters.recycle(RecycleReason::Crash);
+                self.shared.roster.lock().slot(place.slot).last_recycle = Some(RecycleReason::Crash);
+                WorkerCrash { place, message, requests, retry_in }.emit();
             }
-            (_, Some(reason)) => self.recycled(self.place(index, life), reason, cause.label(), life, retry_in),
-            (_, None) => self.complain(index, boot_message(exit), life, retry_in),
+            (_, Some(reason)) => recycled(reason, cause.label()),
+            (_, None) => self.complain(worker, &boot_message(exit), retry_in),
         }
     }
 
     /// Reports a failed boot, unless the pool has just reported the same.
-    fn complain(&mut self, index: u32, message: String, life: Life, retry_in: Option<Duration>) {
+    fn complain(&mut self, worker: &Incarnation, message: &str, retry_in: Option<Duration>) {
         let quiet = self.shared.config.backoff.max;
-        let Some(repeated) = self.complaints.hear(&message, Instant::now(), quiet) else { return };
-        WorkerBootFailed { place: self.place(index, life), message: &message, repeated, retry_in }.emit();
+        let Some(repeated) = self.complaints.hear(message, Instant::now(), quiet) else { return };
+        WorkerBootFailed { place: worker.place(), message, repeated, retry_in }.emit();
+    }
+}
+
+impl Slot {
+    /// How long the replacement of an incarnation has to wait; `None` if that one came to something.
+    fn pause(&mut self, ended: &Sight, config: &super::Config, now: Instant) -> Option<Duration> {
+        let stood = ended.booted.is_some_and(|booted| now.saturating_duration_since(booted) >= config.backoff.max);
+        if ended.requests > 0 || stood {
+            self.failures = 0;
+            return None;
+        }
+        self.failures = self.failures.saturating_add(1);
+        Some(config.backoff.pause(self.failures))
     }
 
-    fn recycled(&self, place: Place<'_>, reason: RecycleReason, cause: &str, life: Life, retry_in: Option<Duration>) {
-        let (requests, uptime) = (life.requests, life.started.elapsed());
-        WorkerRecycle { place, reason, cause, requests, uptime, retry_in }.emit();
-    }
-
-    fn place(&self, index: u32, life: Life) -> Place<'_> {
-        Place { pool: &self.shared.config.name, slot: index, incarnation: life.incarnation }
+    /// Notes that a boot has come to nothing. Brings what the slot's first boot had come to before.
+    fn miss(&mut self) -> FirstBoot {
+        let before = self.first_boot;
+        if before == FirstBoot::Pending {
+            self.first_boot = FirstBoot::Failed;
+        }
+        before
     }
 }
 

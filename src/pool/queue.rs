@@ -9,8 +9,10 @@
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::incarnation::Incarnation;
 use crate::job::Exchange;
 use crate::telemetry::Rejection;
 
@@ -31,8 +33,8 @@ pub(super) enum Intake {
 /// What became of a new request.
 #[derive(Debug)]
 pub(super) enum Admission {
-    /// This idle slot is its own now; the exchange has to be posted there.
-    Dispatch(u32, Box<Exchange>),
+    /// This idle worker is its own now; the exchange has to be posted there.
+    Dispatch(Arc<Incarnation>, Box<Exchange>),
     /// It waits under this number.
     Queued { id: u64, deadline: Instant },
     /// It is turned away.
@@ -44,7 +46,7 @@ pub(super) enum Admission {
 pub(super) enum Turn {
     /// Serve a request that has waited.
     Serve(Box<Exchange>),
-    /// Wait at the mailbox; the slot is listed as idle.
+    /// Wait at the mailbox; the worker is listed as idle.
     Wait,
     /// Leave the loop.
     Leave,
@@ -62,7 +64,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Desk {
     intake: Intake,
-    idle: Vec<u32>,
+    idle: Vec<Arc<Incarnation>>,
     waiting: VecDeque<Waiting>,
     next_id: u64,
     max_queue: usize,
@@ -79,9 +81,9 @@ impl Desk {
         if self.intake != Intake::Open {
             return Admission::Refused(Rejection::Draining, exchange);
         }
-        if let Some(slot) = self.idle.pop() {
+        if let Some(worker) = self.idle.pop() {
             debug_assert!(self.waiting.is_empty(), "nobody is idle while somebody waits");
-            return Admission::Dispatch(slot, exchange);
+            return Admission::Dispatch(worker, exchange);
         }
         if self.waiting.len() >= self.max_queue {
             return Admission::Refused(Rejection::QueueFull, exchange);
@@ -96,7 +98,10 @@ impl Desk {
 
     /// Gives a clean worker the request that has waited longest. Those whose deadline has passed are put into `stale`
     /// for the caller to reject: a timer that is late under load must not let an old request run.
-    pub(super) fn turn(&mut self, slot: u32, stale: &mut Vec<Waiting>) -> Turn {
+    pub(super) fn turn(&mut self, worker: &Arc<Incarnation>, stale: &mut Vec<Waiting>) -> Turn {
+        if worker.is_leaving() {
+            return Turn::Leave;
+        }
         if !self.waiting.is_empty() {
             let now = Instant::now();
             while let Some(waiting) = self.waiting.pop_front() {
@@ -109,7 +114,7 @@ impl Desk {
         if self.intake != Intake::Open {
             return Turn::Leave;
         }
-        self.idle.push(slot);
+        self.idle.push(Arc::clone(worker));
         Turn::Wait
     }
 
@@ -120,8 +125,19 @@ impl Desk {
         self.waiting.remove(index).map(|waiting| waiting.exchange)
     }
 
-    /// Refuses new requests from now on and gives out the idle slots, which have to be told to leave.
-    pub(super) fn drain(&mut self) -> Vec<u32> {
+    /// Lets a worker leave at its next turn. Whether it was idle: then it has none, and has to be told.
+    pub(super) fn dismiss(&mut self, worker: &Arc<Incarnation>) -> bool {
+        worker.set_leaving();
+        let index = self.idle.iter().position(|idle| Arc::ptr_eq(idle, worker));
+        // In order: who became idle last still serves first.
+        index.is_some_and(|index| {
+            self.idle.remove(index);
+            true
+        })
+    }
+
+    /// Refuses new requests from now on and gives out the idle workers, which have to be told to leave.
+    pub(super) fn drain(&mut self) -> Vec<Arc<Incarnation>> {
         if self.intake == Intake::Open {
             self.intake = Intake::Draining;
         }
@@ -148,7 +164,7 @@ impl Desk {
         self.intake
     }
 
-    /// Number of idle slots.
+    /// Number of idle workers.
     pub(super) fn available(&self) -> usize {
         self.idle.len()
     }
@@ -162,7 +178,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::fake::{exchange, path_of};
+    use crate::pool::fake::{exchange, incarnation, path_of};
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -174,7 +190,7 @@ mod tests {
     }
 
     fn served(desk: &mut Desk) -> Option<String> {
-        match desk.turn(0, &mut Vec::new()) {
+        match desk.turn(&incarnation(0), &mut Vec::new()) {
             Turn::Serve(exchange) => Some(path_of(&exchange.request)),
             Turn::Wait | Turn::Leave => None,
         }
@@ -184,10 +200,11 @@ mod tests {
     fn idle_workers_are_taken_last_in_first_out() {
         let mut desk = Desk::new(3, 10);
         for slot in [1, 0, 2] {
-            assert!(matches!(desk.turn(slot, &mut Vec::new()), Turn::Wait));
+            assert!(matches!(desk.turn(&incarnation(slot), &mut Vec::new()), Turn::Wait));
         }
         for expected in [2, 0, 1] {
-            assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(slot, _) if slot == expected));
+            let admission = desk.admit(exchange("/"), LONG);
+            assert!(matches!(admission, Admission::Dispatch(worker, _) if worker.identity().slot == expected));
         }
         assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Queued { .. }));
     }
@@ -212,7 +229,7 @@ mod tests {
         queued(&mut desk, "/later", Duration::ZERO);
         queued(&mut desk, "/good", LONG);
         let mut stale = Vec::new();
-        assert!(matches!(desk.turn(0, &mut stale), Turn::Serve(e) if path_of(&e.request) == "/good"));
+        assert!(matches!(desk.turn(&incarnation(0), &mut stale), Turn::Serve(e) if path_of(&e.request) == "/good"));
         let stale: Vec<String> = stale.iter().map(|waiting| path_of(&waiting.exchange.request)).collect();
         assert_eq!(stale, ["/late", "/later"]);
     }
@@ -220,8 +237,8 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_and_counts_only_those_who_wait() {
         let mut desk = Desk::new(1, 0);
-        assert!(matches!(desk.turn(0, &mut Vec::new()), Turn::Wait));
-        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(0, _)));
+        assert!(matches!(desk.turn(&incarnation(0), &mut Vec::new()), Turn::Wait));
+        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(..)));
         assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Refused(Rejection::QueueFull, _)));
     }
 
@@ -238,7 +255,28 @@ mod tests {
         assert!(!desk.wants_workers());
         assert!(desk.drain().is_empty());
         assert_eq!(desk.intake(), Intake::Closed, "a later drain does not open it again");
-        assert!(matches!(desk.turn(0, &mut Vec::new()), Turn::Leave));
+        assert!(matches!(desk.turn(&incarnation(0), &mut Vec::new()), Turn::Leave));
+    }
+
+    #[test]
+    fn who_is_dismissed_takes_no_further_turn() {
+        let mut desk = Desk::new(3, 10);
+        let workers: Vec<_> = (0..3).map(incarnation).collect();
+        for worker in &workers[..2] {
+            assert!(matches!(desk.turn(worker, &mut Vec::new()), Turn::Wait));
+        }
+        assert!(desk.dismiss(&workers[0]), "it was idle and has to be told");
+        assert!(!desk.dismiss(&workers[2]), "it is busy and will hear it");
+        assert_eq!(desk.available(), 1);
+        queued_behind(&mut desk);
+        assert!(matches!(desk.turn(&workers[2], &mut Vec::new()), Turn::Leave), "although somebody waits");
+        assert!(matches!(desk.turn(&workers[1], &mut Vec::new()), Turn::Serve(_)));
+    }
+
+    /// One request for the idle worker, one that waits.
+    fn queued_behind(desk: &mut Desk) {
+        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(..)));
+        queued(desk, "/", LONG);
     }
 
     #[test]

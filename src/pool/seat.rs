@@ -6,13 +6,13 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::incarnation::{Course, Incarnation};
 use super::keeper::Message;
 use super::queue::Turn;
+use super::roster::FirstBoot;
 use super::shared::Shared;
-use super::slot::Slot;
 use super::state::Event;
 use crate::job::{Boundary, Exit, Identity, Interrupt, Next, Runtime, Seat};
-use crate::telemetry::Place;
 use crate::telemetry::events::WorkerBoot;
 
 /// How far the script has come, as its loop boundary shows.
@@ -29,72 +29,97 @@ enum Stage {
 #[derive(Debug)]
 struct WorkerSeat {
     shared: Arc<Shared>,
-    identity: Identity,
+    worker: Arc<Incarnation>,
     stage: Stage,
 }
 
 /// Body of an incarnation's thread: runs the script to its end and reports that to the keeper.
-pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, identity: Identity) {
-    let slot = identity.slot;
-    let mut seat = WorkerSeat { shared, identity, stage: Stage::Booting };
-    seat.slot().apply(Event::Launched);
+pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Incarnation>) {
+    let mut seat = WorkerSeat { shared, worker, stage: Stage::Booting };
+    seat.worker.apply(Event::Launched);
     // The runtime's state goes down with this thread, so nobody sees what a panic may have left half done.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut seat)))
         .unwrap_or_else(|payload| Exit::Panicked { message: panic_message(payload.as_ref()) });
-    seat.shared.tell_keeper(Message::Ended { slot, exit });
+    seat.shared.tell_keeper(Message::Ended { worker: seat.worker, exit });
 }
 
 impl WorkerSeat {
-    fn slot(&self) -> &Slot {
-        self.shared.slot(self.identity.slot)
+    /// The script has reached its loop for the first time.
+    fn arrive(&mut self) -> Course {
+        self.stage = Stage::Looping;
+        let (course, boot) = self.worker.arrive(self.shared.boot_estimate());
+        self.shared.note_boot(boot);
+        WorkerBoot { place: self.worker.place(), boot }.emit();
+        let mut roster = self.shared.roster.lock();
+        let first_boot = &mut roster.slot(self.worker.identity().slot).first_boot;
+        let before = std::mem::replace(first_boot, FirstBoot::Reached);
+        drop(roster);
+        self.shared.status.send_modify(|status| status.reached(before));
+        course
     }
 
-    fn announce(&self) {
-        let (boot, before) = self.slot().reached_loop();
-        let Identity { pool, slot, incarnation } = &self.identity;
-        WorkerBoot { place: Place { pool, slot: *slot, incarnation: *incarnation }, boot }.emit();
-        self.shared.status.send_modify(|status| status.reached(before));
+    /// The script has come back after a request.
+    fn come_back(&self, boundary: &Boundary) -> Course {
+        let soft = self.worker.limits().soft_memory;
+        // Whether somebody waits is another lock, asked for only where it counts.
+        let pressed = soft > 0 && boundary.memory > soft && self.shared.is_pressed();
+        self.worker.return_with(boundary, pressed, self.shared.boot_estimate())
+    }
+
+    /// What is next for a worker that serves.
+    fn serve(&self) -> Next {
+        match self.shared.turn(&self.worker) {
+            Turn::Serve(exchange) => {
+                self.shared.assign(&self.worker, &exchange);
+                Next::Job(exchange)
+            }
+            Turn::Wait => self.worker.receive(),
+            Turn::Leave => {
+                self.worker.apply(Event::Dismissed);
+                Next::Stop
+            }
+        }
     }
 }
 
 impl Seat for WorkerSeat {
     fn identity(&self) -> &Identity {
-        &self.identity
+        self.worker.identity()
     }
 
-    fn attached(&mut self, _interrupt: Arc<dyn Interrupt>) {}
+    fn attached(&mut self, interrupt: Arc<dyn Interrupt>) {
+        self.worker.attach(interrupt);
+    }
 
-    fn resetting(&mut self) {}
+    fn resetting(&mut self) {
+        self.worker.apply(Event::Returned);
+    }
 
-    fn next(&mut self, _boundary: Boundary) -> Next {
-        if self.stage == Stage::Dismissed {
+    fn next(&mut self, boundary: Boundary) -> Next {
+        let course = match self.stage {
             // A script that asks again after it was told to leave is told again.
-            return Next::Stop;
+            Stage::Dismissed => return Next::Stop,
+            Stage::Booting => self.arrive(),
+            Stage::Looping => self.come_back(&boundary),
+        };
+        if course != (Course::Serve { news: false }) {
+            self.shared.wake_keeper();
         }
-        self.slot().apply(Event::Acknowledged);
-        if self.stage == Stage::Booting {
-            self.stage = Stage::Looping;
-            self.announce();
-        }
-        let next = match self.shared.turn(self.identity.slot) {
-            Turn::Serve(exchange) => {
-                self.slot().apply(Event::Assigned);
-                Next::Job(exchange)
-            }
-            Turn::Wait => self.slot().receive(),
-            Turn::Leave => {
-                self.slot().apply(Event::Dismissed);
-                Next::Stop
-            }
+        let next = match course {
+            Course::Serve { .. } => self.serve(),
+            Course::StandBy => self.worker.receive(),
+            Course::Leave => Next::Stop,
         };
         if matches!(next, Next::Stop) {
             self.stage = Stage::Dismissed;
+            // Who follows need not wait for this thread's end.
+            self.shared.wake_keeper();
         }
         next
     }
 
     fn responded(&mut self) {
-        self.slot().apply(Event::Responded);
+        self.worker.responded();
     }
 }
 

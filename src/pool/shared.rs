@@ -2,30 +2,37 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::Config;
 use super::counters::Counters;
+use super::incarnation::Incarnation;
 use super::keeper::Message;
 use super::queue::{Admission, Desk, Intake, Turn};
-use super::slot::Slot;
+use super::roster::{Roster, Slot};
 use super::snapshot::PoolSnapshot;
 use super::state::Event;
 use super::status::Status;
 use super::ticket::Ticket;
+use super::{Config, RecycleMode, Selection};
 use crate::job::{Exchange, Failure, Next};
-use crate::telemetry::Rejection;
 use crate::telemetry::events::RequestRejected;
+use crate::telemetry::{RecycleReason, Rejection};
 
 /// The common state of one pool.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) config: Config,
-    pub(super) slots: Box<[Slot]>,
+    pub(super) roster: Mutex<Roster>,
     pub(super) counters: Counters,
     pub(super) status: watch::Sender<Status>,
+    /// Microseconds that a boot takes, averaged over the last few; 0 before the first.
+    boot_micros: AtomicU64,
     desk: Mutex<Desk>,
     keeper: Sender<Message>,
 }
@@ -34,28 +41,22 @@ impl Shared {
     pub(super) fn new(config: Config, keeper: Sender<Message>) -> Self {
         let (pool, workers) = (&config.name, config.workers);
         Self {
-            slots: (0..workers).map(|index| Slot::new(pool.clone(), index)).collect(),
+            roster: Mutex::new(Roster::new(pool.clone(), workers, workers)),
             counters: Counters::default(),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
+            boot_micros: AtomicU64::new(0),
             desk: Mutex::new(Desk::new(workers, config.max_queue)),
             keeper,
             config,
         }
     }
 
-    pub(super) fn slot(&self, index: u32) -> &Slot {
-        &self.slots[index as usize]
-    }
-
     /// Gives an exchange to an idle worker (`None`) or into the queue (its ticket).
     pub(super) fn admit(&self, exchange: Box<Exchange>) -> Result<Option<Ticket<'_>>, Failure> {
         let admission = self.desk.lock().admit(exchange, self.config.queue_timeout);
         match admission {
-            Admission::Dispatch(index, exchange) => {
-                let slot = self.slot(index);
-                slot.apply(Event::Assigned);
-                // An idle slot's box is empty. Were it not, the exchange would be dropped here and so report a lost worker.
-                drop(slot.post(Next::Job(exchange)));
+            Admission::Dispatch(worker, exchange) => {
+                self.hand(&worker, exchange);
                 Ok(None)
             }
             Admission::Queued { id, deadline } => Ok(Some(Ticket::new(self, id, deadline))),
@@ -63,14 +64,84 @@ impl Shared {
         }
     }
 
+    /// Puts a request into the box of a worker that has been taken off the idle list, or has never been on it.
+    fn hand(&self, worker: &Incarnation, exchange: Box<Exchange>) {
+        self.assign(worker, &exchange);
+        // An idle worker's box is empty. Were it not, the exchange would be dropped here and so report a lost worker.
+        drop(worker.post(Next::Job(exchange)));
+    }
+
+    /// Notes that a worker has a request; if it is its last one, its seat is free.
+    pub(super) fn assign(&self, worker: &Incarnation, exchange: &Exchange) {
+        if worker.assign(&exchange.request) {
+            self.wake_keeper();
+        }
+    }
+
     /// Asks for work in the name of a clean worker.
-    pub(super) fn turn(&self, slot: u32) -> Turn {
+    pub(super) fn turn(&self, worker: &Arc<Incarnation>) -> Turn {
         let mut stale = Vec::new();
-        let turn = self.desk.lock().turn(slot, &mut stale);
+        let turn = self.desk.lock().turn(worker, &mut stale);
         for waiting in stale {
             self.reject(Rejection::QueueTimeout, *waiting.exchange);
         }
         turn
+    }
+
+    /// Lets a successor that has got its seat take part, if it stood by; one that boots will come by itself.
+    pub(super) fn seat(&self, worker: &Arc<Incarnation>) {
+        if !worker.seat() {
+            return;
+        }
+        match self.turn(worker) {
+            Turn::Serve(exchange) => self.hand(worker, exchange),
+            Turn::Wait => {}
+            Turn::Leave => self.send_away(worker),
+        }
+    }
+
+    /// Lets a worker leave: at once if it waits for a request or for its seat, else at its next boundary.
+    pub(super) fn dismiss(&self, worker: &Arc<Incarnation>, reason: RecycleReason) {
+        worker.note_leave(reason);
+        let idle = self.desk.lock().dismiss(worker);
+        if idle {
+            self.send_away(worker);
+        } else if worker.dismiss_parked() {
+            // Nobody has written to it yet, so the box is empty.
+            drop(worker.post(Next::Stop));
+        }
+    }
+
+    /// Has incarnations replaced; brings how many.
+    pub(super) fn recycle(&self, selection: Selection, reason: RecycleReason, mode: RecycleMode) -> usize {
+        let roster = self.roster.lock();
+        let chosen = roster.slots.iter().enumerate().filter(|(index, _)| match selection {
+            Selection::All => true,
+            Selection::Slot(wanted) => u32::try_from(*index) == Ok(wanted),
+        });
+        let seated = |slot: &Slot| slot.seated.iter().cloned().collect::<Vec<_>>();
+        let both = |slot: &Slot| slot.seated.iter().chain(&slot.successor).cloned().collect();
+        let workers: Vec<_> = match mode {
+            RecycleMode::MakeBeforeBreak => chosen.flat_map(|(_, slot)| seated(slot)).collect(),
+            RecycleMode::Break => chosen.flat_map(|(_, slot)| -> Vec<_> { both(slot) }).collect(),
+        };
+        drop(roster);
+        let living: Vec<_> = workers.iter().filter(|worker| !worker.sight().state.has_ended()).collect();
+        for worker in &living {
+            match mode {
+                RecycleMode::MakeBeforeBreak => worker.make_due(reason),
+                RecycleMode::Break => self.dismiss(worker, reason),
+            }
+        }
+        self.wake_keeper();
+        living.len()
+    }
+
+    /// Tells a worker that waits at its box.
+    fn send_away(&self, worker: &Incarnation) {
+        worker.apply(Event::Dismissed);
+        // The box is empty, as in `hand`.
+        drop(worker.post(Next::Stop));
     }
 
     /// Takes a request out of the queue; `None` if a worker has it already.
@@ -109,11 +180,8 @@ impl Shared {
     /// Refuses new requests and sends idle workers away; busy ones leave when nobody waits any more.
     pub(super) fn drain(&self) {
         let idle = self.desk.lock().drain();
-        for index in idle {
-            let slot = self.slot(index);
-            slot.apply(Event::Dismissed);
-            // The box is empty, as in `admit`.
-            drop(slot.post(Next::Stop));
+        for worker in idle {
+            self.send_away(&worker);
         }
         self.wake_keeper();
     }
@@ -127,23 +195,50 @@ impl Shared {
         self.wake_keeper();
     }
 
+    /// Asks every script that still runs to end.
+    pub(super) fn interrupt(&self) {
+        // Off the lock: what an interrupt does is not ours to know.
+        let all: Vec<_> = self.roster.lock().all().cloned().collect();
+        for worker in all {
+            worker.interrupt();
+        }
+    }
+
     /// Whether a worker that has ended should be replaced.
     pub(super) fn wants_workers(&self) -> bool {
         self.desk.lock().wants_workers()
     }
 
-    /// Reports the end of an incarnation. The keeper outlives every thread that reports to it.
+    /// Whether somebody waits for a worker.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.desk.lock().depth() > 0
+    }
+
+    /// Notes how long a boot has taken.
+    pub(super) fn note_boot(&self, boot: Duration) {
+        let new = u64::try_from(boot.as_micros()).unwrap_or(u64::MAX);
+        let old = self.boot_micros.load(Ordering::Relaxed);
+        // Two boots at the same time may lose one of them, which an average bears.
+        self.boot_micros.store(if old == 0 { new } else { (old / 4 * 3).saturating_add(new / 4) }, Ordering::Relaxed);
+    }
+
+    /// How long the next boot will take.
+    pub(super) fn boot_estimate(&self) -> Duration {
+        Duration::from_micros(self.boot_micros.load(Ordering::Relaxed))
+    }
+
+    /// Reports the end of an incarnation. The keeper outlives every thread that reports to it, and never waits for one that does.
     pub(super) fn tell_keeper(&self, message: Message) {
         drop(self.keeper.send(message));
     }
 
     /// Makes the keeper look again. A full inbox means that it is about to.
-    fn wake_keeper(&self) {
+    pub(super) fn wake_keeper(&self) {
         drop(self.keeper.try_send(Message::Wake));
     }
 
     pub(super) fn snapshot(&self) -> PoolSnapshot {
-        let (workers, totals): (Vec<_>, Vec<u64>) = self.slots.iter().map(Slot::snapshot).unzip();
+        let (workers, served) = self.roster.lock().snapshot();
         let desk = self.desk.lock();
         let (queue_depth, available) = (desk.depth(), desk.available());
         let draining = desk.intake() != Intake::Open;
@@ -154,10 +249,11 @@ impl Shared {
             queue_depth,
             available,
             draining,
-            served: totals.iter().sum(),
+            served,
             abandoned: self.counters.abandoned(),
             rejected: self.counters.rejected(),
             restarts: self.counters.restarts(),
+            recycles: self.counters.recycles(),
         }
     }
 }

@@ -3,18 +3,18 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::counters::RestartCause;
 use super::state::WorkerState;
-use crate::telemetry::Rejection;
+use crate::telemetry::{RecycleReason, Rejection};
 
 /// A pool at one moment. Each worker is consistent in itself; they are looked at one after the other.
 #[derive(Debug, Clone)]
 pub struct PoolSnapshot {
     /// The pool's name.
     pub name: Arc<str>,
-    /// Every slot, in order.
+    /// Every incarnation with a thread, slot by slot, those that have left their seat included; and for each seat that is empty the last one.
     pub workers: Vec<WorkerSnapshot>,
     /// Requests that wait for a worker.
     pub queue_depth: usize,
@@ -30,10 +30,12 @@ pub struct PoolSnapshot {
     pub rejected: Vec<(Rejection, u64)>,
     /// Incarnations that ended without having been told to, by cause.
     pub restarts: Vec<(RestartCause, u64)>,
+    /// Incarnations that were replaced or sent away, by reason.
+    pub recycles: Vec<(RecycleReason, u64)>,
 }
 
 /// A worker at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerSnapshot {
     /// Place in the pool, 0-based.
     pub slot: u32,
@@ -41,12 +43,37 @@ pub struct WorkerSnapshot {
     pub state: WorkerState,
     /// Since when.
     pub since: Instant,
+    /// Whether it has the slot's seat, or had it; a successor has not.
+    pub seated: bool,
     /// Incarnation, counting from 1.
     pub incarnation: u64,
     /// When that incarnation was started.
     pub started: Instant,
     /// Requests given to that incarnation.
     pub requests: u64,
+    /// Bytes on its Zend heap after the latest reset; 0 if unknown.
+    pub memory: u64,
+    /// Highest number of bytes there during a request; 0 if unknown.
+    pub memory_peak: u64,
+    /// What it serves.
+    pub current: Option<CurrentRequest>,
+    /// Why it will be replaced as soon as its successor has booted.
+    pub due: Option<RecycleReason>,
+    /// Why the latest incarnation of its slot was replaced.
+    pub last_recycle: Option<RecycleReason>,
+}
+
+/// A request that is being served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentRequest {
+    /// Its method.
+    pub method: String,
+    /// Its path without query, cut at 256 bytes.
+    pub path: String,
+    /// Its id.
+    pub request_id: String,
+    /// Time since the worker got it.
+    pub elapsed: Duration,
 }
 
 impl PoolSnapshot {
@@ -55,13 +82,27 @@ impl PoolSnapshot {
         self.workers.iter().filter(|worker| worker.state == state).count()
     }
 
+    /// How many workers serve, now or when they are done with what they have: the pool's capacity.
+    pub fn serving(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.state.is_serving()).count()
+    }
+
     /// How many requests were turned away for a cause.
     pub fn rejected(&self, cause: Rejection) -> u64 {
-        self.rejected.iter().find(|(of, _)| *of == cause).map_or(0, |(_, count)| *count)
+        count_of(&self.rejected, cause)
     }
 
     /// How many incarnations ended for a cause.
     pub fn restarts(&self, cause: RestartCause) -> u64 {
-        self.restarts.iter().find(|(of, _)| *of == cause).map_or(0, |(_, count)| *count)
+        count_of(&self.restarts, cause)
     }
+
+    /// How many incarnations were replaced or sent away for a reason.
+    pub fn recycles(&self, reason: RecycleReason) -> u64 {
+        count_of(&self.recycles, reason)
+    }
+}
+
+fn count_of<T: PartialEq>(counts: &[(T, u64)], wanted: T) -> u64 {
+    counts.iter().find(|(of, _)| *of == wanted).map_or(0, |(_, count)| *count)
 }

@@ -1,40 +1,76 @@
-//! The life of a slot: one state, one pure transition function.
+//! The life of an incarnation and of the seat it leaves: one state, one pure transition function.
 //!
 //! ```text
-//! Starting  --Launched-->     Booting
-//! Starting  --Ended-->        Crashed
-//! Booting   --Acknowledged--> Idle
-//! Booting   --Ended-->        Crashed
-//! Idle      --Assigned-->     Busy
-//! Idle      --Dismissed-->    Draining
-//! Idle      --Ended-->        Crashed
-//! Busy      --Responded-->    Resetting
-//! Busy      --Acknowledged--> Idle
-//! Busy      --Ended-->        Crashed
-//! Resetting --Responded-->    Resetting
-//! Resetting --Acknowledged--> Idle
-//! Resetting --Ended-->        Crashed
-//! Draining  --Ended-->        Stopped
-//! Crashed   --Replaced-->     Starting
-//! Crashed   --Delayed-->      Backoff
-//! Crashed   --Retired-->      Stopped
-//! Backoff   --Replaced-->     Starting
-//! Backoff   --Retired-->      Stopped
+//! Starting    --Launched-->     Booting
+//! Starting    --Ended-->        Crashed
+//! Booting     --Acknowledged--> Idle
+//! Booting     --Parked-->       Standby
+//! Booting     --Dismissed-->    Draining
+//! Booting     --Expired-->      TimedOut
+//! Booting     --Ended-->        Crashed
+//! Standby     --Seated-->       Idle
+//! Standby     --Dismissed-->    Draining
+//! Standby     --Ended-->        Crashed
+//! Idle        --Assigned-->     Busy
+//! Idle        --Tended-->       Resetting
+//! Idle        --Dismissed-->    Draining
+//! Idle        --Ended-->        Crashed
+//! Busy        --Responded-->    Resetting
+//! Busy        --Returned-->     Resetting
+//! Busy        --Acknowledged--> Idle
+//! Busy        --Dismissed-->    Draining
+//! Busy        --Expired-->      TimedOut
+//! Busy        --Ended-->        Crashed
+//! Resetting   --Responded-->    Resetting
+//! Resetting   --Returned-->     Resetting
+//! Resetting   --Acknowledged--> Idle
+//! Resetting   --Dismissed-->    Draining
+//! Resetting   --Expired-->      TimedOut
+//! Resetting   --Ended-->        Crashed
+//! TimedOut    --Responded-->    TimedOut
+//! TimedOut    --Returned-->     TimedOut
+//! TimedOut    --Struck-->       Interrupted
+//! TimedOut    --Dismissed-->    Draining
+//! TimedOut    --Abandoned-->    Stuck
+//! TimedOut    --Ended-->        Stopped
+//! Interrupted --Responded-->    Interrupted
+//! Interrupted --Returned-->     Interrupted
+//! Interrupted --Struck-->       Interrupted
+//! Interrupted --Dismissed-->    Draining
+//! Interrupted --Abandoned-->    Stuck
+//! Interrupted --Ended-->        Stopped
+//! Stuck       --Responded-->    Stuck
+//! Stuck       --Returned-->     Stuck
+//! Stuck       --Struck-->       Stuck
+//! Stuck       --Dismissed-->    Draining
+//! Stuck       --Ended-->        Stopped
+//! Draining    --Expired-->      TimedOut
+//! Draining    --Ended-->        Stopped
+//! Crashed     --Replaced-->     Starting
+//! Crashed     --Delayed-->      Backoff
+//! Crashed     --Retired-->      Stopped
+//! Backoff     --Replaced-->     Starting
+//! Backoff     --Retired-->      Stopped
 //! ```
 //!
-//! A test reads this table and compares it with the function over all states and events. Two edges want a word:
+//! A test reads this table and compares it with the function over all states and events. Some edges want a word:
 //! `Busy --Acknowledged--> Idle` is a request whose client had gone before a response could leave;
-//! `Resetting --Responded--> Resetting` is a script that finished its response early and then ended normally.
+//! `Resetting --Responded--> Resetting` is a script that finished its response early and then ended normally;
+//! `Idle --Tended--> Resetting` is a worker that does something for itself while nobody asks for anything;
+//! the loops at the timeout states are a thread that goes on as if it had time, and `Dismissed` there is one that came back to its loop
+//! after all: it is sent away, never to serve again.
 
 #![forbid(unsafe_code)]
 
-/// What the incarnation in a slot is doing.
+/// What an incarnation is doing; for a seat whose incarnation has ended, what becomes of the seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WorkerState {
     /// Its thread is being created.
     Starting,
     /// The script runs and has not reached its loop.
     Booting,
+    /// It stands at its loop and waits for the one it will replace.
+    Standby,
     /// It waits for a request.
     Idle,
     /// It has a request and the response has not left.
@@ -43,27 +79,51 @@ pub enum WorkerState {
     Resetting,
     /// It was told to leave its loop and has not ended.
     Draining,
+    /// It has passed a deadline. It serves nobody any more.
+    TimedOut,
+    /// It has passed a deadline, was interrupted, and has not given way yet.
+    Interrupted,
+    /// It did not give way in time: nobody waits for it any more, but its thread is still there.
+    Stuck,
     /// It ended without having been told to.
     Crashed,
-    /// The slot is empty for a while, because its last incarnation came to nothing.
+    /// The seat is empty for a while, because its last incarnation came to nothing.
     Backoff,
-    /// The slot is empty for good.
+    /// It has ended as it was told to, or the seat is empty for good.
     Stopped,
 }
 
-/// What can happen to a slot.
+/// What can happen to an incarnation.
+#[allow(
+    dead_code,
+    reason = "deadlines and idle care are told by the watchdog and the idle clock, which build on this table"
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     /// The thread of an incarnation runs.
     Launched,
     /// The script stands at its loop boundary, clean.
     Acknowledged,
+    /// A successor has reached its loop while the other one still serves.
+    Parked,
+    /// A successor takes the seat.
+    Seated,
     /// It got a request.
     Assigned,
+    /// It got something to do for itself.
+    Tended,
     /// The response has left.
     Responded,
+    /// The script has come back to its loop; its reset begins.
+    Returned,
     /// It was told to leave its loop.
     Dismissed,
+    /// A deadline has passed.
+    Expired,
+    /// It was interrupted.
+    Struck,
+    /// It did not give way in time.
+    Abandoned,
     /// Its thread has ended, or could not be created.
     Ended,
     /// The replacement has to wait.
@@ -76,13 +136,17 @@ pub(super) enum Event {
 
 impl WorkerState {
     /// All states.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Starting,
         Self::Booting,
+        Self::Standby,
         Self::Idle,
         Self::Busy,
         Self::Resetting,
         Self::Draining,
+        Self::TimedOut,
+        Self::Interrupted,
+        Self::Stuck,
         Self::Crashed,
         Self::Backoff,
         Self::Stopped,
@@ -93,14 +157,33 @@ impl WorkerState {
         match self {
             Self::Starting => "starting",
             Self::Booting => "booting",
+            Self::Standby => "standby",
             Self::Idle => "idle",
             Self::Busy => "busy",
             Self::Resetting => "resetting",
             Self::Draining => "draining",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+            Self::Stuck => "stuck",
             Self::Crashed => "crashed",
             Self::Backoff => "backoff",
             Self::Stopped => "stopped",
         }
+    }
+
+    /// Whether it has passed a deadline: nobody waits for it, and it never serves again.
+    pub fn is_overdue(self) -> bool {
+        matches!(self, Self::TimedOut | Self::Interrupted | Self::Stuck)
+    }
+
+    /// Whether it serves requests, now or when it is done with the one it has.
+    pub fn is_serving(self) -> bool {
+        matches!(self, Self::Idle | Self::Busy | Self::Resetting)
+    }
+
+    /// Whether its thread has ended.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::Crashed | Self::Backoff | Self::Stopped)
     }
 }
 
@@ -109,9 +192,16 @@ impl Event {
         match self {
             Self::Launched => "launched",
             Self::Acknowledged => "acknowledged",
+            Self::Parked => "parked",
+            Self::Seated => "seated",
             Self::Assigned => "assigned",
+            Self::Tended => "tended",
             Self::Responded => "responded",
+            Self::Returned => "returned",
             Self::Dismissed => "dismissed",
+            Self::Expired => "expired",
+            Self::Struck => "struck",
+            Self::Abandoned => "abandoned",
             Self::Ended => "ended",
             Self::Delayed => "delayed",
             Self::Replaced => "replaced",
@@ -123,18 +213,31 @@ impl Event {
 /// The state after an event, or `None` if the event cannot happen in that state.
 #[must_use]
 pub(super) fn next(state: WorkerState, event: Event) -> Option<WorkerState> {
-    use WorkerState::{Backoff, Booting, Busy, Crashed, Draining, Idle, Resetting, Starting, Stopped};
+    use WorkerState::{
+        Backoff, Booting, Busy, Crashed, Draining, Idle, Interrupted, Resetting, Standby, Starting, Stopped, Stuck,
+        TimedOut,
+    };
     match (state, event) {
         (Starting, Event::Launched) => Some(Booting),
-        (Booting | Busy | Resetting, Event::Acknowledged) => Some(Idle),
+        (Booting, Event::Parked) => Some(Standby),
+        (Standby, Event::Seated) | (Booting | Busy | Resetting, Event::Acknowledged) => Some(Idle),
         (Idle, Event::Assigned) => Some(Busy),
-        (Busy | Resetting, Event::Responded) => Some(Resetting),
-        (Idle, Event::Dismissed) => Some(Draining),
-        (Starting | Booting | Idle | Busy | Resetting, Event::Ended) => Some(Crashed),
-        (Draining, Event::Ended) => Some(Stopped),
+        (Idle, Event::Tended) | (Busy | Resetting, Event::Responded | Event::Returned) => Some(Resetting),
+        (TimedOut | Interrupted | Stuck, Event::Responded | Event::Returned) | (Interrupted | Stuck, Event::Struck) => {
+            Some(state)
+        }
+        (Booting | Standby | Idle | Busy | Resetting | TimedOut | Interrupted | Stuck, Event::Dismissed) => {
+            Some(Draining)
+        }
+        (Booting | Busy | Resetting | Draining, Event::Expired) => Some(TimedOut),
+        (TimedOut, Event::Struck) => Some(Interrupted),
+        (TimedOut | Interrupted, Event::Abandoned) => Some(Stuck),
+        (Starting | Booting | Standby | Idle | Busy | Resetting, Event::Ended) => Some(Crashed),
+        (Draining | TimedOut | Interrupted | Stuck, Event::Ended) | (Crashed | Backoff, Event::Retired) => {
+            Some(Stopped)
+        }
         (Crashed, Event::Delayed) => Some(Backoff),
         (Crashed | Backoff, Event::Replaced) => Some(Starting),
-        (Crashed | Backoff, Event::Retired) => Some(Stopped),
         _ => None,
     }
 }
@@ -145,12 +248,19 @@ mod tests {
 
     use super::*;
 
-    const EVENTS: [Event; 9] = [
+    const EVENTS: [Event; 16] = [
         Event::Launched,
         Event::Acknowledged,
+        Event::Parked,
+        Event::Seated,
         Event::Assigned,
+        Event::Tended,
         Event::Responded,
+        Event::Returned,
         Event::Dismissed,
+        Event::Expired,
+        Event::Struck,
+        Event::Abandoned,
         Event::Ended,
         Event::Delayed,
         Event::Replaced,
@@ -178,7 +288,7 @@ mod tests {
             }
         }
         assert_eq!(actual, documented());
-        assert_eq!(actual.len(), 19, "the diagram has been found in the source");
+        assert_eq!(actual.len(), 50, "the diagram has been found in the source");
     }
 
     #[test]
@@ -200,12 +310,24 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clean_boundary_makes_idle() {
+    fn only_a_clean_boundary_or_a_seat_makes_idle() {
         for state in WorkerState::ALL {
             for event in EVENTS {
                 if next(state, event) == Some(WorkerState::Idle) {
-                    assert_eq!(event, Event::Acknowledged);
+                    assert!(matches!(event, Event::Acknowledged | Event::Seated), "{state:?} {event:?}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_overdue_never_serves_again() {
+        for start in WorkerState::ALL.into_iter().filter(|state| state.is_overdue()) {
+            for after in EVENTS.into_iter().filter_map(|event| next(start, event)) {
+                assert!(
+                    after.is_overdue() || matches!(after, WorkerState::Draining | WorkerState::Stopped),
+                    "{after:?}"
+                );
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::slot::FirstBoot;
+use super::roster::FirstBoot;
 
 /// The first boots are over and there is somebody to serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +45,16 @@ pub(super) struct Status {
     ready: u32,
     /// Slots that have failed and never reached their loop.
     failed: u32,
-    /// Slots that have not stopped for good.
-    alive: u32,
+    /// Threads that have been started and not been joined.
+    threads: u32,
+    /// No thread is left and none will be started.
+    over: bool,
     failure: Option<Arc<str>>,
 }
 
 impl Status {
     pub(super) fn new(pool: Arc<str>, workers: u32) -> Self {
-        Self { pool, workers, ready: 0, failed: 0, alive: workers, failure: None }
+        Self { pool, workers, ready: 0, failed: 0, threads: 0, over: false, failure: None }
     }
 
     /// A slot has reached its loop.
@@ -63,7 +65,7 @@ impl Status {
                 self.failed -= 1;
                 self.ready += 1;
             }
-            FirstBoot::Reached => {}
+            FirstBoot::Reached | FirstBoot::Later => {}
         }
     }
 
@@ -77,18 +79,32 @@ impl Status {
         }
     }
 
-    /// A slot has stopped for good.
-    pub(super) fn stopped(&mut self) {
-        self.alive -= 1;
+    /// A thread has been started.
+    pub(super) fn began(&mut self) {
+        self.threads += 1;
     }
 
-    pub(super) fn alive(&self) -> u32 {
-        self.alive
+    /// A thread has been joined.
+    pub(super) fn joined(&mut self) {
+        self.threads -= 1;
+    }
+
+    /// The pool has come to its end.
+    pub(super) fn ended(&mut self) {
+        self.over = true;
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(super) fn threads(&self) -> u32 {
+        self.threads
     }
 
     /// Whether every slot has booted or failed once, or there are none left.
     pub(super) fn is_settled(&self) -> bool {
-        self.ready + self.failed == self.workers || self.alive == 0
+        self.ready + self.failed == self.workers || self.over
     }
 
     /// The outcome, once settled.
@@ -129,7 +145,7 @@ mod tests {
     #[test]
     fn a_pool_that_stops_early_settles_too() {
         let mut status = Status::new("p".into(), 1);
-        status.stopped();
+        status.ended();
         assert!(status.is_settled());
         assert_eq!(status.outcome(), Err(BootError::Stopped { pool: "p".into() }));
     }

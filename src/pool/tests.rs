@@ -4,5 +4,6 @@
 
 mod admission;
 mod life;
+mod recycle;
 mod stop;
 mod stress;

@@ -1,0 +1,397 @@
+//! One life of a worker: mailbox, state and numbers.
+//!
+//! An incarnation belongs to a slot, and its thread to it alone. Its record is written by the submitter that took it off the idle list, by its
+//! own thread, by the keeper and by the watchdog, each under the lock, which is held for a few instructions.
+
+#![forbid(unsafe_code)]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use parking_lot::Mutex;
+
+use super::current::Current;
+use super::policy::{self, Life, Limits, WARM_REQUESTS};
+use super::snapshot::WorkerSnapshot;
+use super::state::{Event, WorkerState, next};
+use crate::job::{Boundary, Identity, Interrupt, Next, Request, ResetOutcome};
+use crate::telemetry::events::IllegalTransition;
+use crate::telemetry::{Place, RecycleReason};
+
+/// Aligned to two cache lines, so that workers do not slow each other down by neighbourhood.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Incarnation {
+    identity: Identity,
+    limits: Limits,
+    post: Sender<Next>,
+    mailbox: Receiver<Next>,
+    /// It is to leave at its next boundary. Written and read under the desk's lock only, so that nobody becomes idle who should have left.
+    leaving: AtomicBool,
+    interrupt: OnceLock<Arc<dyn Interrupt>>,
+    record: Mutex<Record>,
+}
+
+#[derive(Debug)]
+struct Record {
+    state: WorkerState,
+    since: Instant,
+    /// Whether the slot's seat is its own; a successor's is not yet.
+    seated: bool,
+    started: Instant,
+    booted: Option<Instant>,
+    requests: u64,
+    assigned: Option<Instant>,
+    /// Time between two requests, averaged over the last few.
+    interval: Duration,
+    /// Time that the latest request took until its response had left.
+    duration: Duration,
+    memory: u64,
+    memory_peak: u64,
+    baseline: Option<u64>,
+    failures: u32,
+    current: Current,
+    /// Its successor is to be booted ahead of its last request.
+    ahead: bool,
+    /// Its successor does not boot.
+    held: bool,
+    /// Why it is to be replaced as soon as its successor has booted.
+    due: Option<RecycleReason>,
+    /// Why it was told to leave, and in whose words.
+    left: Option<(RecycleReason, Option<String>)>,
+}
+
+/// An incarnation as those see it who decide about its slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sight {
+    pub(super) state: WorkerState,
+    pub(super) started: Instant,
+    pub(super) booted: Option<Instant>,
+    pub(super) requests: u64,
+    /// It has its last request, or has had it.
+    pub(super) last: bool,
+    pub(super) ahead: bool,
+    pub(super) held: bool,
+    pub(super) due: Option<RecycleReason>,
+}
+
+/// What a worker does after it has come to its loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Course {
+    /// It serves; if `news`, the keeper has something to look at.
+    Serve { news: bool },
+    /// It stands by until it is seated.
+    StandBy,
+    /// It leaves.
+    Leave,
+}
+
+impl Incarnation {
+    pub(super) fn new(identity: Identity, limits: Limits, seated: bool) -> Arc<Self> {
+        let (post, mailbox) = bounded(1);
+        let now = Instant::now();
+        let record = Record {
+            state: WorkerState::Starting,
+            since: now,
+            seated,
+            started: now,
+            booted: None,
+            requests: 0,
+            assigned: None,
+            interval: Duration::from_secs(1),
+            duration: Duration::ZERO,
+            memory: 0,
+            memory_peak: 0,
+            baseline: None,
+            failures: 0,
+            current: Current::default(),
+            ahead: false,
+            held: false,
+            due: None,
+            left: None,
+        };
+        let (leaving, interrupt, record) = (AtomicBool::new(false), OnceLock::new(), Mutex::new(record));
+        Arc::new(Self { identity, limits, post, mailbox, leaving, interrupt, record })
+    }
+
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn place(&self) -> Place<'_> {
+        let Identity { pool, slot, incarnation } = &self.identity;
+        Place { pool, slot: *slot, incarnation: *incarnation }
+    }
+
+    /// Moves on. An event that cannot happen is reported as the fault it is, and changes nothing.
+    pub(super) fn apply(&self, event: Event) -> WorkerState {
+        let mut record = self.record.lock();
+        let outcome = record.step(event, Instant::now());
+        drop(record);
+        self.told(outcome, event)
+    }
+
+    fn told(&self, outcome: Result<WorkerState, WorkerState>, event: Event) -> WorkerState {
+        outcome.unwrap_or_else(|state| {
+            IllegalTransition { place: self.place(), state: state.label(), occurrence: event.label() }.emit();
+            state
+        })
+    }
+
+    /// Gets a request. Whether it is its last one, so that the seat is free for its successor.
+    pub(super) fn assign(&self, request: &Request) -> bool {
+        let now = Instant::now();
+        let mut record = self.record.lock();
+        let outcome = record.step(Event::Assigned, now);
+        record.requests += 1;
+        if let Some(before) = record.assigned.replace(now) {
+            record.interval = (record.interval * 3 + (now - before)) / 4;
+        }
+        record.current.take(request);
+        let last = self.limits.is_last(record.requests) && !record.held;
+        drop(record);
+        self.told(outcome, Event::Assigned);
+        last
+    }
+
+    /// The response has left.
+    pub(super) fn responded(&self) {
+        let now = Instant::now();
+        let mut record = self.record.lock();
+        record.note_duration(now);
+        let outcome = record.step(Event::Responded, now);
+        drop(record);
+        self.told(outcome, Event::Responded);
+    }
+
+    /// Comes to its loop for the first time. Brings the time that the boot took.
+    pub(super) fn arrive(&self, boot_estimate: Duration) -> (Course, Duration) {
+        let now = Instant::now();
+        let mut record = self.record.lock();
+        let boot = now - record.started;
+        record.booted = Some(now);
+        let ahead = record.looks_ahead(&self.limits, boot_estimate);
+        let (event, course) = match (record.state.is_overdue(), record.seated) {
+            (true, _) => (Event::Dismissed, Course::Leave),
+            (false, true) => (Event::Acknowledged, Course::Serve { news: ahead }),
+            (false, false) => (Event::Parked, Course::StandBy),
+        };
+        let outcome = record.step(event, now);
+        drop(record);
+        self.told(outcome, event);
+        (course, boot)
+    }
+
+    /// Comes to its loop after a request: what it reports is noted, and judged.
+    pub(super) fn return_with(&self, boundary: &Boundary, pressed: bool, boot_estimate: Duration) -> Course {
+        let now = Instant::now();
+        let mut record = self.record.lock();
+        record.note_duration(now);
+        record.note(boundary);
+        let verdict = policy::judge(&self.limits, &record.life(now, pressed), boundary);
+        let leaves = record.state.is_overdue() || verdict.is_some_and(|verdict| verdict.at_once);
+        let due_before = record.due;
+        match verdict {
+            Some(verdict) if leaves => {
+                record.left = record.left.take().or_else(|| Some((verdict.reason, words_of(boundary))));
+            }
+            Some(verdict) => record.due = record.due.or(Some(verdict.reason)),
+            None => {}
+        }
+        let event = if leaves { Event::Dismissed } else { Event::Acknowledged };
+        let outcome = record.step(event, now);
+        let news = record.looks_ahead(&self.limits, boot_estimate) || record.due != due_before;
+        drop(record);
+        self.told(outcome, event);
+        if leaves { Course::Leave } else { Course::Serve { news } }
+    }
+
+    /// Judges a worker that waits for a request: time alone may be a reason.
+    pub(super) fn look_at_idle(&self, now: Instant, pressed: bool) {
+        let mut record = self.record.lock();
+        if record.state != WorkerState::Idle || record.due.is_some() {
+            return;
+        }
+        let life = Life { idle: now - record.since, ..record.life(now, pressed) };
+        if let Some(verdict) = policy::judge(&self.limits, &life, &Boundary::default()) {
+            record.due = Some(verdict.reason);
+        }
+    }
+
+    /// Somebody wants it replaced as soon as its successor has booted. The first reason stays.
+    pub(super) fn make_due(&self, reason: RecycleReason) {
+        let mut record = self.record.lock();
+        record.due = record.due.or(Some(reason));
+    }
+
+    /// Its successor does not boot: it serves on, beyond its limit of requests if need be.
+    pub(super) fn hold(&self) {
+        self.record.lock().held = true;
+    }
+
+    /// Why it leaves, if nobody has said so yet.
+    pub(super) fn note_leave(&self, reason: RecycleReason) {
+        let mut record = self.record.lock();
+        record.left = record.left.take().or(Some((reason, None)));
+    }
+
+    /// Why it was told to leave.
+    pub(super) fn left(&self) -> Option<(RecycleReason, Option<String>)> {
+        self.record.lock().left.clone()
+    }
+
+    /// The seat is its own from now on. Whether it stood by and is to be listed at the desk; otherwise it will come by itself.
+    pub(super) fn seat(&self) -> bool {
+        let mut record = self.record.lock();
+        record.seated = true;
+        record.state == WorkerState::Standby && record.step(Event::Seated, Instant::now()).is_ok()
+    }
+
+    /// Lets it leave if it stands by for its seat; whether it did. It has to be told then.
+    pub(super) fn dismiss_parked(&self) -> bool {
+        let mut record = self.record.lock();
+        record.state == WorkerState::Standby && record.step(Event::Dismissed, Instant::now()).is_ok()
+    }
+
+    /// Puts mail into the box of one that was taken off the idle list.
+    ///
+    /// # Errors
+    /// Gives the mail back if the box is full, which that of an idle one cannot be.
+    pub(super) fn post(&self, mail: Next) -> Result<(), Next> {
+        self.post.try_send(mail).map_err(TrySendError::into_inner)
+    }
+
+    /// Waits for mail.
+    pub(super) fn receive(&self) -> Next {
+        // The incarnation holds both ends, so the channel cannot be closed.
+        self.mailbox.recv().unwrap_or(Next::Stop)
+    }
+
+    /// Whether it is to leave; under the desk's lock.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// It is to leave; under the desk's lock.
+    pub(super) fn set_leaving(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// The thread can be interrupted from now on.
+    pub(super) fn attach(&self, interrupt: Arc<dyn Interrupt>) {
+        // A second one would be a fault of the runtime; the first keeps working.
+        drop(self.interrupt.set(interrupt));
+    }
+
+    /// Asks the thread's script to end. Does nothing before the thread has been attached.
+    pub(super) fn interrupt(&self) {
+        if let Some(interrupt) = self.interrupt.get() {
+            interrupt.interrupt();
+        }
+    }
+
+    pub(super) fn sight(&self) -> Sight {
+        let record = self.record.lock();
+        Sight {
+            state: record.state,
+            started: record.started,
+            booted: record.booted,
+            requests: record.requests,
+            last: self.limits.is_last(record.requests),
+            ahead: record.ahead,
+            held: record.held,
+            due: record.due,
+        }
+    }
+
+    pub(super) fn snapshot(&self, last_recycle: Option<RecycleReason>) -> WorkerSnapshot {
+        let record = self.record.lock();
+        let occupied = matches!(record.state, WorkerState::Busy | WorkerState::Resetting) || record.state.is_overdue();
+        let current = record.assigned.filter(|_| occupied).map(|since| record.current.told(since));
+        WorkerSnapshot {
+            slot: self.identity.slot,
+            state: record.state,
+            since: record.since,
+            seated: record.seated,
+            incarnation: self.identity.incarnation,
+            started: record.started,
+            requests: record.requests,
+            memory: record.memory,
+            memory_peak: record.memory_peak,
+            current,
+            due: record.due,
+            last_recycle,
+        }
+    }
+}
+
+impl Record {
+    fn step(&mut self, event: Event, now: Instant) -> Result<WorkerState, WorkerState> {
+        let after = next(self.state, event).ok_or(self.state)?;
+        // Who is overdue stays so since its deadline, whatever it does.
+        if after != self.state || !after.is_overdue() {
+            self.since = now;
+        }
+        self.state = after;
+        Ok(after)
+    }
+
+    /// The first of: the response has left, the script is back at its loop.
+    fn note_duration(&mut self, now: Instant) {
+        if self.state == WorkerState::Busy
+            && let Some(assigned) = self.assigned
+        {
+            self.duration = now - assigned;
+        }
+    }
+
+    fn note(&mut self, boundary: &Boundary) {
+        self.memory = boundary.memory;
+        self.memory_peak = self.memory_peak.max(boundary.memory_peak);
+        if self.requests <= WARM_REQUESTS && boundary.memory > 0 {
+            self.baseline = self.baseline.max(Some(boundary.memory));
+        }
+        let failed = boundary.failed || !matches!(boundary.reset, ResetOutcome::Done(_));
+        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+    }
+
+    fn life(&self, now: Instant, pressed: bool) -> Life {
+        Life {
+            requests: self.requests,
+            uptime: self.booted.map_or(Duration::ZERO, |booted| now - booted),
+            idle: Duration::ZERO,
+            duration: self.duration,
+            memory: self.memory,
+            baseline: self.baseline.filter(|_| self.requests > WARM_REQUESTS),
+            failures: self.failures,
+            held: self.held,
+            pressed,
+        }
+    }
+
+    /// Notes when the successor is to be booted; whether that is new.
+    fn looks_ahead(&mut self, limits: &Limits, boot_estimate: Duration) -> bool {
+        let limit = limits.max_requests;
+        // The lead is half the limit at most, so there is nothing to reckon before.
+        if limit == 0 || self.ahead || (self.requests * 2 < limit && limit > 1) {
+            return false;
+        }
+        self.ahead = self.requests + policy::lead(limit, boot_estimate, self.interval) >= limit;
+        self.ahead
+    }
+}
+
+/// In whose words the worker is to leave, if in anybody's.
+fn words_of(boundary: &Boundary) -> Option<String> {
+    match (&boundary.reset, &boundary.wish) {
+        (ResetOutcome::Failed { resetters }, _) => Some(resetters.join(", ")),
+        (_, Some(wish)) => Some(wish.reason.clone()),
+        (_, None) => None,
+    }
+}
