@@ -28,6 +28,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_reset.c",
     "ext/sc_request.c",
     "ext/sc_engine.c",
+    "ext/sc_opcache.c",
     "ext/sc_cli.c",
     "ext/supercharger.c",
 ];

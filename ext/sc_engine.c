@@ -69,6 +69,7 @@ static int sc_register_extensions(void)
 static void sc_after_fork_in_child(void)
 {
 	sc_forked = true;
+	sc_opcache_forked();
 }
 
 sc_start sc_engine_start(const sc_engine_config *config)

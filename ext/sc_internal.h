@@ -178,6 +178,9 @@ void sc_classes_activate(void);
 void sc_register_opcache(void);
 #endif
 
+/* sc_opcache.c */
+void sc_opcache_forked(void);
+
 /* sc_cli.c */
 void sc_program_constants(const char *binary, const char *bindir);
 

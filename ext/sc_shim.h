@@ -151,6 +151,17 @@ sc_run sc_request_end(void);
 /* Whether a worker's script has reached its loop at least once since sc_request_begin(). */
 bool sc_reached_loop(void);
 
+/* ---- restarts of OPcache ---- */
+
+/* Whether OPcache is loaded and keeps code in memory that all threads share. */
+bool sc_opcache_shares_memory(void);
+/* From now on each restart that OPcache schedules writes one byte to bell, without blocking for long: a digit, zend_accel_restart_reason
+ * (0 out of memory, 1 hash table full, 2 opcache_reset()). A child made by fork() holds OPcache's usage lock on lock_file as long as
+ * it lives. After sc_engine_start(), before any thread is attached; both descriptors must stay open as long as the engine. */
+void sc_opcache_watch(int bell, int lock_file);
+/* The next sc_request_begin() will carry out what was scheduled; no thread is between begin and end. */
+void sc_opcache_restarting(void);
+
 /* ---- the PHP command line, where the linked build carries it ---- */
 
 typedef struct sc_cli_call {

@@ -15,7 +15,7 @@ mod project;
 use std::env;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::runtime;
@@ -26,7 +26,8 @@ use crate::http::{self, Listeners, Mode, Router, Site};
 use crate::job::{self, Failure, RequestBody, Runtime};
 use crate::lifecycle::{Phase, Phases, Signals};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
-use crate::pool::{self, BootError, Booted, Pool};
+use crate::pool::{self, BootError, Booted, Pool, RecycleMode, Selection};
+use crate::telemetry::RecycleReason;
 use crate::telemetry::events::{ConfigNotice, ServerDrain, ServerReady, ServerStart, ServerStop};
 use banner::Banner;
 
@@ -242,6 +243,7 @@ impl App {
         variables: &environment::Variables,
         pools: &mut Vec<Arc<Pool>>,
     ) -> Result<(), Error> {
+        let mut looping = Vec::new();
         for (config, mode, _) in self.pool_configs() {
             let runtime: Arc<dyn Runtime> = match mode {
                 Mode::Classic { .. } => Arc::new(ClassicRuntime::new(Arc::clone(engine))),
@@ -252,8 +254,19 @@ impl App {
                     Arc::new(WorkerRuntime::new(Arc::clone(engine), &script).ok_or(Error::Nul)?)
                 }
             };
-            pools.push(Pool::start(config.clone(), runtime)?);
+            let pool = Pool::start(config.clone(), runtime)?;
+            if matches!(mode, Mode::Worker { .. }) {
+                // Weak: a pool keeps the engine, which keeps this list.
+                looping.push(Arc::downgrade(&pool));
+            }
+            pools.push(pool);
         }
+        engine.on_opcache_restart(move || {
+            for pool in looping.iter().filter_map(Weak::upgrade) {
+                // Each of them is in the log.
+                let _: usize = pool.recycle(Selection::All, RecycleReason::Opcache, RecycleMode::Break);
+            }
+        });
         Ok(())
     }
 

@@ -28,6 +28,8 @@
 //!   or the runtime and lives as long.
 //! * **I8 Interrupting.** `sc_interrupt` is the one function that another thread may call. Its target lives until
 //!   `sc_thread_detach`; the handle forgets it before, under the lock that every call holds.
+//! * **I9 Quiet restart.** OPcache's usage lock is given up only while no thread but the one that carries the restart out is between
+//!   `sc_request_begin` and `sc_request_end`: every other scope passes the [`Gate`](gate::Gate).
 
 mod build_info;
 mod callbacks;
@@ -35,8 +37,10 @@ mod classes;
 mod classic;
 mod command_line;
 mod engine;
+mod gate;
 mod host;
 mod interrupt;
+mod opcache;
 mod panic;
 mod program;
 mod request;
@@ -49,6 +53,7 @@ pub use classes::SYMFONY_RUNTIME_CLASS;
 pub use classic::ClassicRuntime;
 pub use command_line::{CommandLineMissing, command_line};
 pub use engine::{Config, Engine, StartError, StopError};
+pub use opcache::GuardError;
 pub use program::{MARK as PROGRAM_MARK, Program};
 pub use worker::{WorkerRuntime, WorkerScript};
 

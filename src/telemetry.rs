@@ -22,7 +22,7 @@ use tracing_subscriber::{Layer, fmt};
 
 pub use events::Place;
 pub use format::Format;
-pub use labels::{Level, RecycleReason, Rejection, UnknownLabel};
+pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
 
 /// Target of access-log lines. They are switched by `log.access`, not by `log.level`, hence a target of their own.
 pub(crate) const ACCESS_TARGET: &str = "supercharger::access";

@@ -3,9 +3,11 @@
 use std::ffi::{CString, NulError, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::ptr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 
+use super::gate::Gate;
+use super::opcache::{GuardError, Opcache};
 use super::{Program, classes, program, view};
 use crate::sys;
 
@@ -57,6 +59,9 @@ pub enum StartError {
     /// PHP refused; its own words are in the log.
     #[error("PHP could not start its modules; the log above says which one failed")]
     Modules,
+    /// OPcache would restart under running threads.
+    #[error(transparent)]
+    Opcache(#[from] GuardError),
 }
 
 /// Why the engine was not stopped.
@@ -74,6 +79,9 @@ pub enum StopError {
 #[derive(Debug)]
 pub struct Engine {
     started_on: ThreadId,
+    gate: Arc<Gate>,
+    /// Set while the engine starts; none without OPcache.
+    opcache: OnceLock<Opcache>,
     // Kept for C (I7).
     _ini: CString,
     _paths: Option<program::Texts>,
@@ -116,12 +124,38 @@ impl Engine {
         // the rest is copied before the call returns.
         let status = unsafe { sys::sc_engine_start(&raw const raw) };
         match status {
-            sys::sc_start::SC_START_OK => {
-                Ok(Arc::new(Self { started_on: thread::current().id(), _ini: ini, _paths: paths, _classes: classes }))
-            }
+            sys::sc_start::SC_START_OK => Self::started(ini, paths, classes),
             sys::sc_start::SC_START_ABI => Err(StartError::Abi),
             sys::sc_start::SC_START_TWICE => Err(StartError::Twice),
             sys::sc_start::SC_START_MODULES => Err(StartError::Modules),
+        }
+    }
+
+    fn started(ini: CString, paths: Option<program::Texts>, classes: classes::Table) -> Result<Arc<Self>, StartError> {
+        let engine = Arc::new(Self {
+            started_on: thread::current().id(),
+            gate: Arc::default(),
+            opcache: OnceLock::new(),
+            _ini: ini,
+            _paths: paths,
+            _classes: classes,
+        });
+        if let Some(opcache) = Opcache::guard(&Arc::downgrade(&engine), &engine.gate)? {
+            engine.opcache.get_or_init(|| opcache);
+        }
+        Ok(engine)
+    }
+
+    /// The way into PHP.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Sets what is called when OPcache is about to restart: every worker has to leave its loop as soon as it can, and its replacement
+    /// may be started at once; it waits until the restart is done. Only the first call has an effect.
+    pub fn on_opcache_restart(&self, recall: impl Fn() + Send + Sync + 'static) {
+        if let Some(opcache) = self.opcache.get() {
+            opcache.on_recall(Box::new(recall));
         }
     }
 
@@ -142,6 +176,9 @@ impl Engine {
     /// # Errors
     /// [`StopError::InUse`] while a PHP thread lives. The process may then end without stopping the engine.
     pub fn stop(self: Arc<Self>) -> Result<(), StopError> {
+        if let Some(opcache) = self.opcache.get() {
+            opcache.stop();
+        }
         let engine = Arc::try_unwrap(self).map_err(|_| StopError::InUse)?;
         if engine.started_on != thread::current().id() {
             return Err(StopError::OtherThread);

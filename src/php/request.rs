@@ -2,6 +2,7 @@
 
 use std::mem::ManuallyDrop;
 
+use super::gate::Stay;
 use super::thread::{PhpThread, ScriptPath};
 use crate::sys;
 
@@ -40,14 +41,26 @@ pub(super) struct Finished {
 /// A request in progress on a thread. Dropping it ends the request, so that every way out does.
 pub(super) struct RequestScope<'t, 's> {
     thread: &'t mut PhpThread<'s>,
+    /// How it is counted at the gate; `None` if it has not passed there.
+    stay: Option<Stay>,
 }
 
 impl<'t, 's> RequestScope<'t, 's> {
-    /// Starts PHP's request; `None` if PHP could not, in which case the request has been ended again.
-    pub(super) fn begin(thread: &'t mut PhpThread<'s>, request: *const sys::sc_request) -> Option<Self> {
+    /// Starts PHP's request, as soon as PHP may be entered; `None` if PHP could not, in which case the request has been ended again.
+    pub(super) fn begin(thread: &'t mut PhpThread<'s>, request: *const sys::sc_request, stay: Stay) -> Option<Self> {
+        thread.gate().enter(stay);
+        Self::start(thread, request, Some(stay))
+    }
+
+    /// Starts a request past the gate, for the restart of OPcache (I9).
+    pub(super) fn begin_alone(thread: &'t mut PhpThread<'s>) -> Option<Self> {
+        Self::start(thread, std::ptr::null(), None)
+    }
+
+    fn start(thread: &'t mut PhpThread<'s>, request: *const sys::sc_request, stay: Option<Stay>) -> Option<Self> {
         // SAFETY: I1, I4: `request` is null or owned by the host until the scope ends.
         let begun = unsafe { sys::sc_request_begin(request) };
-        let scope = Self { thread };
+        let scope = Self { thread, stay };
         // Dropping the scope ends what php_request_startup() left half-done.
         begun.then_some(scope)
     }
@@ -65,6 +78,9 @@ impl<'t, 's> RequestScope<'t, 's> {
     fn end(&mut self) -> RunEnd {
         // SAFETY: I1: begun, and ended only here: `run` forgets the scope, `drop` is the other way.
         let run = unsafe { sys::sc_request_end() };
+        if let Some(stay) = self.stay {
+            self.thread.gate().leave(stay);
+        }
         let host = self.thread.host();
         host.release();
         host.parked.raise();

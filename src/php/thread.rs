@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::engine::Engine;
+use super::gate::{Gate, Stay};
 use super::host::Host;
 use super::interrupt::Target;
 use super::request::RequestScope;
@@ -33,7 +34,7 @@ pub(super) struct PhpThread<'s> {
     worker: *mut sys::sc_worker,
     target: Arc<Target>,
     _pool: CString,
-    _engine: Arc<Engine>,
+    engine: Arc<Engine>,
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -55,7 +56,7 @@ impl<'s> PhpThread<'s> {
         if unsafe { sys::sc_thread_attach(host.cast(), worker) } {
             let target = Arc::new(Target::of_this_thread());
             let engine = Arc::clone(engine);
-            let mut thread = Self { host, worker, target, _pool: pool, _engine: engine, _not_send: PhantomData };
+            let mut thread = Self { host, worker, target, _pool: pool, engine, _not_send: PhantomData };
             let target = Arc::clone(&thread.target);
             thread.host().seat().attached(target);
             return Ok(thread);
@@ -73,15 +74,27 @@ impl<'s> PhpThread<'s> {
         unsafe { &mut *self.host }
     }
 
+    /// The way into PHP.
+    pub(super) fn gate(&self) -> &Gate {
+        self.engine.gate()
+    }
+
+    /// Begins and ends a request, at whose beginning OPcache restarts. False if PHP could not begin one.
+    pub(super) fn restart_opcache(&mut self) -> bool {
+        // SAFETY: I1, I5, I9: only the keeper of the gate calls this, with nobody inside.
+        unsafe { sys::sc_opcache_restarting() };
+        RequestScope::begin_alone(self).is_some()
+    }
+
     /// Begins the run of a worker script, which fetches its requests itself.
     pub(super) fn begin_worker(&mut self) -> Option<RequestScope<'_, 's>> {
-        RequestScope::begin(self, std::ptr::null())
+        RequestScope::begin(self, std::ptr::null(), Stay::Loop)
     }
 
     /// Begins the run of a script that serves one request.
     pub(super) fn begin_request(&mut self, exchange: Box<Exchange>) -> Option<RequestScope<'_, 's>> {
         let request = self.host().adopt(exchange);
-        RequestScope::begin(self, request)
+        RequestScope::begin(self, request, Stay::Request)
     }
 }
 

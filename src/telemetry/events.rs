@@ -7,6 +7,7 @@
 
 mod config;
 mod macros;
+mod opcache;
 mod request;
 mod server;
 mod worker;
@@ -14,6 +15,7 @@ mod worker;
 use std::time::Duration;
 
 pub use config::ConfigNotice;
+pub use opcache::{OpcacheDelayed, OpcacheRestart};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
 pub use worker::{IllegalTransition, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle};

@@ -300,6 +300,45 @@ impl RecycleReason {
     }
 }
 
+/// Why OPcache forgets everything (php-src, `zend_accel_restart_reason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpcacheReason {
+    /// Its memory is full, and enough of it is taken by files that have changed.
+    OutOfMemory,
+    /// The same of its table of files.
+    HashFull,
+    /// `opcache_reset()`.
+    Reset,
+}
+
+impl OpcacheReason {
+    /// The value of the field `reason` in logs.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::OutOfMemory => "out_of_memory",
+            Self::HashFull => "hash_full",
+            Self::Reset => "reset",
+        }
+    }
+
+    /// How loud: a cache that is too small is worth a warning.
+    pub fn level(self) -> Level {
+        match self {
+            Self::OutOfMemory | Self::HashFull => Level::Warn,
+            Self::Reset => Level::Info,
+        }
+    }
+
+    /// What an operator can do about it.
+    pub fn hint(self) -> Option<&'static str> {
+        match self {
+            Self::OutOfMemory => Some("opcache.memory_consumption may be too small for this application"),
+            Self::HashFull => Some("opcache.max_accelerated_files may be too small for this application"),
+            Self::Reset => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,34 +1,225 @@
-//! OPcache shared by many threads. It is on: see `basics`. Here is what happens when the application empties it.
+//! OPcache shared by many threads. It is on: see `basics`. Here is what happens when it forgets what it has: all that was cached is
+//! overwritten, which must not happen under anybody who uses it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::support::{Connection, Launch, Mode, Protocol, Server, run};
+use crate::support::run::run_within;
+use crate::support::{Connection, Launch, Mode, Protocol, Server, modes, run, until};
 
-/// 3,200 requests on 8 workers, a fifth of which call `opcache_reset()`: every one is answered.
-async fn resets_under_load(server: &Server) {
-    let mut clients = JoinSet::new();
-    for client in 0..16 {
-        let address = server.address();
-        clients.spawn(async move {
+/// More than a restart that was put off takes until its next attempt.
+const SOON: Duration = Duration::from_secs(40);
+
+/// How often OPcache says that it has restarted, by the reason's name.
+async fn restarts(server: &Server, reason: &str) -> u64 {
+    server.json("/opcache-restarts").await[reason].as_u64().expect("a number")
+}
+
+/// Polls until OPcache has restarted for that reason and caches again. Its own counters say so, not our log.
+async fn has_restarted(server: &Server, reason: &str) {
+    let deadline = tokio::time::Instant::now() + SOON;
+    loop {
+        let seen = server.json("/opcache-restarts").await;
+        if seen[reason].as_u64() > Some(0) && seen["enabled"] == true && seen["pending"] == false {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "no restart: {seen}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Clients side by side that share out so many requests; each request is answered with 200 and one of the texts.
+async fn load(server: &Server, clients: usize, requests: usize, path: fn(usize) -> String, texts: &'static [&str]) {
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut tasks = JoinSet::new();
+    for _ in 0..clients {
+        let (address, next) = (server.address(), Arc::clone(&next));
+        tasks.spawn(async move {
             let mut connection = Connection::open(address, Protocol::Http1).await;
-            for number in 0..200 {
-                let path = ["/opcache-reset", "/", "/state", "/opcache", "/echo?us=0"][(client + number) % 5];
-                connection.get(path).await.ok();
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= requests {
+                    return;
+                }
+                let path = path(number);
+                let answer = connection.get(&path).await;
+                let text = answer.ok().text();
+                assert!(texts.is_empty() || texts.contains(&&*text), "{path}: {text}");
             }
         });
     }
-    while let Some(result) = clients.join_next().await {
+    while let Some(result) = tasks.join_next().await {
         result.expect("a client");
     }
 }
 
-#[test]
-fn resets_under_load_in_worker_mode() {
-    run(Launch::plain(Mode::Worker).workers(8), async |server| resets_under_load(server).await);
+fn a_fifth_resets(number: usize) -> String {
+    ["/opcache-reset", "/", "/reply", "/opcache-version", "/echo?us=0"][number % 5].to_owned()
+}
+
+/// A script that is not cached, because it starts while a restart is pending or just after it, stays open as long as it runs: for a worker
+/// that is its life.
+fn launch(mode: Mode, workers: u32) -> Launch {
+    Launch::plain(mode).workers(workers).keeps_descriptors(workers as usize)
+}
+
+/// 500 requests on 16 workers, a fifth of which call `opcache_reset()`.
+fn resets_under_load(mode: Mode) {
+    let launch = launch(mode, 16);
+    launch.dir().write("marks/version.php", "<?php return static fn () => 'one';");
+    run_within(Duration::from_secs(120), launch, async |server| {
+        load(server, 32, 500, a_fifth_resets, &[]).await;
+        has_restarted(server, "manual").await;
+    });
 }
 
 #[test]
-#[ignore = "the process crashes: OPcache restarts are not quiesced yet (issue 4, item 7)"]
+fn resets_under_load_in_worker_mode() {
+    resets_under_load(Mode::Worker);
+}
+
+#[test]
 fn resets_under_load_in_classic_mode() {
-    run(Launch::plain(Mode::Classic).workers(8), async |server| resets_under_load(server).await);
+    resets_under_load(Mode::Classic);
+}
+
+modes!(a_reset_is_promised_to_everybody_who_asks, |launch| launch.workers(4).keeps_descriptors(4), async |server| {
+    load(server, 8, 100, |_| "/opcache-reset".to_owned(), &["reset"]).await;
+    has_restarted(server, "manual").await;
+});
+
+modes!(
+    the_memory_runs_full,
+    |launch| launch
+        .workers(8)
+        .keeps_descriptors(8)
+        .ini("opcache.memory_consumption", "8")
+        .ini("opcache.interned_strings_buffer", "1")
+        .ini("opcache.max_wasted_percentage", "1")
+        .ini("opcache.file_update_protection", "0"),
+    async |server| {
+        // 8 MiB hold about 20 of these.
+        load(server, 16, 200, |number| format!("/opcache-waste?number={number}"), &["whole"]).await;
+        has_restarted(server, "oom").await;
+        server.wait_for_log("opcache.memory_consumption may be too small").await;
+    }
+);
+
+modes!(
+    the_table_of_files_runs_full,
+    |launch| launch
+        .workers(8)
+        .keeps_descriptors(8)
+        .ini("opcache.max_accelerated_files", "200")
+        .ini("opcache.max_wasted_percentage", "1")
+        .ini("opcache.memory_consumption", "8")
+        .ini("opcache.interned_strings_buffer", "1")
+        .ini("opcache.file_update_protection", "0"),
+    async |server| {
+        load(server, 16, 100, |number| format!("/opcache-many?number={number}"), &["whole"]).await;
+        // Which of the two is exhausted first is OPcache's affair.
+        let deadline = tokio::time::Instant::now() + SOON;
+        while restarts(server, "hash").await + restarts(server, "oom").await == 0 {
+            assert!(tokio::time::Instant::now() < deadline, "no restart");
+            server.get("/opcache-many?number=1000").await.ok();
+        }
+    }
+);
+
+modes!(
+    invalidation_needs_no_restart,
+    |launch| launch.workers(8).keeps_descriptors(8).ini("opcache.file_update_protection", "0"),
+    async |server| {
+        let large: Vec<_> = (1..=20_000).map(|number: u32| number.to_string()).collect();
+        let code =
+            format!("<?php return static function () {{ static $n = [{}]; return array_sum($n); }};", large.join(","));
+        server.dir().write("marks/shared.php", &code);
+        load(server, 16, 400, |number| format!("/opcache-invalidate?number={number}"), &["whole"]).await;
+        assert_eq!(restarts(server, "manual").await, 0);
+    }
+);
+
+modes!(
+    a_reset_brings_new_code,
+    |launch| launch
+        .keeps_descriptors(2)
+        .ini("opcache.validate_timestamps", "0")
+        .ini("opcache.file_update_protection", "0"),
+    async |server| {
+        for version in ["one", "two", "three"] {
+            server.dir().write("marks/version.php", &format!("<?php return static fn () => '{version}';"));
+            if version != "one" {
+                let before = restarts(server, "manual").await;
+                assert_ne!(server.get("/opcache-version").await.ok().text(), version, "it is cached");
+                server.get("/opcache-reset").await.ok();
+                let deadline = tokio::time::Instant::now() + SOON;
+                while restarts(server, "manual").await == before {
+                    assert!(tokio::time::Instant::now() < deadline, "no restart");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            assert_eq!(server.get("/opcache-version").await.ok().text(), version);
+        }
+    }
+);
+
+modes!(a_long_request_puts_the_restart_off, |launch| launch.workers(4).keeps_descriptors(4), async |server| {
+    let path = server.script("App\\mark('here'); App\\await('go'); echo 'well slept';");
+    let mut long = server.connect(Protocol::Http1).await;
+    let reading = tokio::spawn(async move { long.get(&path).await.ok().text() });
+    server.dir().wait_for_mark("here").await;
+    server.get("/opcache-reset").await.ok();
+    server.wait_for_log("opcache.delayed").await;
+    load(server, 8, 100, |_| "/".to_owned(), &["hello"]).await;
+    assert_eq!(restarts(server, "manual").await, 0, "never under a running script");
+    server.dir().mark("go");
+    assert_eq!(reading.await.expect("no panic"), "well slept");
+    has_restarted(server, "manual").await;
+});
+
+modes!(a_forked_child_puts_the_restart_off, |launch| launch.workers(4).keeps_descriptors(4), async |server| {
+    let child = server.get("/opcache-fork").await.ok().text();
+    server.dir().wait_for_mark("child").await;
+    server.get("/opcache-reset").await.ok();
+    server.wait_for_log("opcache.delayed").await;
+    assert_eq!(restarts(server, "manual").await, 0, "never under a running child");
+    server.dir().mark("child-may-go");
+    assert_eq!(server.get(&format!("/opcache-reap?child={child}")).await.ok().text(), "0");
+    has_restarted(server, "manual").await;
+});
+
+/// Workers that boot for a restart serve again; those that boot for many in a row do so ever more rarely.
+#[test]
+fn resets_in_a_row_are_gathered() {
+    run(launch(Mode::Worker, 2), async |server| {
+        for _ in 0..50 {
+            server.get("/opcache-reset").await.ok();
+        }
+        has_restarted(server, "manual").await;
+        let log = server.log();
+        let recycled = log.lines().filter(|line| line.contains("\"reason\":\"opcache\"")).count();
+        assert!((2..=8).contains(&recycled), "{recycled} incarnations ended for 50 resets");
+    });
+}
+
+/// Requests that wait for a restart leave with the server.
+#[test]
+fn a_stop_does_not_wait_for_a_restart() {
+    run(launch(Mode::Classic, 2), async |server| {
+        let path = server.script("App\\mark('here'); App\\await('go'); echo 'done';");
+        let mut long = server.connect(Protocol::Http1).await;
+        let reading = tokio::spawn(async move { long.get(&path).await.ok().text() });
+        server.dir().wait_for_mark("here").await;
+        server.get("/opcache-reset").await.ok();
+        server.signal("TERM");
+        let log = until(SOON, "the drain begins", || Some(server.log()).filter(|log| log.contains("server.drain")));
+        log.await;
+        server.dir().mark("go");
+        assert_eq!(reading.await.expect("no panic"), "done");
+        let status = server.wait_for_end(SOON).await;
+        assert_eq!(status.code(), Some(0));
+    });
 }

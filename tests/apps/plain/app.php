@@ -20,6 +20,7 @@ require __DIR__.'/routes/response.php';
 require __DIR__.'/routes/transfers.php';
 require __DIR__.'/routes/state.php';
 require __DIR__.'/routes/sessions.php';
+require __DIR__.'/routes/opcache.php';
 
 final class Terminate
 {
@@ -30,7 +31,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults() + boundary() + responses() + transfers() + process() + sessions();
+    return basics() + streams() + faults() + boundary() + responses() + transfers() + process() + sessions() + opcache();
 }
 
 /** Answers the current request. */
