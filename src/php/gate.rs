@@ -160,7 +160,7 @@ mod tests {
         assert!(!gate.quiet_within(Duration::from_millis(1)), "somebody is inside");
         let last = {
             let gate = Arc::clone(&gate);
-            thread::spawn(move || gate.leave(Stay::Loop))
+            thread::Builder::new().spawn(move || gate.leave(Stay::Loop)).expect("a thread")
         };
         assert!(gate.quiet_within(LONG));
         last.join().expect("left");
