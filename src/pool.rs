@@ -31,6 +31,7 @@ mod plan;
 mod policy;
 mod queue;
 mod roster;
+mod scale;
 mod seat;
 mod shared;
 mod snapshot;
@@ -52,6 +53,7 @@ use tokio::time::{timeout, timeout_at};
 pub use backoff::Backoff;
 pub use counters::RestartCause;
 pub use policy::{Limits, OnResetError};
+pub use scale::{Direction, ScaleDown};
 pub use snapshot::{CurrentRequest, PoolSnapshot, WorkerSnapshot};
 pub use state::WorkerState;
 pub use status::{BootError, Booted};
@@ -66,6 +68,9 @@ use status::Status;
 /// serve within any sensible queue deadline.
 pub const MAX_QUEUE: usize = 10_000;
 
+/// Longest wait where only the number of those is limited who wait: nobody who was let in is kept for ever by workers that never come back.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 /// Longest wait in the queue, unless configured otherwise.
 pub const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -77,11 +82,18 @@ const SETTLE: Duration = Duration::from_millis(50);
 pub struct Config {
     /// Its name, used in logs, metrics and thread names.
     pub name: Arc<str>,
-    /// Number of slots, at least 1.
+    /// Number of workers at the start, at least 1.
     pub workers: u32,
+    /// Least number of workers.
+    pub min: u32,
+    /// Most workers: the number of slots.
+    pub max: u32,
+    /// When there become fewer.
+    pub scale_down: ScaleDown,
     /// How long a request may wait for a worker. Execution has a clock of its own.
     pub queue_timeout: Duration,
-    /// How many requests may wait; 0 means that only an idle worker takes one.
+    /// How many requests may wait. Below [`MAX_QUEUE`] as many more as workers are about to be free or can be started: an idle pool, and one that
+    /// can grow, refuses nobody, even at 0.
     pub max_queue: usize,
     /// How much of a response is held in memory.
     pub reply: ReplyLimits,
@@ -97,6 +109,9 @@ impl Config {
         Self {
             name: name.into(),
             workers,
+            min: workers,
+            max: workers,
+            scale_down: ScaleDown::default(),
             queue_timeout: QUEUE_TIMEOUT,
             max_queue: MAX_QUEUE,
             reply: ReplyLimits::default(),
@@ -172,7 +187,7 @@ impl Pool {
         if config.workers == 0 {
             return Err(StartError::NoWorkers { pool });
         }
-        let (sender, inbox) = bounded(inbox_size(config.workers));
+        let (sender, inbox) = bounded(inbox_size(config.max));
         let shared = Arc::new(Shared::new(config, sender));
         let keeper = Keeper::launch(Arc::clone(&shared), runtime, inbox)
             .map_err(|source| StartError::Thread { pool, source })?;

@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::scale::Direction;
 use crate::job::{Cause, Exit};
 use crate::telemetry::{RecycleReason, Rejection};
 
@@ -71,6 +72,7 @@ pub(super) struct Counters {
     rejected: [AtomicU64; Rejection::ALL.len()],
     restarts: [AtomicU64; RestartCause::ALL.len()],
     recycles: [AtomicU64; RecycleReason::ALL.len()],
+    scaled: [AtomicU64; Direction::ALL.len()],
     abandoned: AtomicU64,
 }
 
@@ -85,6 +87,14 @@ impl Counters {
 
     pub(super) fn recycle(&self, reason: RecycleReason) {
         self.recycles[reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn scale(&self, direction: Direction) {
+        self.scaled[direction as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn scaled(&self) -> Vec<(Direction, u64)> {
+        Direction::ALL.into_iter().zip(self.scaled.iter().map(|count| count.load(Ordering::Relaxed))).collect()
     }
 
     pub(super) fn abandon(&self) {

@@ -67,6 +67,7 @@ struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sight {
     pub(super) state: WorkerState,
+    pub(super) since: Instant,
     pub(super) started: Instant,
     pub(super) booted: Option<Instant>,
     pub(super) requests: u64,
@@ -300,6 +301,7 @@ impl Incarnation {
         let record = self.record.lock();
         Sight {
             state: record.state,
+            since: record.since,
             started: record.started,
             booted: record.booted,
             requests: record.requests,

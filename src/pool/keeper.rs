@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,13 +20,14 @@ use super::counters::RestartCause;
 use super::incarnation::{Incarnation, Sight};
 use super::plan::{Act, Outlook, act};
 use super::roster::{FirstBoot, Position, Slot};
+use super::scale::{Direction, Scale, UP_AFTER, scale};
 use super::seat::occupy;
 use super::shared::Shared;
 use super::state::{Event, WorkerState};
 use super::status::Status;
 use crate::job::{Exit, Runtime};
 use crate::telemetry::RecycleReason;
-use crate::telemetry::events::{WorkerBootFailed, WorkerCrash, WorkerRecycle};
+use crate::telemetry::events::{PoolScale, WorkerBootFailed, WorkerCrash, WorkerRecycle};
 
 /// What the keeper is told.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(super) struct Keeper {
     /// Of every incarnation that has not been joined, by slot and number.
     threads: HashMap<(u32, u64), JoinHandle<()>>,
     complaints: Complaints,
+    /// When the pool last became smaller.
+    shrunk: Instant,
 }
 
 impl Keeper {
@@ -66,7 +70,8 @@ impl Keeper {
         inbox: Receiver<Message>,
     ) -> io::Result<JoinHandle<()>> {
         let name = format!("keeper-{}", shared.config.name);
-        let mut keeper = Self { shared, runtime, inbox, threads: HashMap::new(), complaints: Complaints::default() };
+        let (threads, complaints, shrunk) = (HashMap::new(), Complaints::default(), Instant::now());
+        let mut keeper = Self { shared, runtime, inbox, threads, complaints, shrunk };
         Builder::new().name(name).spawn(move || keeper.keep())
     }
 
@@ -74,12 +79,14 @@ impl Keeper {
         let tick = self.tick();
         loop {
             let now = Instant::now();
+            let grows = self.scale(now);
             self.look(now);
             if self.threads.is_empty() && !self.shared.wants_workers() {
                 self.shared.status.send_modify(Status::ended);
                 return;
             }
             let retry = self.shared.roster.lock().slots.iter().filter_map(|slot| slot.retry_at).min();
+            let tick = if grows { Some(UP_AFTER) } else { tick };
             let next = [retry.map(|at| at.max(now)), tick.map(|tick| now + tick)].into_iter().flatten().min();
             let message = match next {
                 Some(at) => self.inbox.recv_deadline(at),
@@ -94,12 +101,50 @@ impl Keeper {
         }
     }
 
-    /// Time between two looks at workers that wait, if time alone can be a reason to replace them.
+    /// Time between two looks at workers that wait, if time alone can be a reason to replace or to end them.
     fn tick(&self) -> Option<Duration> {
         let limits = &self.shared.config.recycle;
         let soft = if limits.soft_memory > 0 { *TICK.end() } else { Duration::ZERO };
-        let shortest = [limits.max_uptime, limits.max_idle, soft].into_iter().filter(|time| !time.is_zero()).min()?;
+        let down = &self.shared.config.scale_down;
+        let times = [limits.max_uptime, limits.max_idle, soft, down.idle, down.aggressive];
+        let shortest = times.into_iter().filter(|time| !time.is_zero()).min()?;
         Some((shortest / TICKS_PER_LIMIT).clamp(*TICK.start(), *TICK.end()))
+    }
+
+    /// Wants more workers or fewer, if it is time. Whether the pool may have to grow soon.
+    fn scale(&mut self, now: Instant) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let config = &shared.config;
+        if config.min == config.max || !shared.wants_workers() {
+            return false;
+        }
+        let (waiting, longest) = shared.pressure();
+        let mut roster = shared.roster.lock();
+        let load = roster.load(waiting, now, longest, now - self.shrunk, config);
+        let Some(scale) = scale(&load, &config.scale_down) else { return waiting > 0 && load.wanted < load.most };
+        let (direction, left) = match scale {
+            Scale::Up(count) => {
+                roster.grow(count);
+                (Direction::Up, Vec::new())
+            }
+            Scale::Down(count) => {
+                self.shrunk = now;
+                (Direction::Down, roster.shrink(count))
+            }
+        };
+        let to = roster.wanted();
+        drop(roster);
+        if to == load.wanted {
+            // Those that could have gone are busy, or about to be replaced.
+            return false;
+        }
+        shared.may_grow.store(to < config.max, Ordering::Relaxed);
+        shared.counters.scale(direction);
+        PoolScale { pool: &config.name, direction: direction.label(), from: load.wanted, to, waiting }.emit();
+        for worker in &left {
+            shared.dismiss(worker, RecycleReason::ScaleDown);
+        }
+        waiting > 0 && to < config.max
     }
 
     /// Does what there is to do, in every slot.
@@ -243,6 +288,9 @@ impl Keeper {
             }
             Position::Seat if !wanted => {
                 worker.apply(Event::Retired);
+                if !slot.wanted {
+                    roster.clear(index);
+                }
             }
             Position::Seat => match pause {
                 Some(pause) => {

@@ -88,8 +88,18 @@ mod tests {
     use crate::telemetry::RecycleReason;
 
     fn sight(state: WorkerState) -> Option<Sight> {
-        let started = Instant::now();
-        Some(Sight { state, started, booted: None, requests: 0, last: false, ahead: false, held: false, due: None })
+        let now = Instant::now();
+        Some(Sight {
+            state,
+            since: now,
+            started: now,
+            booted: None,
+            requests: 0,
+            last: false,
+            ahead: false,
+            held: false,
+            due: None,
+        })
     }
 
     fn outlook(seat: Option<Sight>, successor: Option<Sight>) -> Outlook {

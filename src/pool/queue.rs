@@ -35,8 +35,8 @@ pub(super) enum Intake {
 pub(super) enum Admission {
     /// This idle worker is its own now; the exchange has to be posted there.
     Dispatch(Arc<Incarnation>, Box<Exchange>),
-    /// It waits under this number.
-    Queued { id: u64, deadline: Instant },
+    /// It waits under this number, behind others or as the first.
+    Queued { id: u64, deadline: Instant, first: bool },
     /// It is turned away.
     Refused(Rejection, Box<Exchange>),
 }
@@ -56,6 +56,7 @@ pub(super) enum Turn {
 #[derive(Debug)]
 pub(super) struct Waiting {
     id: u64,
+    since: Instant,
     deadline: Instant,
     pub(super) exchange: Box<Exchange>,
 }
@@ -76,8 +77,8 @@ impl Desk {
         Self { intake: Intake::Open, idle, waiting: VecDeque::new(), next_id: 0, max_queue }
     }
 
-    /// Takes a new request.
-    pub(super) fn admit(&mut self, exchange: Box<Exchange>, queue_timeout: Duration) -> Admission {
+    /// Takes a new request. There may be `room` for so many more to wait than usual.
+    pub(super) fn admit(&mut self, exchange: Box<Exchange>, queue_timeout: Duration, room: usize) -> Admission {
         if self.intake != Intake::Open {
             return Admission::Refused(Rejection::Draining, exchange);
         }
@@ -85,15 +86,15 @@ impl Desk {
             debug_assert!(self.waiting.is_empty(), "nobody is idle while somebody waits");
             return Admission::Dispatch(worker, exchange);
         }
-        if self.waiting.len() >= self.max_queue {
+        if self.waiting.len() >= self.max_queue.saturating_add(room) {
             return Admission::Refused(Rejection::QueueFull, exchange);
         }
         let now = Instant::now();
         let deadline = now.checked_add(queue_timeout).unwrap_or(now + FAR);
         let id = self.next_id;
         self.next_id += 1;
-        self.waiting.push_back(Waiting { id, deadline, exchange });
-        Admission::Queued { id, deadline }
+        self.waiting.push_back(Waiting { id, since: now, deadline, exchange });
+        Admission::Queued { id, deadline, first: self.waiting.len() == 1 }
     }
 
     /// Gives a clean worker the request that has waited longest. Those whose deadline has passed are put into `stale`
@@ -169,6 +170,11 @@ impl Desk {
         self.idle.len()
     }
 
+    /// Since when the first of those waits who wait.
+    pub(super) fn longest(&self) -> Option<Instant> {
+        self.waiting.front().map(|waiting| waiting.since)
+    }
+
     /// Number of waiting requests.
     pub(super) fn depth(&self) -> usize {
         self.waiting.len()
@@ -183,7 +189,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(60);
 
     fn queued(desk: &mut Desk, path: &str, timeout: Duration) -> u64 {
-        match desk.admit(exchange(path), timeout) {
+        match desk.admit(exchange(path), timeout, 0) {
             Admission::Queued { id, .. } => id,
             other => panic!("{path} not queued: {other:?}"),
         }
@@ -203,10 +209,10 @@ mod tests {
             assert!(matches!(desk.turn(&incarnation(slot), &mut Vec::new()), Turn::Wait));
         }
         for expected in [2, 0, 1] {
-            let admission = desk.admit(exchange("/"), LONG);
+            let admission = desk.admit(exchange("/"), LONG, 0);
             assert!(matches!(admission, Admission::Dispatch(worker, _) if worker.identity().slot == expected));
         }
-        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Queued { .. }));
+        assert!(matches!(desk.admit(exchange("/"), LONG, 0), Admission::Queued { .. }));
     }
 
     #[test]
@@ -238,8 +244,10 @@ mod tests {
     fn the_queue_is_bounded_and_counts_only_those_who_wait() {
         let mut desk = Desk::new(1, 0);
         assert!(matches!(desk.turn(&incarnation(0), &mut Vec::new()), Turn::Wait));
-        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(..)));
-        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Refused(Rejection::QueueFull, _)));
+        assert!(matches!(desk.admit(exchange("/"), LONG, 0), Admission::Dispatch(..)));
+        assert!(matches!(desk.admit(exchange("/"), LONG, 0), Admission::Refused(Rejection::QueueFull, _)));
+        assert!(matches!(desk.admit(exchange("/"), LONG, 1), Admission::Queued { first: true, .. }), "there is room");
+        assert!(matches!(desk.admit(exchange("/"), LONG, 1), Admission::Refused(Rejection::QueueFull, _)));
     }
 
     #[test]
@@ -249,7 +257,7 @@ mod tests {
         queued(&mut desk, "/b", LONG);
         assert!(desk.drain().is_empty());
         assert!(desk.wants_workers());
-        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Refused(Rejection::Draining, _)));
+        assert!(matches!(desk.admit(exchange("/"), LONG, 0), Admission::Refused(Rejection::Draining, _)));
         assert_eq!(served(&mut desk).as_deref(), Some("/a"));
         assert_eq!(desk.close().len(), 1);
         assert!(!desk.wants_workers());
@@ -275,7 +283,7 @@ mod tests {
 
     /// One request for the idle worker, one that waits.
     fn queued_behind(desk: &mut Desk) {
-        assert!(matches!(desk.admit(exchange("/"), LONG), Admission::Dispatch(..)));
+        assert!(matches!(desk.admit(exchange("/"), LONG, 0), Admission::Dispatch(..)));
         queued(desk, "/", LONG);
     }
 

@@ -5,11 +5,14 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::Config;
 use super::incarnation::{Incarnation, Sight};
 use super::policy::Limits;
+use super::scale::Load;
 use super::snapshot::WorkerSnapshot;
+use super::state::WorkerState;
 use crate::job::Identity;
 use crate::telemetry::RecycleReason;
 
@@ -131,6 +134,64 @@ impl Roster {
         self.slots.iter().flat_map(Slot::all)
     }
 
+    /// Slots that somebody is wanted in.
+    pub(super) fn wanted(&self) -> u32 {
+        u32::try_from(self.slots.iter().filter(|slot| slot.wanted).count()).unwrap_or(u32::MAX)
+    }
+
+    /// What the pool has to do, for those who decide about its size.
+    pub(super) fn load(
+        &self,
+        waiting: usize,
+        now: Instant,
+        longest: Option<Instant>,
+        since_down: Duration,
+        config: &Config,
+    ) -> Load {
+        let sights: Vec<_> = self.slots.iter().filter(|slot| slot.wanted).filter_map(Slot::seat_sight).collect();
+        let idle =
+            |sight: &Sight| (sight.state == WorkerState::Idle).then(|| now.saturating_duration_since(sight.since));
+        let serving = sights.iter().filter(|sight| sight.state.is_serving()).count();
+        Load {
+            waiting,
+            longest: longest.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            serving: u32::try_from(serving).unwrap_or(u32::MAX),
+            wanted: self.wanted(),
+            least: config.min,
+            most: config.max,
+            coldest: sights.iter().filter_map(idle).max(),
+            quiet: sights.iter().map(idle).collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().min()),
+            since_down,
+        }
+    }
+
+    /// Wants somebody in so many more slots, the first ones that are free.
+    pub(super) fn grow(&mut self, count: u32) {
+        let free = self.slots.iter_mut().filter(|slot| !slot.wanted);
+        free.take(count as usize).for_each(|slot| slot.wanted = true);
+    }
+
+    /// Wants nobody any more in so many slots with an idle worker, those first that have been idle longest. Brings the workers, which have to
+    /// be dismissed.
+    pub(super) fn shrink(&mut self, count: u32) -> Vec<Arc<Incarnation>> {
+        let mut idle: Vec<_> = self
+            .slots
+            .iter_mut()
+            .filter(|slot| slot.wanted && slot.successor.is_none())
+            .filter_map(|slot| slot.seat_sight().map(|sight| (sight, slot)))
+            .filter(|(sight, _)| sight.state == WorkerState::Idle && sight.due.is_none())
+            .map(|(sight, slot)| (sight.since, slot))
+            .collect();
+        idle.sort_by_key(|(since, _)| *since);
+        let chosen = idle.into_iter().take(count as usize);
+        chosen
+            .filter_map(|(_, slot)| {
+                slot.wanted = false;
+                slot.seated.clone()
+            })
+            .collect()
+    }
+
     pub(super) fn snapshot(&self) -> (Vec<WorkerSnapshot>, u64) {
         let mut workers = Vec::new();
         let mut served = 0;
@@ -154,6 +215,15 @@ impl Slot {
 
     pub(super) fn seat_sight(&self) -> Option<Sight> {
         self.seated.as_deref().map(Incarnation::sight)
+    }
+
+    /// Whether a request need not be refused for want of a worker here: one is about to be free, or can be started.
+    pub(super) fn has_room(&self) -> bool {
+        match self.seat_sight().map(|sight| sight.state) {
+            // Their requests are in front, or nobody comes soon.
+            Some(WorkerState::Busy | WorkerState::Backoff | WorkerState::Stopped) => !self.wanted,
+            _ => true,
+        }
     }
 
     pub(super) fn successor_sight(&self) -> Option<Sight> {

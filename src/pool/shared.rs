@@ -3,8 +3,8 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
@@ -33,19 +33,22 @@ pub(super) struct Shared {
     pub(super) status: watch::Sender<Status>,
     /// Microseconds that a boot takes, averaged over the last few; 0 before the first.
     boot_micros: AtomicU64,
+    /// Whether the pool may have more workers than now.
+    pub(super) may_grow: AtomicBool,
     desk: Mutex<Desk>,
     keeper: Sender<Message>,
 }
 
 impl Shared {
     pub(super) fn new(config: Config, keeper: Sender<Message>) -> Self {
-        let (pool, workers) = (&config.name, config.workers);
+        let (pool, workers, most) = (&config.name, config.workers, config.max);
         Self {
-            roster: Mutex::new(Roster::new(pool.clone(), workers, workers)),
+            roster: Mutex::new(Roster::new(pool.clone(), most, workers)),
             counters: Counters::default(),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
             boot_micros: AtomicU64::new(0),
-            desk: Mutex::new(Desk::new(workers, config.max_queue)),
+            may_grow: AtomicBool::new(workers < most),
+            desk: Mutex::new(Desk::new(most, config.max_queue)),
             keeper,
             config,
         }
@@ -53,15 +56,34 @@ impl Shared {
 
     /// Gives an exchange to an idle worker (`None`) or into the queue (its ticket).
     pub(super) fn admit(&self, exchange: Box<Exchange>) -> Result<Option<Ticket<'_>>, Failure> {
-        let admission = self.desk.lock().admit(exchange, self.config.queue_timeout);
+        let mut admission = self.desk.lock().admit(exchange, self.config.queue_timeout, 0);
+        if let Admission::Refused(Rejection::QueueFull, exchange) = admission {
+            let room = self.room();
+            admission = self.desk.lock().admit(exchange, self.config.queue_timeout, room);
+        }
         match admission {
             Admission::Dispatch(worker, exchange) => {
                 self.hand(&worker, exchange);
                 Ok(None)
             }
-            Admission::Queued { id, deadline } => Ok(Some(Ticket::new(self, id, deadline))),
+            Admission::Queued { id, deadline, first } => {
+                if first && self.may_grow.load(Ordering::Relaxed) {
+                    self.wake_keeper();
+                }
+                Ok(Some(Ticket::new(self, id, deadline)))
+            }
             Admission::Refused(cause, exchange) => Err(self.reject(cause, *exchange)),
         }
+    }
+
+    /// How many may wait beyond the limit, because a worker is about to be free for each, or can still be started: a pool that could
+    /// serve refuses nobody. Asked only when a request is about to be refused.
+    fn room(&self) -> usize {
+        if self.config.max_queue >= super::MAX_QUEUE {
+            // That bound protects the memory, whoever is free.
+            return 0;
+        }
+        self.roster.lock().slots.iter().filter(|slot| slot.has_room()).count()
     }
 
     /// Puts a request into the box of a worker that has been taken off the idle list, or has never been on it.
@@ -214,6 +236,12 @@ impl Shared {
         self.desk.lock().depth() > 0
     }
 
+    /// How many requests wait, and since when the first of them does.
+    pub(super) fn pressure(&self) -> (usize, Option<Instant>) {
+        let desk = self.desk.lock();
+        (desk.depth(), desk.longest())
+    }
+
     /// Notes how long a boot has taken.
     pub(super) fn note_boot(&self, boot: Duration) {
         let new = u64::try_from(boot.as_micros()).unwrap_or(u64::MAX);
@@ -238,7 +266,10 @@ impl Shared {
     }
 
     pub(super) fn snapshot(&self) -> PoolSnapshot {
-        let (workers, served) = self.roster.lock().snapshot();
+        let roster = self.roster.lock();
+        let (workers, served) = roster.snapshot();
+        let wanted = roster.wanted();
+        drop(roster);
         let desk = self.desk.lock();
         let (queue_depth, available) = (desk.depth(), desk.available());
         let draining = desk.intake() != Intake::Open;
@@ -246,6 +277,9 @@ impl Shared {
         PoolSnapshot {
             name: self.config.name.clone(),
             workers,
+            wanted,
+            least: self.config.min,
+            most: self.config.max,
             queue_depth,
             available,
             draining,
@@ -254,6 +288,7 @@ impl Shared {
             rejected: self.counters.rejected(),
             restarts: self.counters.restarts(),
             recycles: self.counters.recycles(),
+            scaled: self.counters.scaled(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::counters::RestartCause;
+use super::scale::Direction;
 use super::state::WorkerState;
 use crate::telemetry::{RecycleReason, Rejection};
 
@@ -16,6 +17,12 @@ pub struct PoolSnapshot {
     pub name: Arc<str>,
     /// Every incarnation with a thread, slot by slot, those that have left their seat included; and for each seat that is empty the last one.
     pub workers: Vec<WorkerSnapshot>,
+    /// Slots that somebody is wanted in: what the pool has been scaled to.
+    pub wanted: u32,
+    /// Least number of those.
+    pub least: u32,
+    /// Most.
+    pub most: u32,
     /// Requests that wait for a worker.
     pub queue_depth: usize,
     /// Workers that would take a request at once.
@@ -32,6 +39,8 @@ pub struct PoolSnapshot {
     pub restarts: Vec<(RestartCause, u64)>,
     /// Incarnations that were replaced or sent away, by reason.
     pub recycles: Vec<(RecycleReason, u64)>,
+    /// How often the pool has scaled.
+    pub scaled: Vec<(Direction, u64)>,
 }
 
 /// A worker at one moment.
@@ -100,6 +109,11 @@ impl PoolSnapshot {
     /// How many incarnations were replaced or sent away for a reason.
     pub fn recycles(&self, reason: RecycleReason) -> u64 {
         count_of(&self.recycles, reason)
+    }
+
+    /// How often the pool has scaled that way.
+    pub fn scaled(&self, direction: Direction) -> u64 {
+        count_of(&self.scaled, direction)
     }
 }
 

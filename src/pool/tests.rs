@@ -5,5 +5,6 @@
 mod admission;
 mod life;
 mod recycle;
+mod scale;
 mod stop;
 mod stress;

@@ -142,3 +142,26 @@ impl IllegalTransition<'_> {
         tracing::error!(event = "worker.illegal_transition", pool, slot, incarnation, state, occurrence);
     }
 }
+
+/// `pool.scale`: a pool wants more workers than before, or fewer.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolScale<'a> {
+    /// The pool's name.
+    pub pool: &'a str,
+    /// `up` or `down`.
+    pub direction: &'a str,
+    /// Workers that were wanted.
+    pub from: u32,
+    /// Workers that are wanted now.
+    pub to: u32,
+    /// Requests that wait.
+    pub waiting: usize,
+}
+
+impl PoolScale<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Self { pool, direction, from, to, waiting } = *self;
+        tracing::info!(event = "pool.scale", pool, direction, from, to, waiting);
+    }
+}
