@@ -102,6 +102,10 @@ pub enum Cause {
     Uncaught,
     /// The script returned although it was not told to.
     Returned,
+    /// It ended in the middle of a reset: by `exit` or an error in a resetter, an idle callback or the engine's own reset.
+    ResetFailed,
+    /// It asked for a request without having come back from the one before, or left that one on a way that leads past the reset.
+    ResetMissing,
 }
 
 impl Cause {
@@ -112,6 +116,8 @@ impl Cause {
             Self::Fatal => "fatal",
             Self::Uncaught => "uncaught",
             Self::Returned => "returned",
+            Self::ResetFailed => "reset_failed",
+            Self::ResetMissing => "reset_missing",
         }
     }
 }

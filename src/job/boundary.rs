@@ -16,6 +16,10 @@ pub struct Boundary {
     pub failed: bool,
     /// What the application wants to happen to its worker.
     pub wish: Option<Wish>,
+    /// Values that may be part of garbage cycles: what the collector would have to look at.
+    pub garbage: u32,
+    /// When the application's next idle callback is due, from now; `None` if it has none.
+    pub tick: Option<Duration>,
 }
 
 /// How a reset went.

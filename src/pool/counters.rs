@@ -23,11 +23,24 @@ pub enum RestartCause {
     Uncaught,
     /// A panic in Rust code.
     Panic,
+    /// The script ended in the middle of a reset.
+    ResetFailed,
+    /// The script found a way past the reset.
+    ResetMissing,
 }
 
 impl RestartCause {
     /// All members, in the order of their discriminants.
-    pub const ALL: [Self; 6] = [Self::BootFailed, Self::Exit, Self::Returned, Self::Fatal, Self::Uncaught, Self::Panic];
+    pub const ALL: [Self; 8] = [
+        Self::BootFailed,
+        Self::Exit,
+        Self::Returned,
+        Self::Fatal,
+        Self::Uncaught,
+        Self::Panic,
+        Self::ResetFailed,
+        Self::ResetMissing,
+    ];
 
     /// The value of the label `cause` in logs and metrics.
     pub fn label(self) -> &'static str {
@@ -38,6 +51,8 @@ impl RestartCause {
             Self::Fatal => Cause::Fatal.label(),
             Self::Uncaught => Cause::Uncaught.label(),
             Self::Panic => "panic",
+            Self::ResetFailed => Cause::ResetFailed.label(),
+            Self::ResetMissing => Cause::ResetMissing.label(),
         }
     }
 
@@ -48,6 +63,8 @@ impl RestartCause {
             Self::Panic => Some(RecycleReason::Crash),
             Self::Exit | Self::Returned => Some(RecycleReason::Exit),
             Self::Fatal | Self::Uncaught => Some(RecycleReason::Fatal),
+            Self::ResetFailed => Some(RecycleReason::ResetFailed),
+            Self::ResetMissing => Some(RecycleReason::ResetMissing),
         }
     }
 
@@ -60,6 +77,8 @@ impl RestartCause {
             Exit::Ended(Cause::Exit) => Self::Exit,
             Exit::Ended(Cause::Fatal) => Self::Fatal,
             Exit::Ended(Cause::Uncaught) => Self::Uncaught,
+            Exit::Ended(Cause::ResetFailed) => Self::ResetFailed,
+            Exit::Ended(Cause::ResetMissing) => Self::ResetMissing,
             // A runtime that says it was told to stop, and was not, has left its loop all the same.
             Exit::Ended(Cause::Returned) | Exit::Stopped => Self::Returned,
         }
