@@ -26,6 +26,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_interrupt.c",
     "ext/sc_baseline.c",
     "ext/sc_reset.c",
+    "ext/sc_callbacks.c",
     "ext/sc_request.c",
     "ext/sc_engine.c",
     "ext/sc_opcache.c",

@@ -70,6 +70,20 @@ struct sc_target {
 	sc_seen seen;
 };
 
+/* A function of the application that the loop calls between two requests. */
+typedef struct sc_callback {
+	uint32_t references;            /* the list's, and one while it is called */
+	zend_string *name;
+	zend_fcall_info_cache function;
+	double every;                   /* seconds between two calls of an idle callback */
+	double due;                     /* monotonic seconds */
+} sc_callback;
+
+typedef struct sc_callbacks {
+	sc_callback **list;
+	uint32_t count;
+} sc_callbacks;
+
 /* State of one PHP thread. It lives in thread-local storage, because TSRM's own storage is emptied with the engine. */
 typedef struct sc_thread {
 	void *host;
@@ -86,6 +100,13 @@ typedef struct sc_thread {
 	uint64_t requests;              /* served by this incarnation, this one included */
 	double attached_at;             /* monotonic seconds */
 	HashTable *boot_shutdown;       /* shutdown functions registered before the loop */
+	bool resetting;                 /* a reset has begun and has not come to its end */
+	bool astray;                    /* the script has gone past a reset */
+	bool failed;                    /* the request has ended in an uncaught throwable */
+	const zend_execute_data *turn;  /* frame of the sc_handle_request() that is in progress, or NULL */
+	uint64_t peak;                  /* most bytes in use on the heap during the last request */
+	sc_callbacks resetters;
+	sc_callbacks ticks;
 	sc_baseline *baseline;          /* what the boundary puts back, taken when the loop was entered */
 	zend_long *kept_bodies;         /* request bodies that an open php://input handle still points into */
 	size_t kept_count;
@@ -191,7 +212,17 @@ void sc_reset_end(void);
 void sc_reset_begin(const sc_request *request);
 void sc_fill_request_info(const sc_request *request);
 
+/* sc_callbacks.c */
+bool sc_add_callback(sc_callbacks *to, zend_string *name, zend_fcall_info_cache *function, double every);
+bool sc_run_resetters(void);
+bool sc_run_ticks(void);
+double sc_next_tick(void);
+void sc_free_callbacks(sc_callbacks *callbacks);
+bool sc_report_callback(const char *name, size_t len, bool idle);
+
 /* sc_request.c */
 bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc);
+bool sc_is_exit(const zend_object *thrown);
+void sc_go_astray(const char *why);
 
 #endif

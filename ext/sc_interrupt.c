@@ -66,7 +66,7 @@ static const char *sc_exceeded(void)
 	if (sc_self->worker->loops && !sc_self->reached_loop) {
 		return "boot_timeout";
 	}
-	return sc_self->request ? "request_timeout" : "reset.timeout";
+	return sc_self->resetting || !sc_self->request ? "reset.timeout" : "request_timeout";
 }
 
 static void sc_end_script(void)

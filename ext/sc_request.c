@@ -49,6 +49,11 @@ bool sc_request_begin(const sc_request *request)
 	self->uncaught = false;
 	self->died = false;
 	self->touched = 0;
+	self->resetting = false;
+	self->astray = false;
+	self->failed = false;
+	self->turn = NULL;
+	self->peak = 0;
 	PG(last_error_type) = 0;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
 	SG(server_context) = NULL;
@@ -133,12 +138,16 @@ sc_run sc_request_run(const char *file)
 
 static sc_ending sc_ending_of(sc_run run)
 {
+	if (sc_self->astray) {
+		/* Its handler has been torn down on the way: whatever it has written is not the whole of it. */
+		return SC_ENDING_FATAL;
+	}
 	switch (run) {
 		case SC_RUN_FATAL: return SC_ENDING_FATAL;
 		case SC_RUN_UNCAUGHT: return SC_ENDING_UNCAUGHT;
 		/* For a script that serves one request exit is an ordinary end, as it is under FPM. */
 		case SC_RUN_EXIT: return sc_self->worker->loops && !sc_self->answered ? SC_ENDING_EXIT : SC_ENDING_WHOLE;
-		case SC_RUN_RETURNED: break;
+		case SC_RUN_RETURNED: case SC_RUN_RESET_FAILED: case SC_RUN_RESET_MISSING: break;
 	}
 	/* A worker script that comes to its end inside a request has left it by exit. */
 	return sc_self->phase == SC_PHASE_HANDLER ? SC_ENDING_EXIT : SC_ENDING_WHOLE;
@@ -158,7 +167,29 @@ static void sc_restore_boot_shutdown(void)
 	self->boot_shutdown = NULL;
 }
 
-sc_run sc_request_end(void)
+/* What is known of the request that is over, and of what the script keeps. */
+static void sc_fill_boundary(sc_boundary *boundary)
+{
+	zend_gc_status gc;
+
+	zend_gc_get_status(&gc);
+	boundary->memory = zend_memory_usage(false);
+	boundary->memory_peak = sc_self->peak;
+	boundary->garbage = gc.num_roots;
+	boundary->failed = sc_self->failed;
+	boundary->tick = sc_next_tick();
+}
+
+/* Where the script has ended: in the middle of a reset, or past one. */
+static sc_run sc_end_of(sc_run run)
+{
+	if (sc_self->astray) {
+		return SC_RUN_RESET_MISSING;
+	}
+	return sc_self->resetting ? SC_RUN_RESET_FAILED : run;
+}
+
+sc_run sc_request_end(sc_boundary *boundary)
 {
 	sc_thread *self = sc_self;
 	sc_phase phase = self->phase;
@@ -166,8 +197,13 @@ sc_run sc_request_end(void)
 	sc_run run;
 
 	self->phase = SC_PHASE_ENDING;
+	self->turn = NULL;
 	zend_try {
 		sc_restore_boot_shutdown();
+		if (!CG(unclean_shutdown)) {
+			sc_free_callbacks(&self->resetters);
+			sc_free_callbacks(&self->ticks);
+		}
 	} zend_end_try();
 	if (self->baseline && !CG(unclean_shutdown)) {
 		sc_baseline_free(self->baseline);
@@ -179,6 +215,9 @@ sc_run sc_request_end(void)
 	self->baseline = NULL;
 	self->kept_bodies = NULL;
 	self->kept_count = 0;
+	self->resetters = (sc_callbacks){NULL, 0};
+	self->ticks = (sc_callbacks){NULL, 0};
+	self->peak = zend_memory_peak_usage(false);
 	php_request_shutdown(NULL);
 	sc_env_forget();
 	sc_signals_forget();
@@ -190,12 +229,14 @@ sc_run sc_request_end(void)
 	CG(unclean_shutdown) = 0;
 	self->phase = phase;
 	sc_finish(sc_ending_of(run));
+	self->failed = run == SC_RUN_UNCAUGHT || run == SC_RUN_FATAL;
+	sc_fill_boundary(boundary);
 	self->request = NULL;
 	self->open = false;
 	self->phase = SC_PHASE_SCRIPT;
 	SG(server_context) = NULL;
 	memset(&SG(request_info), 0, sizeof(SG(request_info)));
-	return run;
+	return sc_end_of(run);
 }
 
 bool sc_reached_loop(void)
@@ -241,7 +282,7 @@ static void sc_call_exception_handler(void)
 	}
 }
 
-static bool sc_is_exit(const zend_object *thrown)
+bool sc_is_exit(const zend_object *thrown)
 {
 	return zend_is_unwind_exit(thrown) || zend_is_graceful_exit(thrown);
 }
@@ -280,10 +321,15 @@ static bool sc_settle_exception(sc_ending *ending)
 	if (!sc_is_exit(EG(exception))) {
 		if (sc_report_uncaught()) {
 			*ending = SC_ENDING_UNCAUGHT;
+			sc_self->failed = true;
 		}
 		if (!EG(exception)) {
 			return true;
 		}
+	}
+	if (zend_is_graceful_exit(EG(exception))) {
+		/* Nothing but the end of a Fiber that was suspended in here makes one. */
+		sc_self->astray = true;
 	}
 	sc_note_exit();
 	return false;
@@ -322,64 +368,156 @@ static void sc_call_handler(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 }
 
 /*
- * Serves one request. Returns false if the loop should be left, true otherwise; with EG(exception) set the script is
- * being unwound by exit and the response is finished by sc_request_end().
+ * Takes the state of a request down, or of what ran between two of them. Returns false if the script is being unwound by exit; then
+ * this incarnation serves no other request.
  */
-bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
+static bool sc_take_down(bool resetters)
 {
 	sc_thread *self = sc_self;
-	const sc_request *request = NULL;
 	sc_ending ending = SC_ENDING_WHOLE;
 
-	if (!self->reached_loop) {
-		sc_enter_loop();
-	} else if (!sc_run_shutdown_functions(&ending)) {
-		return true;
-	}
 	self->phase = SC_PHASE_ENDING;
+	if (resetters && self->resetters.count > 0 && !sc_run_resetters()) {
+		sc_note_exit();
+		return false;
+	}
+	if (!sc_run_shutdown_functions(&ending)) {
+		return false;
+	}
 	sc_reset_end();
+	self->peak = zend_memory_peak_usage(false);
 	sc_baseline_restore(self->baseline);
 	if (EG(exception)) {
-		/* The state of a request that throws while it is taken down is not known: this incarnation serves no other. */
+		/* The state of a request that throws while it is taken down is not known. */
 		if (sc_settle_exception(&ending)) {
 			zend_throw_unwind_exit();
 			sc_note_exit();
 		}
-		return true;
+		return false;
 	}
 	self->request = NULL;
 	self->phase = SC_PHASE_SCRIPT;
+	self->resetting = false;
+	return true;
+}
 
-	if (sc_on_next(self->host, &request) != SC_NEXT_REQUEST) {
-		/* What the script still prints on its way out goes to the log, as at boot. */
-		php_output_activate();
-		sapi_activate();
+/* What an idle worker does for itself. Returns false if the script is being unwound by exit. */
+static bool sc_take_care(const sc_given *given)
+{
+	sc_self->phase = SC_PHASE_ENDING;
+	sc_self->resetting = true;
+	sc_self->failed = false;
+	sc_reset_begin(NULL);
+	if (given->collect) {
+		gc_collect_cycles();
+	}
+	if (!sc_report_callback(ZEND_STRL("garbage collection"), true) || (given->tick && !sc_run_ticks())) {
+		sc_note_exit();
 		return false;
 	}
-	self->request = request;
+	return sc_take_down(given->tick);
+}
+
+/* The boundary of two requests. Returns false if the script is being unwound by exit. */
+static bool sc_pass_boundary(void)
+{
+	sc_thread *self = sc_self;
+	sc_ending ending = SC_ENDING_WHOLE;
+
+	if (!self->reached_loop) {
+		sc_enter_loop();
+		return sc_take_down(false);
+	}
+	if (!sc_run_shutdown_functions(&ending)) {
+		return false;
+	}
+	self->resetting = true;
+	sc_on_resetting(self->host);
+	return sc_take_down(true);
+}
+
+/* Waits for a request. Returns false if there is none: the loop should be left, or the script is being unwound. */
+static bool sc_await_request(void)
+{
+	sc_thread *self = sc_self;
+	sc_boundary boundary;
+	sc_given given;
+	sc_next next;
+
+	do {
+		given = (sc_given){NULL, false, false};
+		sc_fill_boundary(&boundary);
+		next = sc_on_next(self->host, &boundary, &given);
+		if (next == SC_NEXT_CARE && !sc_take_care(&given)) {
+			return false;
+		}
+	} while (next == SC_NEXT_CARE);
+	if (next == SC_NEXT_REQUEST) {
+		self->request = given.request;
+		return true;
+	}
+	/* What the script still prints on its way out goes to the log, as at boot. */
+	php_output_activate();
+	sapi_activate();
+	return false;
+}
+
+/* From the handler to the end of the response. Returns if the script is being unwound, too. */
+static void sc_serve(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
+{
+	sc_thread *self = sc_self;
+	sc_ending ending = SC_ENDING_WHOLE;
+
 	self->open = true;
 	self->requests++;
+	self->failed = false;
 	self->phase = SC_PHASE_HANDLER;
-	ending = SC_ENDING_WHOLE;
-	sc_reset_begin(request);
+	sc_reset_begin(self->request);
 
 	sc_call_handler(fci, fcc);
 	if (!sc_settle_exception(&ending) || !sc_run_shutdown_functions(&ending)) {
-		return true;
+		return;
 	}
 	zend_unset_timeout();
 	self->clock_stopped = true;
 	/* Before the client can come back with the same session. */
 	sc_save_session();
 	if (!sc_settle_exception(&ending)) {
-		return true;
+		return;
 	}
 	php_output_end_all();
 	php_header();
 	if (!sc_settle_exception(&ending)) {
-		return true;
+		return;
 	}
 	self->phase = SC_PHASE_AFTER;
 	sc_finish(ending);
-	return true;
+}
+
+/*
+ * Serves one request. Returns false if the loop should be left, true otherwise; with EG(exception) set the script is
+ * being unwound by exit and the response is finished by sc_request_end().
+ */
+bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
+{
+	bool serves;
+
+	sc_self->turn = EG(current_execute_data);
+	serves = sc_pass_boundary() && sc_await_request();
+	if (serves) {
+		sc_serve(fci, fcc);
+	}
+	sc_self->turn = NULL;
+	return serves || EG(exception);
+}
+
+/* The script has found a way past the reset of a request: nothing that it does from here on may reach a client. */
+void sc_go_astray(const char *why)
+{
+	sc_text text = {why, strlen(why)};
+	sc_text none = {"", 0};
+
+	sc_self->astray = true;
+	sc_on_log(sc_self->host, 8, text, none);
+	zend_throw_unwind_exit();
 }

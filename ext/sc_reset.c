@@ -78,12 +78,12 @@ static void sc_module(const char *name, bool start)
 }
 
 /* After superglobals: zlib reads Accept-Encoding from $_SERVER, a session its cookie. */
-static void sc_modules_begin(void)
+static void sc_modules_begin(bool has_client)
 {
 	sc_module("filter", true);
 	sc_module("zlib", true);
 #ifdef SC_SESSION
-	if (PS(auto_start)) {
+	if (has_client && PS(auto_start)) {
 		php_session_start();
 	}
 #endif
@@ -280,6 +280,7 @@ static void sc_start_output(void)
 	}
 }
 
+/* Without a request: for code that runs between two of them and belongs to none, as at boot. */
 void sc_reset_begin(const sc_request *request)
 {
 	php_output_activate();
@@ -287,9 +288,11 @@ void sc_reset_begin(const sc_request *request)
 	PG(connection_status) = PHP_CONNECTION_NORMAL;
 	/* A client that leaves must not tear a booted application down. */
 	PG(ignore_user_abort) = 1;
-	sc_fill_request_info(request);
-	if (PG(max_input_time) != -1) {
-		zend_set_timeout(PG(max_input_time), 1);
+	if (request) {
+		sc_fill_request_info(request);
+		if (PG(max_input_time) != -1) {
+			zend_set_timeout(PG(max_input_time), 1);
+		}
 	}
 	sapi_activate();
 	if (SC_RESETS) {
@@ -297,14 +300,18 @@ void sc_reset_begin(const sc_request *request)
 		SG(sapi_headers).http_response_code = 200;
 	}
 	SG(sapi_started) = 1;
-	if (PG(expose_php)) {
-		sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
+	if (request) {
+		if (PG(expose_php)) {
+			sapi_add_header(SAPI_PHP_VERSION_HEADER, sizeof(SAPI_PHP_VERSION_HEADER) - 1, 1);
+		}
+		sc_start_output();
 	}
-	sc_start_output();
 	sc_import_superglobals();
 	if (SC_RESETS) {
-		sc_modules_begin();
+		sc_modules_begin(request != NULL);
 	}
-	sc_self->clock_stopped = false;
-	zend_set_timeout(INI_INT("max_execution_time"), 0);
+	if (request) {
+		sc_self->clock_stopped = false;
+		zend_set_timeout(INI_INT("max_execution_time"), 0);
+	}
 }

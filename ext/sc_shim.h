@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 8
+#define SC_ABI 9
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -138,15 +138,26 @@ typedef enum sc_run {
 	SC_RUN_RETURNED = 0,    /* the script came to its end */
 	SC_RUN_EXIT = 1,        /* exit or die */
 	SC_RUN_UNCAUGHT = 2,    /* a throwable that nobody caught; PHP has reported it */
-	SC_RUN_FATAL = 3        /* a fatal error; PHP has reported it */
+	SC_RUN_FATAL = 3,       /* a fatal error; PHP has reported it */
+	SC_RUN_RESET_FAILED = 4,    /* any of these, in the middle of a reset */
+	SC_RUN_RESET_MISSING = 5    /* the script went past the reset of a request */
 } sc_run;
+
+/* What a script has left behind when a request of it is over. */
+typedef struct sc_boundary {
+	uint64_t memory;        /* bytes in use on the Zend heap */
+	uint64_t memory_peak;   /* most bytes in use since the boundary before */
+	uint32_t garbage;       /* roots that the cycle collector has noted */
+	bool failed;            /* the request ended in a throwable that nobody caught, or in a fatal error */
+	double tick;            /* seconds until the next idle callback is due; negative: there is none */
+} sc_boundary;
 
 /* request is NULL for a worker script, which gets its requests from sc_on_next(). */
 bool sc_request_begin(const sc_request *request);
 /* document_root and file: absolute, NUL-terminated. */
 sc_run sc_request_run(const char *file);
 /* Runs shutdown functions and destructors, flushes output. Returns what the whole run, including that, amounts to. */
-sc_run sc_request_end(void);
+sc_run sc_request_end(sc_boundary *boundary);
 
 /* Whether a worker's script has reached its loop at least once since sc_request_begin(). */
 bool sc_reached_loop(void);
@@ -190,8 +201,25 @@ typedef enum sc_io {
 
 typedef enum sc_next {
 	SC_NEXT_REQUEST = 0,
-	SC_NEXT_STOP = 1
+	SC_NEXT_STOP = 1,
+	SC_NEXT_CARE = 2        /* nobody asks for anything: do what sc_given says, then ask again */
 } sc_next;
+
+typedef struct sc_given {
+	const sc_request *request;
+	bool collect;           /* collect garbage cycles */
+	bool tick;              /* call the idle callbacks that are due */
+} sc_given;
+
+/* A resetter or an idle callback has thrown. */
+typedef struct sc_callback_error {
+	sc_text name;           /* of the resetter or callback */
+	sc_text thrown;         /* class of the throwable; empty if it was exit */
+	sc_text message;
+	sc_text file;
+	uint32_t line;
+	bool idle;              /* an idle callback, not a resetter */
+} sc_callback_error;
 
 typedef enum sc_ending {
 	SC_ENDING_WHOLE = 0,
@@ -208,7 +236,13 @@ typedef struct sc_head {
 } sc_head;
 
 /* Waits for the next request of this worker. Calling it says: the former request's state is gone. */
-typedef sc_next (*sc_on_next_fn)(void *host, const sc_request **request);
+typedef sc_next (*sc_on_next_fn)(void *host, const sc_boundary *boundary, sc_given *given);
+/* The script has come back to its loop; resetters and the reset of the engine begin. */
+typedef void (*sc_on_resetting_fn)(void *host);
+/* A resetter or an idle callback has failed. */
+typedef void (*sc_on_callback_error_fn)(void *host, const sc_callback_error *error);
+/* The application wants its worker to be replaced. */
+typedef void (*sc_on_recycle_fn)(void *host, sc_text reason);
 /* Status and headers are final. */
 typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
 /* A head before the final one: 1xx. Returns whether it will leave; HTTP/1.0 and HTTP/2 clients get none. */
@@ -225,7 +259,10 @@ typedef size_t (*sc_on_read_body_fn)(void *host, char *into, size_t len);
  * context is a JSON object or empty. */
 typedef void (*sc_on_log_fn)(void *host, int32_t level, sc_text message, sc_text context);
 
-sc_next sc_on_next(void *host, const sc_request **request);
+sc_next sc_on_next(void *host, const sc_boundary *boundary, sc_given *given);
+void sc_on_resetting(void *host);
+void sc_on_callback_error(void *host, const sc_callback_error *error);
+void sc_on_recycle(void *host, sc_text reason);
 void sc_on_head(void *host, const sc_head *head);
 bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);

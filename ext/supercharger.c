@@ -7,6 +7,49 @@
 #include "zend_smart_str.h"
 #include "supercharger_arginfo.h"
 
+/* Seconds between two calls of an idle callback. More often than ten times a second is a busy loop, less often than daily is nothing for
+ * a worker's life. */
+#define SC_LEAST_TICK 0.1
+#define SC_MOST_TICK 86400.0
+
+/* Whether the code that runs was called by what has this frame. One whose Fiber is suspended is not among the callers. */
+static bool sc_is_called_by(const zend_execute_data *frame)
+{
+	const zend_execute_data *caller = EG(current_execute_data);
+
+	while (caller && caller != frame) {
+		caller = caller->prev_execute_data;
+	}
+	return caller != NULL;
+}
+
+/* Whether the script may ask for a request now; if not, something has been thrown. */
+static bool sc_may_ask(void)
+{
+	const sc_thread *self = sc_self;
+
+	if (!self || !self->worker->loops || sc_forked) {
+		zend_throw_exception(spl_ce_RuntimeException,
+			"supercharger_handle_request() can be called in a worker script only", 0);
+		return false;
+	}
+	if (self->turn && !sc_is_called_by(self->turn)) {
+		sc_go_astray("supercharger_handle_request() was called while a request is suspended in a Fiber; the worker is replaced");
+		return false;
+	}
+	if (self->turn || self->phase == SC_PHASE_ENDING) {
+		zend_throw_exception(spl_ce_RuntimeException, self->phase == SC_PHASE_HANDLER
+			? "supercharger_handle_request() cannot be called inside a request handler"
+			: "supercharger_handle_request() cannot be called while a request or the script ends", 0);
+		return false;
+	}
+	if (self->astray || self->exited) {
+		sc_go_astray("supercharger_handle_request() was called although a request was left on the way; the worker is replaced");
+		return false;
+	}
+	return true;
+}
+
 PHP_FUNCTION(supercharger_handle_request)
 {
 	zend_fcall_info fci;
@@ -16,18 +59,71 @@ PHP_FUNCTION(supercharger_handle_request)
 		Z_PARAM_FUNC(fci, fcc)
 	ZEND_PARSE_PARAMETERS_END();
 
-	if (!sc_self || !sc_self->worker->loops || sc_forked) {
-		zend_throw_exception(spl_ce_RuntimeException,
-			"supercharger_handle_request() can be called in a worker script only", 0);
-		RETURN_THROWS();
-	}
-	if (sc_self->phase == SC_PHASE_HANDLER || sc_self->phase == SC_PHASE_ENDING) {
-		zend_throw_exception(spl_ce_RuntimeException, sc_self->phase == SC_PHASE_HANDLER
-			? "supercharger_handle_request() cannot be called inside a request handler"
-			: "supercharger_handle_request() cannot be called while a request or the script ends", 0);
+	if (!sc_may_ask()) {
 		RETURN_THROWS();
 	}
 	RETVAL_BOOL(sc_handle_request(&fci, &fcc));
+}
+
+/* Outside of a worker's loop nothing outlives the script, so there is nothing to reset: code that registers runs everywhere. */
+PHP_FUNCTION(supercharger_on_reset)
+{
+	zend_fcall_info fci;
+	zend_fcall_info_cache fcc;
+	zend_string *name = ZSTR_EMPTY_ALLOC();
+
+	ZEND_PARSE_PARAMETERS_START(1, 2)
+		Z_PARAM_FUNC_NO_TRAMPOLINE_FREE(fci, fcc)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR(name)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (!sc_self || !sc_self->worker->loops || sc_forked) {
+		zend_release_fcall_info_cache(&fcc);
+		return;
+	}
+	sc_add_callback(&sc_self->resetters, name, &fcc, 0.0);
+}
+
+PHP_FUNCTION(supercharger_on_idle)
+{
+	zend_fcall_info fci;
+	zend_fcall_info_cache fcc;
+	double seconds;
+	zend_string *name = ZSTR_EMPTY_ALLOC();
+
+	ZEND_PARSE_PARAMETERS_START(2, 3)
+		Z_PARAM_FUNC_NO_TRAMPOLINE_FREE(fci, fcc)
+		Z_PARAM_DOUBLE(seconds)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR(name)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (!(seconds >= SC_LEAST_TICK && seconds <= SC_MOST_TICK)) {
+		zend_release_fcall_info_cache(&fcc);
+		zend_argument_value_error(2, "must be from 0.1 to 86400 seconds");
+		RETURN_THROWS();
+	}
+	if (!sc_self || !sc_self->worker->loops || sc_forked) {
+		zend_release_fcall_info_cache(&fcc);
+		return;
+	}
+	sc_add_callback(&sc_self->ticks, name, &fcc, seconds);
+}
+
+PHP_FUNCTION(supercharger_recycle)
+{
+	zend_string *reason = NULL;
+
+	ZEND_PARSE_PARAMETERS_START(0, 1)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR(reason)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (sc_self && !sc_forked) {
+		sc_on_recycle(sc_self->host, reason ? (sc_text){ZSTR_VAL(reason), ZSTR_LEN(reason)}
+			: (sc_text){"app_request", sizeof("app_request") - 1});
+	}
 }
 
 PHP_FUNCTION(supercharger_finish_request)

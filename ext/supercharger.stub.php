@@ -24,6 +24,49 @@ namespace {
     function frankenphp_handle_request(callable $handler): bool {}
 
     /**
+     * Registers a function that puts application state back. It runs at every boundary of two requests, after the response has
+     * left, before the engine's own reset and with the superglobals of the request that is over.
+     *
+     * Resetters run in the order of their registration, each for itself: if one throws, that is logged (`reset.error`), the others
+     * run all the same, and the worker is replaced before another request is served (`pools.NAME.reset.on_error`). A resetter
+     * stays for the life of the worker, also one that a request has registered. Registering again under the same name
+     * replaces the former one in its place; without a name the same function is registered once.
+     *
+     * Where no script outlives its request (classic mode, `php-cli`) this does nothing.
+     *
+     * @param callable $resetter called without arguments
+     * @param string $name for the log; its own name if empty
+     * @throws RuntimeException if 1024 are registered already
+     */
+    function supercharger_on_reset(callable $resetter, string $name = ''): void {}
+
+    /**
+     * Registers a function that an idle worker calls now and then, to keep a database connection alive for instance.
+     *
+     * It never runs while the worker has a request. Superglobals are as at boot, output goes to the log, and the boundary follows:
+     * resetters and the engine's reset. What it throws is logged (`idle.error`) and counts as a failed reset. As for names and
+     * lifetime, see supercharger_on_reset().
+     *
+     * Where no script outlives its request (classic mode, `php-cli`) this does nothing.
+     *
+     * @param callable $tick called without arguments
+     * @param float $seconds least time between two calls, 0.1 to 86400
+     * @param string $name for the log; its own name if empty
+     * @throws ValueError for other times
+     * @throws RuntimeException if 1024 are registered already
+     */
+    function supercharger_on_idle(callable $tick, float $seconds, string $name = ''): void {}
+
+    /**
+     * Asks for a new worker in the place of this one once the current request is over. No request is lost by it.
+     *
+     * In classic mode the thread is replaced; under `php-cli` this does nothing.
+     *
+     * @param string $reason for the log, up to 200 bytes
+     */
+    function supercharger_recycle(string $reason = 'app_request'): void {}
+
+    /**
      * Sends the response now; the script goes on. Output after this call is dropped.
      *
      * @return bool false: there is no open response

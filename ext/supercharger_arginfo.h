@@ -4,6 +4,21 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_handle_request, 0, 
 	ZEND_ARG_TYPE_INFO(0, handler, IS_CALLABLE, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_on_reset, 0, 1, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, resetter, IS_CALLABLE, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, name, IS_STRING, 0, "\'\'")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_on_idle, 0, 2, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, tick, IS_CALLABLE, 0)
+	ZEND_ARG_TYPE_INFO(0, seconds, IS_DOUBLE, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, name, IS_STRING, 0, "\'\'")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_recycle, 0, 0, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, reason, IS_STRING, 0, "\'app_request\'")
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
@@ -31,6 +46,9 @@ ZEND_END_ARG_INFO()
 #define arginfo_frankenphp_response_headers arginfo_supercharger_worker
 
 ZEND_FUNCTION(supercharger_handle_request);
+ZEND_FUNCTION(supercharger_on_reset);
+ZEND_FUNCTION(supercharger_on_idle);
+ZEND_FUNCTION(supercharger_recycle);
 ZEND_FUNCTION(supercharger_finish_request);
 ZEND_FUNCTION(headers_send);
 ZEND_FUNCTION(supercharger_worker);
@@ -43,6 +61,9 @@ ZEND_FUNCTION(frankenphp_response_headers);
 static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_handle_request, arginfo_supercharger_handle_request)
 	ZEND_FALIAS(frankenphp_handle_request, supercharger_handle_request, arginfo_supercharger_handle_request)
+	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
+	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
+	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(frankenphp_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(fastcgi_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
@@ -64,6 +85,9 @@ static const zend_function_entry supercharger_functions[] = {
 static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_handle_request, arginfo_supercharger_handle_request)
 	ZEND_FALIAS(frankenphp_handle_request, supercharger_handle_request, arginfo_supercharger_handle_request)
+	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
+	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
+	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)

@@ -46,6 +46,7 @@ mod program;
 mod request;
 mod thread;
 mod view;
+mod wish;
 mod worker;
 
 pub use build_info::{BuildInfo, build_info};

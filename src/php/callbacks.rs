@@ -8,12 +8,12 @@ use std::panic::catch_unwind;
 
 use bytes::Bytes;
 
-use super::host::Host;
+use super::host::{Given, Host};
 use super::panic::guard;
-use super::view;
-use crate::job::{ClientGone, Ending, Fault, ResponseHead};
+use super::{view, wish};
+use crate::job::{ClientGone, Ending, Fault, Identity, ResponseHead, Wish};
 use crate::sys;
-use crate::telemetry::events::PhpLog;
+use crate::telemetry::events::{CallbackError, PhpLog};
 use crate::telemetry::{Level, Place};
 
 /// `leaf! { name: sc_type, (argument: type, ...) -> result = fallback, |host| body }`
@@ -31,22 +31,65 @@ macro_rules! leaf {
     };
 }
 
-leaf! { sc_on_next: sc_on_next_fn, (request: *mut *const sys::sc_request) -> sys::sc_next = sys::sc_next::SC_NEXT_STOP,
-    |host| match host.next() {
-        Some(next) => {
-            // SAFETY: I4: C passes the address of a local variable.
-            unsafe { *request = next };
+leaf! { sc_on_next: sc_on_next_fn, (state: *const sys::sc_boundary, given: *mut sys::sc_given) -> sys::sc_next = sys::sc_next::SC_NEXT_STOP, |host| {
+    // SAFETY: I4: a local variable of C's.
+    let state = unsafe { &*state };
+    let next = host.next(state);
+    // SAFETY: I4: another one, to be written to.
+    let given = unsafe { &mut *given };
+    match next {
+        Given::Request(request) => {
+            given.request = request;
             sys::sc_next::SC_NEXT_REQUEST
         }
-        None => sys::sc_next::SC_NEXT_STOP,
+        Given::Care(care) => {
+            (given.collect, given.tick) = (care.collect, care.tick);
+            sys::sc_next::SC_NEXT_CARE
+        }
+        Given::Stop => sys::sc_next::SC_NEXT_STOP,
     }
-}
+} }
+
+leaf! { sc_on_resetting: sc_on_resetting_fn, () -> () = (), |host| host.resetting() }
+
+leaf! { sc_on_callback_error: sc_on_callback_error_fn, (error: *const sys::sc_callback_error) -> () = (), |host| {
+    // SAFETY: I4: a local variable of C's.
+    let error = unsafe { &*error };
+    let text = |text| {
+        // SAFETY: I4: its texts belong to PHP values that live longer than the call.
+        String::from_utf8_lossy(unsafe { view::bytes(text) })
+    };
+    let name = text(error.name);
+    host.note_failed(&name);
+    let request_id = host.request_id();
+    let Identity { pool, slot, incarnation } = host.identity();
+    CallbackError {
+        place: Place { pool, slot: *slot, incarnation: *incarnation },
+        request_id: request_id.as_deref(),
+        idle: error.idle,
+        name: &name,
+        class: &text(error.thrown),
+        message: &text(error.message),
+        file: &text(error.file),
+        line: error.line,
+    }
+    .emit();
+} }
+
+leaf! { sc_on_recycle: sc_on_recycle_fn, (reason: sys::sc_text) -> () = (), |host| {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let reason = unsafe { view::bytes(reason) };
+    host.wish(Wish { reason: wish::reason(reason), hard: false });
+} }
 
 leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host| {
     // SAFETY: I4: a local variable of C's.
     let head = unsafe { &*head };
     // SAFETY: I4: the pairs it points to are C's own for the duration of the call.
-    let head = unsafe { response_head(head) };
+    let mut head = unsafe { response_head(head) };
+    if let Some(wish) = wish::take(&mut head) {
+        host.wish(wish);
+    }
     if let Some(exchange) = host.exchange() {
         exchange.reply.head(head);
     }
@@ -56,7 +99,9 @@ leaf! { sc_on_interim: sc_on_interim_fn, (head: *const sys::sc_head) -> bool = f
     // SAFETY: I4: a local variable of C's.
     let head = unsafe { &*head };
     // SAFETY: I4: the pairs it points to are C's own for the duration of the call.
-    let head = unsafe { response_head(head) };
+    let mut head = unsafe { response_head(head) };
+    // They stay set for the final head, which counts.
+    drop(wish::take(&mut head));
     host.exchange().is_some_and(|exchange| {
         !exchange.reply.has_head() && exchange.request.interim.as_mut().is_some_and(|interim| interim.send(&head))
     })
@@ -103,6 +148,9 @@ extern "C" fn sc_on_log(host: *mut c_void, level: i32, message: sys::sc_text, co
     let message = message.trim_end();
     let context = String::from_utf8_lossy(context);
     let context = (!context.is_empty()).then_some(&*context);
+    if message.is_empty() && context.is_none() {
+        return;
+    }
     // SAFETY: I3, as in `leaf!`; the pointer is null while the engine starts.
     let host: Option<&mut Host<'_>> = unsafe { host.cast::<Host<'_>>().as_mut() };
     match host {

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use super::THREAD_STACK_BYTES;
 use super::engine::Engine;
 use super::thread::{PhpThread, Role, c_bytes};
-use crate::job::{Boundary, Exit, Next, Runtime, Seat};
+use crate::job::{Exit, Runtime, Seat};
+use crate::sys;
+
+/// There is no idle callback.
+const NO_TICK: f64 = -1.0;
 
 /// Runs the script that each request names.
 #[derive(Debug)]
@@ -27,12 +31,13 @@ impl Runtime for ClassicRuntime {
             Ok(thread) => thread,
             Err(error) => return Exit::BootFailed { message: error.to_string() },
         };
-        while let Next::Job(exchange) = thread.host().seat().next(Boundary::default()) {
+        let mut boundary = sys::sc_boundary { tick: NO_TICK, ..sys::sc_boundary::default() };
+        while let Some(exchange) = thread.host().next_exchange(&boundary) {
             let request = &exchange.request;
             // The builder cuts texts at NUL, so this holds; a request without a script is lost, not guessed.
             let Some(script) = c_bytes(request.bytes(request.target.script_filename)) else { continue };
             if let Some(scope) = thread.begin_request(exchange) {
-                scope.run(&script);
+                boundary = scope.run(&script).boundary;
             }
         }
         Exit::Stopped

@@ -1,8 +1,10 @@
 //! What a PHP thread keeps on the Rust side; C holds a pointer to it and hands it back to each leaf.
 
+use std::time::{Duration, Instant};
+
 use super::panic::Parked;
 use super::view::RequestView;
-use crate::job::{Boundary, Exchange, Next, Seat};
+use crate::job::{Boundary, Care, Exchange, Next, ResetOutcome, Seat, Wish};
 use crate::sys;
 
 /// The Rust side of one PHP thread (I3).
@@ -13,6 +15,21 @@ pub(super) struct Host<'s> {
     pub(super) parked: Parked,
     last_error: Option<String>,
     stopped: bool,
+    /// When the reset in progress began.
+    resetting: Option<Instant>,
+    /// Resetters and idle callbacks that have thrown since the last boundary.
+    failed: Vec<String>,
+    wish: Option<Wish>,
+}
+
+/// What C does next.
+pub(super) enum Given {
+    /// Serve this request; the pointer is valid until the next call or [`Host::release`].
+    Request(*const sys::sc_request),
+    /// Look after yourself, then ask again.
+    Care(Care),
+    /// End the loop.
+    Stop,
 }
 
 struct Current {
@@ -22,7 +39,16 @@ struct Current {
 
 impl<'s> Host<'s> {
     pub(super) fn new(seat: &'s mut dyn Seat) -> Self {
-        Self { seat, current: None, parked: Parked::default(), last_error: None, stopped: false }
+        Self {
+            seat,
+            current: None,
+            parked: Parked::default(),
+            last_error: None,
+            stopped: false,
+            resetting: None,
+            failed: Vec::new(),
+            wish: None,
+        }
     }
 
     pub(super) fn seat(&mut self) -> &mut dyn Seat {
@@ -41,15 +67,64 @@ impl<'s> Host<'s> {
     }
 
     /// Waits for the next request of a worker loop.
-    pub(super) fn next(&mut self) -> Option<*const sys::sc_request> {
+    pub(super) fn next(&mut self, state: &sys::sc_boundary) -> Given {
         self.release();
-        match self.seat.next(Boundary::default()) {
-            Next::Job(exchange) => Some(self.adopt(exchange)),
-            Next::Care(_) => self.next(),
+        let boundary = self.boundary(state);
+        match self.seat.next(boundary) {
+            Next::Job(exchange) => Given::Request(self.adopt(exchange)),
+            Next::Care(care) => Given::Care(care),
             Next::Stop => {
                 self.stopped = true;
-                None
+                Given::Stop
             }
+        }
+    }
+
+    /// Waits for the next request of classic mode, where the script that served the former one has ended.
+    pub(super) fn next_exchange(&mut self, state: &sys::sc_boundary) -> Option<Box<Exchange>> {
+        loop {
+            let boundary = self.boundary(state);
+            match self.seat.next(boundary) {
+                Next::Job(exchange) => return Some(exchange),
+                // A script that has ended has left nothing to look after.
+                Next::Care(_) => {}
+                Next::Stop => return None,
+            }
+        }
+    }
+
+    /// All there is to say about the request that is over.
+    fn boundary(&mut self, state: &sys::sc_boundary) -> Boundary {
+        let took = self.resetting.take().map_or(Duration::ZERO, |begun| begun.elapsed());
+        let resetters = std::mem::take(&mut self.failed);
+        Boundary {
+            reset: if resetters.is_empty() { ResetOutcome::Done(took) } else { ResetOutcome::Failed { resetters } },
+            memory: state.memory,
+            memory_peak: state.memory_peak,
+            failed: state.failed,
+            wish: self.wish.take(),
+            garbage: state.garbage,
+            // Negative: there is none.
+            tick: Duration::try_from_secs_f64(state.tick).ok(),
+        }
+    }
+
+    /// The reset of a request begins.
+    pub(super) fn resetting(&mut self) {
+        self.resetting = Some(Instant::now());
+        self.seat.resetting();
+    }
+
+    /// A resetter or an idle callback has failed.
+    pub(super) fn note_failed(&mut self, name: &str) {
+        self.failed.push(name.to_owned());
+    }
+
+    /// The application wants another worker. The first one who says so gives the reason.
+    pub(super) fn wish(&mut self, new: Wish) {
+        match &mut self.wish {
+            Some(wish) => wish.hard |= new.hard,
+            none => *none = Some(new),
         }
     }
 

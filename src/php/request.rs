@@ -17,6 +17,10 @@ pub(super) enum RunEnd {
     Uncaught,
     /// A fatal error.
     Fatal,
+    /// Any of these, in the middle of a reset.
+    ResetFailed,
+    /// The script went past the reset of a request.
+    ResetMissing,
 }
 
 impl From<sys::sc_run> for RunEnd {
@@ -26,6 +30,8 @@ impl From<sys::sc_run> for RunEnd {
             sys::sc_run::SC_RUN_EXIT => Self::Exit,
             sys::sc_run::SC_RUN_UNCAUGHT => Self::Uncaught,
             sys::sc_run::SC_RUN_FATAL => Self::Fatal,
+            sys::sc_run::SC_RUN_RESET_FAILED => Self::ResetFailed,
+            sys::sc_run::SC_RUN_RESET_MISSING => Self::ResetMissing,
         }
     }
 }
@@ -36,6 +42,8 @@ pub(super) struct Finished {
     pub(super) end: RunEnd,
     /// Whether a worker script had reached its loop.
     pub(super) reached_loop: bool,
+    /// What is known of its last request, and left in memory.
+    pub(super) boundary: sys::sc_boundary,
 }
 
 /// A request in progress on a thread. Dropping it ends the request, so that every way out does.
@@ -71,20 +79,21 @@ impl<'t, 's> RequestScope<'t, 's> {
         unsafe { sys::sc_request_run(script.as_ptr()) };
         // SAFETY: I1.
         let reached_loop = unsafe { sys::sc_reached_loop() };
-        let end = ManuallyDrop::new(self).end();
-        Finished { end, reached_loop }
+        let (end, boundary) = ManuallyDrop::new(self).end();
+        Finished { end, reached_loop, boundary }
     }
 
-    fn end(&mut self) -> RunEnd {
-        // SAFETY: I1: begun, and ended only here: `run` forgets the scope, `drop` is the other way.
-        let run = unsafe { sys::sc_request_end() };
+    fn end(&mut self) -> (RunEnd, sys::sc_boundary) {
+        let mut boundary = sys::sc_boundary::default();
+        // SAFETY: I1, I4: begun, and ended only here: `run` forgets the scope, `drop` is the other way.
+        let run = unsafe { sys::sc_request_end(&raw mut boundary) };
         if let Some(stay) = self.stay {
             self.thread.gate().leave(stay);
         }
         let host = self.thread.host();
         host.release();
         host.parked.raise();
-        RunEnd::from(run)
+        (RunEnd::from(run), boundary)
     }
 }
 

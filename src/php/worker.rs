@@ -83,6 +83,8 @@ fn exit_of(finished: Finished, stopped: bool, said: Option<String>) -> Exit {
             RunEnd::Exit => Cause::Exit,
             RunEnd::Uncaught => Cause::Uncaught,
             RunEnd::Fatal => Cause::Fatal,
+            RunEnd::ResetFailed => Cause::ResetFailed,
+            RunEnd::ResetMissing => Cause::ResetMissing,
         });
     }
     let message = match finished.end {
@@ -90,7 +92,7 @@ fn exit_of(finished: Finished, stopped: bool, said: Option<String>) -> Exit {
             "the script ended without calling supercharger_handle_request(); is it a worker script?".to_owned()
         }
         RunEnd::Exit => "the script called exit before it reached supercharger_handle_request()".to_owned(),
-        RunEnd::Uncaught | RunEnd::Fatal => {
+        RunEnd::Uncaught | RunEnd::Fatal | RunEnd::ResetFailed | RunEnd::ResetMissing => {
             said.unwrap_or_else(|| "the script died before it reached supercharger_handle_request()".to_owned())
         }
     };

@@ -18,7 +18,9 @@ pub use config::ConfigNotice;
 pub use opcache::{OpcacheDelayed, OpcacheRestart};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
-pub use worker::{IllegalTransition, PoolScale, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle};
+pub use worker::{
+    CallbackError, IllegalTransition, PoolScale, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle,
+};
 
 /// Which incarnation of which worker an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

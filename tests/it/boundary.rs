@@ -37,7 +37,7 @@ fn a_kept_input_handle_stays_usable() {
 /// An exception or exit while a request is taken down is its own affair: the next client gets its own answer, from a new worker.
 #[test]
 fn a_fault_in_the_boundary_does_not_reach_the_next_client() {
-    run(one_worker().expect_error("LogicException: late"), async |server| {
+    run(one_worker().expect_error("LogicException: late").expect_error("reset_failed"), async |server| {
         for path in ["/late-exception", "/late-exit"] {
             let before = incarnation(server).await;
             assert_eq!(server.get(path).await.ok().text(), "answered", "{path}");

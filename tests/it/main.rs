@@ -24,6 +24,8 @@ mod php_cli;
 mod request_bodies;
 mod request_head;
 mod request_parsing;
+
+mod resetters;
 mod response_headers;
 mod response_output;
 mod sendfile;

@@ -154,7 +154,7 @@ impl PhpLog<'_> {
 }
 
 /// The message, cut between characters if it is too long.
-fn shortened(message: &str) -> Cow<'_, str> {
+pub(super) fn shortened(message: &str) -> Cow<'_, str> {
     if message.len() <= MAX_MESSAGE_BYTES {
         return Cow::Borrowed(message);
     }

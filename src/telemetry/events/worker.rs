@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::macros::emit_at;
+use super::request::shortened;
 use super::{Place, millis};
 use crate::telemetry::RecycleReason;
 
@@ -90,6 +91,55 @@ impl WorkerRecycle<'_> {
             uptime_ms,
             retry_in_ms
         );
+    }
+}
+
+/// `reset.error`, `idle.error`: a resetter or an idle callback of the application has thrown. The others have run.
+#[derive(Debug, Clone, Copy)]
+pub struct CallbackError<'a> {
+    /// Which worker.
+    pub place: Place<'a>,
+    /// The request that is over, if there is one.
+    pub request_id: Option<&'a str>,
+    /// Whether it was an idle callback.
+    pub idle: bool,
+    /// The application's name for it.
+    pub name: &'a str,
+    /// Class of the throwable; empty if `exit` was called.
+    pub class: &'a str,
+    /// Its message; cut if it is longer than 15 KiB.
+    pub message: &'a str,
+    /// Where it was thrown.
+    pub file: &'a str,
+    /// Line of that file.
+    pub line: u32,
+}
+
+impl CallbackError<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        let Self { request_id, name, file, line, .. } = self;
+        let (class, message) =
+            if self.class.is_empty() { ("exit", "exit was called") } else { (self.class, self.message) };
+        let message = &*shortened(message);
+        if self.idle {
+            tracing::error!(event = "idle.error", pool, slot, incarnation, callback = name, class, message, file, line);
+        } else {
+            let resetter = name;
+            tracing::error!(
+                event = "reset.error",
+                pool,
+                slot,
+                incarnation,
+                request_id,
+                resetter,
+                class,
+                message,
+                file,
+                line
+            );
+        }
     }
 }
 
