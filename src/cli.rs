@@ -14,6 +14,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::supervisor;
+
 /// Runs PHP applications: an HTTP server with PHP inside.
 #[derive(Debug, Parser)]
 #[command(
@@ -34,6 +36,9 @@ pub struct Cli {
     /// Print the version and leave
     #[arg(short = 'V', long)]
     version: bool,
+    /// Said by the first argument, which nobody else gives.
+    #[arg(skip)]
+    role: server::Role,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -60,21 +65,28 @@ enum Command {
 
 /// Reads the command line of this process. One that is wrong, or asks for help, ends the process here.
 pub fn parse() -> Cli {
-    let line: Vec<_> = std::env::args_os().collect();
-    Cli::try_parse_from(&line).unwrap_or_else(|mut error| {
+    let mut line: Vec<_> = std::env::args_os().collect();
+    let role = if line.get(1).is_some_and(|first| first == supervisor::CHILD_MARK) {
+        line.remove(1);
+        server::Role::Child
+    } else {
+        server::Role::Parent
+    };
+    let cli = Cli::try_parse_from(&line).unwrap_or_else(|mut error| {
         if let Some(hint) = hint::hint(&error, &line) {
             let tips = clap::builder::StyledStr::from(hint);
             error.insert(clap::error::ContextKind::Suggested, clap::error::ContextValue::StyledStrs(vec![tips]));
         }
         error.exit()
-    })
+    });
+    Cli { role, ..cli }
 }
 
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> ExitCode {
     let result = match cli.command {
-        Some(Command::PhpServer(arguments)) => server::php_server(arguments),
-        Some(Command::Run(arguments)) => server::run(arguments),
+        Some(Command::PhpServer(arguments)) => server::php_server(arguments, cli.role),
+        Some(Command::Run(arguments)) => server::run(arguments, cli.role),
         Some(Command::Check(arguments)) => check::run(arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());

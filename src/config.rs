@@ -59,6 +59,10 @@ pub struct Config {
     pub named_pools: Vec<NamedPool>,
     /// How long requests in flight may go on when the server stops.
     pub drain_timeout: Duration,
+    /// Child processes that serve side by side.
+    pub processes: u32,
+    /// Memory beyond which a child process is replaced, in bytes; `None` for no such limit.
+    pub max_rss: Option<u64>,
     /// Where it comes from.
     pub source: Source,
 }
@@ -68,6 +72,8 @@ pub struct Config {
 pub struct Source {
     /// The file that was read, if any.
     pub file: Option<PathBuf>,
+    /// What it said.
+    pub text: Option<String>,
     /// What should be known about it.
     pub notices: Vec<Notice>,
 }
@@ -119,7 +125,13 @@ pub struct Flags {
     pub access_log: bool,
     /// `--log-format`.
     pub log_format: Option<String>,
+    /// A file that has been read already: no other is looked for.
+    pub given: Option<Given>,
 }
+
+/// A configuration file that somebody else has read, by name and text; or that there is none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given(pub Option<(PathBuf, String)>);
 
 /// Reads, merges and checks the configuration for this process.
 ///
@@ -168,10 +180,7 @@ fn here(flags: &Flags) -> Result<(Config, Check), Faults> {
 fn load_in(flags: &Flags, place: &Place<'_>) -> Result<(Config, Check), Faults> {
     let mut settings = Settings::defaults(flags.command);
     let mut faults = Vec::new();
-    let file = file::chosen(flags, place);
-    if let Some(path) = &file {
-        faults.extend(file::take(&mut settings, &place.folder, path));
-    }
+    let (file, text) = file::read(flags, place, &mut settings, &mut faults);
     faults.extend(environment::take(&mut settings, place.variables));
     take_flags(flags, &mut settings, &mut faults);
     let mut notices = alias::take(&mut settings, place.variables);
@@ -180,7 +189,7 @@ fn load_in(flags: &Flags, place: &Place<'_>) -> Result<(Config, Check), Faults> 
     let mut check = Check::new(flags.command, settings, faults, place.folder.clone());
     let mut config = assemble(&mut check);
     let faults = alias::pardon(std::mem::take(&mut check.faults), &mut notices);
-    config.source = Source { file, notices };
+    config.source = Source { file, text, notices };
     if faults.is_empty() { Ok((config, check)) } else { Err(Faults::new(faults)) }
 }
 
@@ -264,6 +273,8 @@ fn assemble(check: &mut Check) -> Config {
         io_threads: check.auto("server.io_threads", usable) as usize,
         boot_timeout: check.duration("pools.default.boot_timeout"),
         drain_timeout: check.duration("server.drain_timeout"),
+        processes: check.number("server.processes"),
+        max_rss: Some(check.size("process.max_rss")).filter(|most| *most > 0),
         source: Source::default(),
     }
 }

@@ -40,7 +40,7 @@ pub use listen::{
 };
 pub use route::{BadPattern, Branch, Mode, Patterns, Router, Site};
 pub use sendfile::Sendfile;
-pub use server::{Drained, Listeners, bind, inherit};
+pub use server::{Drained, Farewell, Listeners, Parting, adopt, bind, inherit, rebind};
 
 use crate::job::{self, Failure, RequestBody};
 

@@ -6,12 +6,14 @@
 pub mod app;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod http;
 pub mod job;
 pub mod lifecycle;
 #[allow(unsafe_code, reason = "the safe layer over libphp; its invariants are numbered in php.rs")]
 pub mod php;
 pub mod pool;
+pub mod supervisor;
 #[allow(unsafe_code, reason = "raw declarations of ext/sc_shim.h")]
 mod sys;
 pub mod telemetry;

@@ -1,7 +1,6 @@
-//! The phases of a process and the signals that end it.
+//! The phases of a process that serves, and the signals that it leaves to its parent.
 //!
-//! `app` walks through the phases; whoever wants to know where the process stands subscribes. Nothing here acts by itself,
-//! but for one thing: the second signal ends the process at once, whatever the rest of it is doing.
+//! `app` walks through the phases; whoever wants to know where the process stands subscribes. Nothing here acts by itself.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +8,7 @@ mod signals;
 
 use tokio::sync::watch;
 
-pub use signals::{Signal, Signals};
+pub use signals::leave_signals_to_parent;
 
 /// Where a process stands. The order is that of its life; it never goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -91,7 +91,7 @@ fn start() -> Lane {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listeners = http::bind(&config.http.listen).expect("a socket");
     let router = Router::new(config.http.site.clone());
-    runtime.spawn(listeners.serve(Checks, config.http, router, std::future::pending(), Duration::ZERO));
+    runtime.spawn(listeners.serve(Checks, config.http, router, std::future::pending(), Duration::ZERO, |_| {}));
     Lane { runtime, socket }
 }
 

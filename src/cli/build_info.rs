@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 use super::exit::Error;
-use crate::app;
 use crate::php::{self, Engine};
 
 /// Prints one line: this program and the linked PHP.
@@ -31,8 +30,7 @@ pub(super) fn build_info() -> Result<(), Error> {
 
 /// What PHP loads, shared extensions named in a php.ini included: only the engine knows.
 fn extensions(php_version: &str) -> Result<String, Error> {
-    let engine = Engine::start(&php::Config::default())
-        .map_err(|error| Error::Server { cause: Some(app::Error::Engine(error)), threads_left: false })?;
+    let engine = Engine::start(&php::Config::default()).map_err(Error::Engine)?;
     let list = engine.extensions();
     // Nothing else holds the engine, so this cannot fail; if it did, the process ends here anyway.
     drop(engine.stop());

@@ -5,7 +5,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use crate::{app, config, php, telemetry};
+use crate::{app, config, php, supervisor, telemetry};
 
 /// Failure at run time.
 const FAILURE: u8 = 1;
@@ -28,33 +28,40 @@ pub(super) enum Error {
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
     /// The server did not run or did not end well.
-    #[error("{}", cause.as_ref().map(ToString::to_string).unwrap_or_default())]
-    Server {
-        /// Why; nothing if it ended as it should although a thread was left behind.
-        cause: Option<app::Error>,
-        /// PHP threads may still run.
-        threads_left: bool,
+    #[error(transparent)]
+    Server(#[from] app::Error),
+    /// A child process that its parent has not started.
+    #[error("{mark} is for the processes that this program starts itself: {source}", mark = supervisor::CHILD_MARK)]
+    NoChild {
+        /// What is wrong with standard input.
+        source: io::Error,
     },
+    /// PHP did not start.
+    #[error("PHP did not start: {0}")]
+    Engine(#[from] php::StartError),
+    /// A child process has told its parent what there is to tell.
+    #[error("")]
+    Child(app::ChildEnded),
 }
 
 impl Error {
     fn code(&self) -> u8 {
         match self {
             Self::Config(_) => CONFIGURATION,
-            Self::Server { cause: None, .. } => 0,
-            Self::Server { cause: Some(cause), .. } => match cause {
+            Self::Child(ended) => u8::from(ended.failed),
+            Self::Server(cause) => match cause {
                 app::Error::Signals(_)
                 | app::Error::Bind(_)
                 | app::Error::Inherit(_)
-                | app::Error::Engine(_)
-                | app::Error::Network(_)
-                | app::Error::Nul
-                | app::Error::Pool(_)
+                | app::Error::Runtime(_)
+                | app::Error::Executable(_)
+                | app::Error::Sockets(_)
                 | app::Error::Boot(_)
-                | app::Error::BootTimeout { .. }
+                | app::Error::Crash(_)
                 | app::Error::Cut { .. } => FAILURE,
             },
-            Self::Logging(_) | Self::CommandLine(_) | Self::Output(_) => FAILURE,
+            Self::NoChild { .. } => 2,
+            Self::Engine(_) | Self::Logging(_) | Self::CommandLine(_) | Self::Output(_) => FAILURE,
         }
     }
 }
@@ -67,7 +74,7 @@ pub(super) fn code(result: Result<(), Error>) -> ExitCode {
         // If standard error is closed there is nobody to tell.
         drop(writeln!(io::stderr().lock(), "supercharger: {message}"));
     }
-    if let Error::Server { threads_left: true, .. } = error {
+    if let Error::Child(app::ChildEnded { threads_left: true, .. }) = error {
         // `exit` would run destructors of C libraries under threads that still use them; `_exit` does not.
         signal_hook::low_level::exit(i32::from(error.code()));
     }
@@ -80,12 +87,14 @@ mod tests {
 
     #[test]
     fn errors_have_their_codes() {
-        let server = |cause| Error::Server { cause, threads_left: false };
+        let child = |failed| Error::Child(app::ChildEnded { failed, threads_left: true });
         let cases = [
             (Error::Output(io::Error::other("x")), 1),
-            (server(None), 0),
-            (server(Some(app::Error::BootTimeout { pool: "default".into(), limit: std::time::Duration::ZERO })), 1),
-            (server(Some(app::Error::Cut { connections: 1, threads: 0 })), 1),
+            (child(false), 0),
+            (child(true), 1),
+            (Error::Server(app::Error::Boot("x".to_owned())), 1),
+            (Error::Server(app::Error::Cut { connections: 1, threads: 0 }), 1),
+            (Error::NoChild { source: io::Error::other("x") }, 2),
         ];
         for (error, expected) in cases {
             assert_eq!(error.code(), expected, "{error:?}");

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::exit::Error;
-use crate::app::App;
+use crate::app::{Child, Parent};
 use crate::config::{self, Command, Flags};
 use crate::telemetry;
 
@@ -73,6 +73,7 @@ impl Options {
             workers: self.workers,
             access_log: self.access_log,
             log_format: self.log_format,
+            given: None,
         }
     }
 }
@@ -101,21 +102,44 @@ pub(super) struct Run {
 }
 
 /// Runs `php-server` to its end.
-pub(super) fn php_server(arguments: PhpServer) -> Result<(), Error> {
-    serve(&arguments.options.flags(Command::PhpServer, arguments.config))
+pub(super) fn php_server(arguments: PhpServer, role: Role) -> Result<(), Error> {
+    serve(arguments.options.flags(Command::PhpServer, arguments.config), role)
 }
 
 /// Runs `run` to its end.
-pub(super) fn run(arguments: Run) -> Result<(), Error> {
-    serve(&Flags { command: Command::Run, config: arguments.config, ..Flags::default() })
+pub(super) fn run(arguments: Run, role: Role) -> Result<(), Error> {
+    serve(Flags { command: Command::Run, config: arguments.config, ..Flags::default() }, role)
 }
 
-fn serve(flags: &Flags) -> Result<(), Error> {
-    let config = config::load(flags)?;
-    telemetry::init(config.log)?;
-    let ended = App::new(config).run();
-    match ended.result {
-        Ok(()) if !ended.threads_left => Ok(()),
-        result => Err(Error::Server { cause: result.err(), threads_left: ended.threads_left }),
+/// Which part of a server a process is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one that was asked for.
+    #[default]
+    Parent,
+    /// One that the parent has started.
+    Child,
+}
+
+fn serve(flags: Flags, role: Role) -> Result<(), Error> {
+    match role {
+        Role::Parent => {
+            let config = config::load(&flags)?;
+            telemetry::init(config.log)?;
+            Ok(Parent::new(flags, config).run()?)
+        }
+        Role::Child => {
+            let child = Child::open().map_err(|source| Error::NoChild { source })?;
+            let flags = Flags { given: Some(child.config_file()), ..flags };
+            let ended = match config::load(&flags) {
+                Ok(config) => {
+                    telemetry::init(config.log)?;
+                    child.run(config)
+                }
+                // The parent has found no fault: files have changed since, or the executable.
+                Err(faults) => child.refuse(&faults.to_string()),
+            };
+            Err(Error::Child(ended))
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::fault::{Fault, Origin};
 use super::raw::Settings;
-use super::{Command, Flags, Notice, Place, site};
+use super::{Command, Flags, Given, Notice, Place, site};
 
 /// Where `run` looks, in this order; the first that is there is read, also if it is faulty.
 pub(super) const SEARCHED: [&str; 2] = ["supercharger.toml", "/etc/supercharger/supercharger.toml"];
@@ -16,8 +16,34 @@ pub(super) const SEARCHED: [&str; 2] = ["supercharger.toml", "/etc/supercharger/
 /// No configuration is that large: a wrong name (`--config /dev/zero`, a dump) shall end in a message and not in a full memory.
 const LARGEST: u64 = 1024 * 1024;
 
+/// Reads the file, if there is one; gives its name and text.
+pub(super) fn read(
+    flags: &Flags,
+    place: &Place<'_>,
+    settings: &mut Settings,
+    faults: &mut Vec<Fault>,
+) -> (Option<PathBuf>, Option<String>) {
+    if let Some(Given(given)) = &flags.given {
+        let (path, text) = given.clone().unzip();
+        if let (Some(path), Some(text)) = (&path, &text) {
+            faults.extend(settings.file(path, text));
+        }
+        return (path, text);
+    }
+    let Some(path) = chosen(flags, place) else { return (None, None) };
+    let text = match text(&place.folder, &path) {
+        Ok(text) => text,
+        Err(fault) => {
+            faults.push(fault);
+            return (Some(path), None);
+        }
+    };
+    faults.extend(settings.file(&path, &text));
+    (Some(path), Some(text))
+}
+
 /// The file to be read, as it was named.
-pub(super) fn chosen(flags: &Flags, place: &Place<'_>) -> Option<PathBuf> {
+fn chosen(flags: &Flags, place: &Place<'_>) -> Option<PathBuf> {
     match (&flags.config, flags.command) {
         (Some(path), _) => Some(path.clone()),
         (None, Command::PhpServer) => None,
@@ -43,28 +69,27 @@ pub(super) fn overlooked(flags: &Flags, place: &Place<'_>) -> Option<Notice> {
     })
 }
 
-/// Takes the file's values; returns what is wrong with its form and names.
-pub(super) fn take(settings: &mut Settings, folder: &Path, path: &Path) -> Vec<Fault> {
+/// The file's text, or what is wrong with it.
+fn text(folder: &Path, path: &Path) -> Result<String, Fault> {
     let fault = |line, problem: String, remedy: &str| {
         let origin = Origin::File { path: path.to_owned(), line };
-        vec![Fault { origin, key: String::new(), problem, remedy: remedy.to_owned() }]
+        Fault { origin, key: String::new(), problem, remedy: remedy.to_owned() }
     };
     let mut bytes = Vec::new();
     match File::open(folder.join(path)).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)) {
         Err(error) => {
             let remedy = "a TOML file is wanted; --config names another one";
-            return fault(0, format!("cannot be read: {}", site::sentence(&error)), remedy);
+            return Err(fault(0, format!("cannot be read: {}", site::sentence(&error)), remedy));
         }
         Ok(_) if bytes.len() as u64 > LARGEST => {
-            return fault(0, "has more than 1 MiB: this is no configuration".to_owned(), "--config names a TOML file");
+            let remedy = "--config names a TOML file";
+            return Err(fault(0, "has more than 1 MiB: this is no configuration".to_owned(), remedy));
         }
         Ok(_) => {}
     }
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => settings.file(path, text),
-        Err(error) => {
-            let line = bytes[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-            fault(line, "not UTF-8, which TOML is written in".to_owned(), "save the file as UTF-8")
-        }
-    }
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        fault(line, "not UTF-8, which TOML is written in".to_owned(), "save the file as UTF-8")
+    })
 }

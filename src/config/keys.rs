@@ -166,6 +166,18 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "How long requests in flight may go on after SIGTERM or Ctrl-C; what is left then is cut, exit code 1.",
     },
     Key {
+        name: "server.processes",
+        kind: Kind::Number { least: 1, most: 64 },
+        preset: Preset::Value("1"),
+        meaning: "Child processes that serve side by side on the same addresses, each with its own PHP and all pools. If native code crashes, the requests of one of them are lost.",
+    },
+    Key {
+        name: "process.max_rss",
+        kind: Kind::Size { least: "0", most: "1024GiB" },
+        preset: Preset::Value(r#""0""#),
+        meaning: "Resident memory of a child process beyond which it is replaced in order: another one boots beside it and takes over. `0`: no limit.",
+    },
+    Key {
         name: "app.root",
         kind: Kind::Path("a directory"),
         preset: Preset::Unset {

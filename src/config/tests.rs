@@ -484,7 +484,7 @@ fn run_looks_for_its_file() {
     assert_eq!(chosen(&run), Some("supercharger.toml".into()));
     assert_eq!(chosen(&Flags { config: Some("s.toml".into()), ..run.clone() }), Some("s.toml".into()));
     let php_server = Flags { command: Command::PhpServer, ..run.clone() };
-    let Source { file, notices } = load_from(&php_server, folder.path()).expect("valid").source;
+    let Source { file, notices, .. } = load_from(&php_server, folder.path()).expect("valid").source;
     assert_eq!((file, notices.len()), (None, 1), "php-server reads what it is told to, and says so: {notices:?}");
     // A link that leads nowhere was meant to be a file.
     fs::remove_file(folder.path().join("supercharger.toml")).expect("a file");

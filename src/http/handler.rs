@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::body::{Body, HttpBody as _};
 use http::request::Parts;
@@ -35,6 +37,8 @@ pub(super) struct Front<B> {
     pub(super) backend: B,
     pub(super) config: Config,
     pub(super) router: Router,
+    /// Every answer is the last one of its connection.
+    pub(super) closing: Arc<AtomicBool>,
 }
 
 /// What is known of a request besides its head and body.

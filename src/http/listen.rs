@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod adopted;
 mod inherited;
 mod tcp;
 mod unix;
@@ -12,9 +13,12 @@ mod unix;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
+pub(super) use adopted::adopt;
 pub(super) use inherited::inherit;
 pub use inherited::{InheritError, VARIABLES as ACTIVATION_VARIABLES};
 pub use tcp::TcpAddress;
@@ -137,10 +141,11 @@ impl fmt::Display for ListenAddress {
 impl ListenAddress {
     /// Takes the address. The socket is close-on-exec: a program that PHP starts must not inherit it.
     pub(super) fn bind(&self) -> Result<Socket, BindError> {
-        match self {
+        let socket = match self {
             Self::Tcp(address) => address.bind().and_then(Socket::tcp).map_err(|cause| address.explain(cause)),
             Self::Unix(address) => address.bind(),
-        }
+        }?;
+        Ok(Socket { address: Some(self.clone()), ..socket })
     }
 }
 
@@ -163,13 +168,15 @@ impl fmt::Display for Bound {
     }
 }
 
-/// A listening socket, not yet tokio's. Dropping it closes it and takes away the file that it made.
+/// A listening socket, not yet tokio's. Dropping the last handle closes it and takes away the file that it made.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) listener: Listener,
     pub(super) bound: Bound,
     /// The file of a unix socket that is ours to remove.
-    pub(super) file: Option<SocketFile>,
+    pub(super) file: Option<Arc<SocketFile>>,
+    /// As configured; none if somebody else has bound it.
+    pub(super) address: Option<ListenAddress>,
 }
 
 #[derive(Debug)]
@@ -181,12 +188,28 @@ pub(super) enum Listener {
 impl Socket {
     fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
         let bound = Bound::Tcp(listener.local_addr()?);
-        Ok(Self { listener: Listener::Tcp(listener), bound, file: None })
+        Ok(Self { listener: Listener::Tcp(listener), bound, file: None, address: None })
     }
 
     fn unix(listener: std::os::unix::net::UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
         let bound = Bound::Unix(listener.local_addr()?.as_pathname().map(Path::to_owned));
-        Ok(Self { listener: Listener::Unix(listener), bound, file })
+        Ok(Self { listener: Listener::Unix(listener), bound, file: file.map(Arc::new), address: None })
+    }
+
+    /// A second handle of the same socket.
+    pub(super) fn again(&self) -> io::Result<Self> {
+        let listener = match &self.listener {
+            Listener::Tcp(listener) => Listener::Tcp(listener.try_clone()?),
+            Listener::Unix(listener) => Listener::Unix(listener.try_clone()?),
+        };
+        Ok(Self { listener, bound: self.bound.clone(), file: self.file.clone(), address: self.address.clone() })
+    }
+
+    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
+        match &self.listener {
+            Listener::Tcp(listener) => listener.as_fd(),
+            Listener::Unix(listener) => listener.as_fd(),
+        }
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! `acceptor` takes connections off the sockets, `connection` serves one of them to its end and keeps its clock. All of them listen
 //! to one [`Order`].
+//!
+//! Several processes may listen on the same sockets. One that hands over to another takes no connection any more from the moment it is
+//! told; what waits in the kernel's queue is for the other one.
 
 #![forbid(unsafe_code)]
 
@@ -10,10 +13,12 @@ mod connection;
 mod listening;
 
 use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -25,6 +30,9 @@ use listening::Listening;
 
 /// Time for connections accepted in the last moment to hand in the request that they have sent already.
 const SETTLE: Duration = Duration::from_millis(50);
+/// For how long clients that keep their connection may bring one more request, which is answered with `Connection: close`, after
+/// another process has taken over: who sends requests one after the other notices by an answer and not by a closed connection.
+const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Bound on the wait for tasks to drop connections that are cut.
 const CUT_TIME: Duration = Duration::from_secs(1);
 
@@ -37,6 +45,8 @@ enum Order {
     Hurry,
     /// No new connection; each ends after its present requests.
     Drain,
+    /// No new connection, and none out of the kernel's queue; each ends after one more answer.
+    HandOver,
     /// Drop everything.
     Cut,
 }
@@ -45,6 +55,24 @@ enum Order {
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<Socket>,
+}
+
+/// Why serving comes to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// The server stops: what waits in the kernel's queue is still taken.
+    Stop,
+    /// Another process accepts on the same sockets.
+    HandOver,
+}
+
+/// How far the farewell has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parting {
+    /// No connection is accepted any more.
+    NotAccepting,
+    /// No new request is read any more, on no connection.
+    Quiet,
 }
 
 /// How a drain ended.
@@ -64,6 +92,29 @@ pub fn bind(addresses: &[ListenAddress]) -> Result<Listeners, BindError> {
     Ok(Listeners { sockets })
 }
 
+/// Binds every address, or none; what `before` has bound for the same address is kept.
+///
+/// # Errors
+/// The first address that cannot be had, as a sentence for the operator.
+pub fn rebind(addresses: &[ListenAddress], before: &Listeners) -> Result<Listeners, BindError> {
+    let kept = |address: &ListenAddress| {
+        let socket = before.sockets.iter().find(|socket| socket.address.as_ref() == Some(address))?;
+        Some(socket.again().map_err(|cause| BindError::Other { address: address.clone(), cause }))
+    };
+    let sockets =
+        addresses.iter().map(|address| kept(address).unwrap_or_else(|| address.bind())).collect::<Result<_, _>>()?;
+    Ok(Listeners { sockets })
+}
+
+/// Takes over sockets that another process has bound and listens on.
+///
+/// # Errors
+/// What is no such socket.
+pub fn adopt(descriptors: Vec<OwnedFd>) -> io::Result<Listeners> {
+    let sockets = descriptors.into_iter().map(listen::adopt).collect::<Result<_, _>>()?;
+    Ok(Listeners { sockets })
+}
+
 /// Takes the sockets that whoever started this process has opened for it (`sd_listen_fds(3)`); `None` if there are none. Must be called
 /// before the first thread is started: the variables that name them are taken out of the environment.
 ///
@@ -79,8 +130,27 @@ impl Listeners {
         self.sockets.iter().map(|socket| socket.bound.clone()).collect()
     }
 
+    /// Whether somebody else has bound them, so that no configuration says where they listen.
+    pub fn are_inherited(&self) -> bool {
+        self.sockets.iter().all(|socket| socket.address.is_none())
+    }
+
+    /// Second handles of the same sockets.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn again(&self) -> io::Result<Self> {
+        let sockets = self.sockets.iter().map(Socket::again).collect::<Result<_, _>>()?;
+        Ok(Self { sockets })
+    }
+
+    /// What another process can [`adopt`].
+    pub fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.sockets.iter().map(Socket::descriptor).collect()
+    }
+
     /// Serves until `stop` resolves, then drains: no new connections, idle ones are closed, requests in flight end.
-    /// What is left when `drain_timeout` is over is cut.
+    /// What is left when `drain_timeout` is over is cut. `tell` hears how far it has come.
     ///
     /// # Errors
     /// A socket that cannot be handed to tokio.
@@ -89,12 +159,15 @@ impl Listeners {
         backend: B,
         config: Config,
         router: Router,
-        stop: impl Future<Output = ()>,
+        stop: impl Future<Output = Farewell>,
         drain_timeout: Duration,
+        tell: impl Fn(Parting),
     ) -> io::Result<Drained> {
         let orders = Arc::new(watch::Sender::new(Order::Serve));
         let places = Arc::new(Semaphore::new(config.max_connections));
-        let server = Arc::new(Server::new(backend, config, router));
+        let closing = Arc::new(AtomicBool::new(false));
+        let server = Arc::new(Server::new(backend, config, router, Arc::clone(&closing)));
+        let (reading, mut read) = mpsc::channel(1);
         let mut acceptors = JoinSet::new();
         for socket in self.sockets {
             let acceptor = Acceptor {
@@ -102,16 +175,28 @@ impl Listeners {
                 server: Arc::clone(&server),
                 places: Arc::clone(&places),
                 orders: Arc::clone(&orders),
+                reading: Reading(reading.clone()),
             };
             acceptors.spawn(acceptor.run());
         }
-        drop(server);
+        drop((server, reading));
 
-        stop.await;
+        let farewell = stop.await;
+        closing.store(true, Ordering::Relaxed);
         // First the acceptors, whose last connections may not have been looked at, then the connections.
-        orders.send_replace(Order::Drain);
+        orders.send_replace(match farewell {
+            Farewell::Stop => Order::Drain,
+            Farewell::HandOver => Order::HandOver,
+        });
         while acceptors.join_next().await.is_some() {}
-        let left = match timeout(drain_timeout, orders.closed()).await {
+        tell(Parting::NotAccepting);
+        let over = async {
+            // Nothing is ever sent: the channel closes with the last one who reads.
+            read.recv().await;
+            tell(Parting::Quiet);
+            orders.closed().await;
+        };
+        let left = match timeout(drain_timeout, over).await {
             Ok(()) => 0,
             Err(_) => orders.receiver_count(),
         };
@@ -122,7 +207,11 @@ impl Listeners {
     }
 }
 
+/// Held by whoever may still read a new request.
+#[derive(Debug, Clone)]
+struct Reading(#[allow(dead_code, reason = "only its end is of interest")] mpsc::Sender<()>);
+
 /// Resolves once the acceptors are to stop. A sender that is gone is an order as well.
 async fn stopped(orders: &mut watch::Receiver<Order>) {
-    drop(orders.wait_for(|order| matches!(order, Order::Drain | Order::Cut)).await);
+    drop(orders.wait_for(|order| matches!(order, Order::Drain | Order::HandOver | Order::Cut)).await);
 }

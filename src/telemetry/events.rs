@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod child;
 mod config;
 mod macros;
 mod opcache;
@@ -14,6 +15,10 @@ mod worker;
 
 use std::time::Duration;
 
+pub use child::{
+    ChildBootFailed, ChildCrash, ChildCrashLoop, ChildOrphaned, ChildReady, ChildReplace, ChildStart, ChildStop,
+    LogReopen, Process, ServerReload,
+};
 pub use config::ConfigNotice;
 pub use opcache::{OpcacheDelayed, OpcacheRestart};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};

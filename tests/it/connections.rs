@@ -218,7 +218,7 @@ modes!(
             raw.write(format!("POST / HTTP/1.1\r\nHost: x\r\nX-Long: {}", "x".repeat(2_000_000))).await;
             ours(&raw.until_closed().await, 431, "headers_too_large");
         }
-        let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).map_or(0, Iterator::count);
+        let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.php_pid())).map_or(0, Iterator::count);
         let before = descriptors();
         until(SOON, "lingering connections end", || (descriptors() <= before).then_some(())).await;
     }

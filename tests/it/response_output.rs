@@ -213,7 +213,7 @@ modes!(no_content_with_output_and_a_flush, async |server| {
 
 modes!(two_hundred_mebibytes_leave_memory_flat, |launch| launch.workers(1), async |server| {
     let rss = |server: &Server| -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("status");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.php_pid())).expect("status");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
         line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("KiB")
     };

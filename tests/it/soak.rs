@@ -44,7 +44,7 @@ async fn warm_up(server: &Server) {
 /// What it has now; from here on the highest counts.
 fn start_of_count(server: &Server) -> u64 {
     // proc(5): 5 resets the peak.
-    std::fs::write(format!("/proc/{}/clear_refs", server.pid()), "5").expect("the peak can be reset");
+    std::fs::write(format!("/proc/{}/clear_refs", server.php_pid()), "5").expect("the peak can be reset");
     server.memory_kib("VmRSS")
 }
 

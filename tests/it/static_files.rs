@@ -346,7 +346,7 @@ modes!(large_files_are_not_gathered, async |server| {
     let file = File::create(public(server).join("large.bin")).expect("a file");
     file.set_len(size).expect("a sparse file");
     let resident = || {
-        let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("the server's status");
+        let status = fs::read_to_string(format!("/proc/{}/status", server.php_pid())).expect("the server's status");
         let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("a line").to_owned();
         line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok()).expect("kilobytes")
     };
@@ -392,12 +392,12 @@ fn a_request_for_the_front_controller_makes_no_file_system_call() {
         let calls = async |connection: &mut crate::support::Connection, name: &str, path: &str| {
             let output = trace(name);
             let mut strace = Command::new("strace")
-                .args(["-f", "-e", "trace=file", "-o", &output, "-p", &server.pid().to_string()])
+                .args(["-f", "-e", "trace=file", "-o", &output, "-p", &server.php_pid().to_string()])
                 .stderr(std::process::Stdio::null())
                 .spawn()
                 .expect("strace starts");
             let traced = || {
-                let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap_or_default();
+                let status = fs::read_to_string(format!("/proc/{}/status", server.php_pid())).unwrap_or_default();
                 status.lines().any(|line| line.starts_with("TracerPid") && !line.ends_with("\t0")).then_some(())
             };
             crate::support::until(Duration::from_secs(10), "strace is attached", traced).await;

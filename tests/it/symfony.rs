@@ -193,7 +193,7 @@ async fn error_pages(server: &Server) {
 }
 
 async fn failures(server: &mut Server, _: Series) {
-    let pid = server.pid();
+    let pid = server.php_pid();
     let kernel = async |server: &Server| server.json("/api/kernel").await;
     let before = kernel(server).await;
     // Symfony turns an exception into its error page: nothing of the worker is lost.
@@ -208,7 +208,7 @@ async fn failures(server: &mut Server, _: Series) {
         let after = kernel(server).await;
         assert_eq!(after["boots"], 1, "{after}");
     }
-    assert_eq!(server.pid(), pid);
+    assert_eq!(server.php_pid(), pid);
     server.wait_for_log("deliberate failure after the response").await;
 }
 

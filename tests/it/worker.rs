@@ -58,7 +58,7 @@ fn the_worker_says_who_it_is() {
             assert_eq!(seen["requests"], expected);
             assert_eq!(seen["mode"], "worker");
             assert_eq!(seen["request_id"].as_str(), answer.header("x-request-id"));
-            assert_eq!(seen["pid"], server.pid());
+            assert_eq!(seen["pid"], server.php_pid());
             assert!(seen["uptime_seconds"].as_f64().is_some_and(|uptime| uptime > 0.0), "{seen}");
             assert!(seen["memory_bytes"].as_u64() <= seen["memory_peak_bytes"].as_u64(), "{seen}");
         }

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connection::Server;
 use super::listening::Listening;
-use super::{Order, stopped};
+use super::{Order, Reading, stopped};
 use crate::http::Backend;
 use crate::http::request::Peers;
 use crate::http::wire::Stream;
@@ -29,6 +29,7 @@ pub(super) struct Acceptor<B> {
     /// Of all acceptors together: a connection holds one until it is closed.
     pub(super) places: Arc<Semaphore>,
     pub(super) orders: Arc<watch::Sender<Order>>,
+    pub(super) reading: Reading,
 }
 
 impl<B: Backend> Acceptor<B> {
@@ -44,13 +45,12 @@ impl<B: Backend> Acceptor<B> {
                 Ok((stream, peers)) => {
                     failing = false;
                     // One connection an address may wait here; the others wait in the kernel's queue.
+                    // At the end it needs none: the others are about to go.
                     let place = tokio::select! {
                         place = self.place() => place,
-                        () = stopped(&mut stop) => Arc::clone(&self.places).try_acquire_owned().ok(),
+                        () = stopped(&mut stop) => None,
                     };
-                    if let Some(place) = place {
-                        self.start(stream, peers, place);
-                    }
+                    self.start(stream, peers, place);
                 }
                 // It was reset before we took it: the one connection's affair.
                 Err(error) if is_of_the_client(&error) => {}
@@ -63,11 +63,14 @@ impl<B: Backend> Acceptor<B> {
                 }
             }
         }
+        if *self.orders.borrow() == Order::HandOver {
+            return;
+        }
         // What the kernel has accepted for us is a promise already given.
         for _ in 0..LAST_ACCEPTS {
             let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { break };
             match timeout(Duration::ZERO, self.listening.accept()).await {
-                Ok(Ok((stream, peers))) => self.start(stream, peers, place),
+                Ok(Ok((stream, peers))) => self.start(stream, peers, Some(place)),
                 _ => break,
             }
         }
@@ -96,11 +99,12 @@ impl<B: Backend> Acceptor<B> {
         Arc::clone(&self.places).acquire_owned().await.ok()
     }
 
-    fn start(&self, stream: Stream, peers: Peers, place: OwnedSemaphorePermit) {
+    fn start(&self, stream: Stream, peers: Peers, place: Option<OwnedSemaphorePermit>) {
         let server = Arc::clone(&self.server);
         let orders = self.orders.subscribe();
+        let reading = self.reading.clone();
         tokio::spawn(async move {
-            server.serve(stream, peers, orders).await;
+            server.serve(stream, peers, orders, reading).await;
             drop(place);
         });
     }

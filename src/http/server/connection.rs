@@ -10,12 +10,13 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::{HeaderValue, Request, Response, Version, header};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -24,7 +25,7 @@ use hyper_util::server::conn::auto;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Order, SETTLE};
+use super::{LAST_ANSWER, Order, Reading, SETTLE};
 use crate::http::error::Refusal;
 use crate::http::handler::{self, Front, TwoFramings, handle};
 use crate::http::request::Peers;
@@ -79,7 +80,7 @@ enum End {
 }
 
 impl<B: Backend> Server<B> {
-    pub(super) fn new(backend: B, config: Config, router: Router) -> Self {
+    pub(super) fn new(backend: B, config: Config, router: Router, closing: Arc<AtomicBool>) -> Self {
         let mut builder = auto::Builder::new(Streams::new(config.write_timeout));
         let head = config.max_header_size + HEAD_SLACK_BYTES;
         builder
@@ -98,7 +99,7 @@ impl<B: Backend> Server<B> {
         if !config.http2 {
             builder = builder.http1_only();
         }
-        let front = Arc::new(Front { backend, config, router });
+        let front = Arc::new(Front { backend, config, router, closing });
         Self { builder, front }
     }
 
@@ -107,7 +108,13 @@ impl<B: Backend> Server<B> {
     }
 
     /// One connection to its end.
-    pub(super) async fn serve(&self, stream: Stream, peers: Peers, mut orders: watch::Receiver<Order>) {
+    pub(super) async fn serve(
+        &self,
+        stream: Stream,
+        peers: Peers,
+        mut orders: watch::Receiver<Order>,
+        reading: Reading,
+    ) {
         let (wire, watch) = Wire::new(stream);
         let (wire, line) = Patient::new(wire, self.front.config.write_timeout);
         let service = {
@@ -117,7 +124,7 @@ impl<B: Backend> Server<B> {
         // hyper, and with it whatever request is still open, is gone before the last word.
         let end = {
             let mut connection = pin!(self.builder.serve_connection(TokioIo::new(wire), service));
-            let mut clock = Clock::new(&self.front.config);
+            let mut clock = Clock::new(&self.front.config, reading);
             let mut alarm = pin!(sleep_until(clock.due(&watch).unwrap_or_else(Instant::now)));
             clock.obey(*orders.borrow_and_update());
             loop {
@@ -210,7 +217,10 @@ async fn call<B: Backend>(
     }
     let exchange = (request.version() == Version::HTTP_11).then(|| watch.open_exchange());
     let interim = exchange.as_ref().map(OpenExchange::interim);
-    let response = handle(&front, peers, interim, request.map(Body::new)).await;
+    let mut response = handle(&front, peers, interim, request.map(Body::new)).await;
+    if front.closing.load(Ordering::Relaxed) {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     drop(exchange);
     watch.next_head();
     Ok(response.map(answering))
@@ -253,6 +263,19 @@ enum Strike {
     Drop,
 }
 
+/// How an order to end the connection is obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Leaving {
+    /// There is none, or it has been obeyed.
+    No,
+    /// Closed then.
+    At(Instant),
+    /// Closed after one more answer, or then.
+    AfterAnswer(Instant),
+    /// HTTP/2, told to go: until then the client may not know it yet.
+    Told(Instant),
+}
+
 /// How long a connection may go on with what it does.
 #[derive(Debug)]
 struct Clock {
@@ -260,21 +283,23 @@ struct Clock {
     keepalive_timeout: Duration,
     stage: (Stage, u32),
     since: Instant,
-    /// When an order to drain is obeyed.
-    drain: Option<Instant>,
+    leaving: Leaving,
+    /// Held until no new request is read.
+    reading: Option<Reading>,
     hurry: bool,
     /// An orderly close has begun and must be over by then, unless there are requests.
     closing: Option<Instant>,
 }
 
 impl Clock {
-    fn new(config: &Config) -> Self {
+    fn new(config: &Config, reading: Reading) -> Self {
         Self {
             header_timeout: config.header_timeout,
             keepalive_timeout: config.keepalive_timeout,
             stage: (Stage::Fresh, 0),
             since: Instant::now(),
-            drain: None,
+            leaving: Leaving::No,
+            reading: Some(reading),
             hurry: false,
             closing: None,
         }
@@ -282,9 +307,24 @@ impl Clock {
 
     fn obey(&mut self, order: Order) {
         self.hurry = order == Order::Hurry;
-        if order == Order::Drain {
+        match (order, self.leaving) {
             // A request that has been sent already is still taken.
-            self.drain.get_or_insert_with(|| Instant::now() + SETTLE);
+            (Order::Drain, Leaving::No) => self.leaving = Leaving::At(Instant::now() + SETTLE),
+            (Order::HandOver, Leaving::No) => self.leaving = Leaving::AfterAnswer(Instant::now() + LAST_ANSWER),
+            _ => {}
+        }
+    }
+
+    /// When the order to end the connection has to be obeyed.
+    fn leaves(&self, stage: Stage, watch: &Watch) -> Option<Instant> {
+        match self.leaving {
+            Leaving::No => None,
+            Leaving::At(then) | Leaving::Told(then) => Some(then),
+            // The answer that is due is the last one; HTTP/2 can be told at any time.
+            Leaving::AfterAnswer(_) if stage == Stage::Busy || watch.is_http2() => Some(self.since),
+            // A head that has begun is a request that is to be answered. It has its own time.
+            Leaving::AfterAnswer(_) if stage == Stage::Head => None,
+            Leaving::AfterAnswer(then) => Some(then),
         }
     }
 
@@ -303,7 +343,7 @@ impl Clock {
             (Stage::Idle, None) if self.hurry => Some(self.since + self.keepalive_timeout.min(HURRIED_IDLE)),
             (Stage::Idle, None) => Some(self.since + self.keepalive_timeout),
         };
-        own.into_iter().chain(self.drain).min()
+        own.into_iter().chain(self.leaves(stage.0, watch)).min()
     }
 
     fn strike(&mut self, watch: &Watch) -> Strike {
@@ -313,11 +353,8 @@ impl Clock {
             // Busy connections are looked at now and then; that they have become idle is also seen at once where hyper tells.
             return Strike::Nothing(due.unwrap_or(now + self.keepalive_timeout));
         }
-        if self.drain.is_some_and(|drain| drain <= now) {
-            self.drain = None;
-            // The deadline of the drain is that of the whole server.
-            self.closing.get_or_insert(now + CLOSE_TIME);
-            return Strike::Close(self.due(watch).unwrap_or(now + self.keepalive_timeout));
+        if self.leaves(self.stage.0, watch).is_some_and(|then| then <= now) {
+            return self.leave(now, watch);
         }
         match self.stage.0 {
             Stage::Head => Strike::HeadTooSlow,
@@ -328,5 +365,27 @@ impl Clock {
                 Strike::Close(now + CLOSE_TIME)
             }
         }
+    }
+
+    /// Obeys the order to end the connection.
+    fn leave(&mut self, now: Instant, watch: &Watch) -> Strike {
+        let before = self.leaving;
+        self.leaving = match before {
+            Leaving::AfterAnswer(then) if watch.is_http2() && then > now => Leaving::Told(then),
+            _ => Leaving::No,
+        };
+        if self.leaving == Leaving::No {
+            self.reading = None;
+        }
+        match (before, self.stage.0) {
+            // Told before; what has come since is answered.
+            (Leaving::Told(_), _) => return Strike::Nothing(self.due(watch).unwrap_or(now + self.keepalive_timeout)),
+            // It has brought nothing in all that time.
+            (Leaving::AfterAnswer(_), Stage::Fresh) if !watch.is_http2() => return Strike::Drop,
+            _ => {}
+        }
+        // The deadline of the drain is that of the whole server.
+        self.closing.get_or_insert(now + CLOSE_TIME);
+        Strike::Close(self.due(watch).unwrap_or(now + self.keepalive_timeout))
     }
 }

@@ -163,6 +163,24 @@ fn send(signal: &str, target: &str) {
     drop(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status());
 }
 
+/// The processes that a process has started and that still live, the oldest first.
+pub(crate) fn children(parent: u32) -> Vec<u32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let mut children: Vec<(u64, u32)> = entries
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+            // state, parent, ... and, as the 20th from there, the time of its start.
+            let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
+            let is_child = fields.get(1)?.parse() == Ok(parent) && !matches!(fields[0], "Z" | "X");
+            is_child.then_some((fields.get(19)?.parse().ok()?, pid))
+        })
+        .collect();
+    children.sort_unstable();
+    children.into_iter().map(|(_, pid)| pid).collect()
+}
+
 /// The processes of a group that still live; zombies do not count.
 pub(crate) fn members(group: u32) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };

@@ -270,9 +270,23 @@ impl Server {
         &self.dir
     }
 
-    /// Process id of the executable.
+    /// Process id of the executable: the parent, which gets signals.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Process ids of the children, which run PHP, the oldest first.
+    pub(crate) fn children(&self) -> Vec<u32> {
+        program::children(self.pid())
+    }
+
+    /// Process id of the one child.
+    #[track_caller]
+    pub(crate) fn php_pid(&self) -> u32 {
+        match self.children()[..] {
+            [only] => only,
+            ref children => panic!("one child process was expected, not {children:?}"),
+        }
     }
 
     /// All it has printed so far.
@@ -296,7 +310,7 @@ impl Server {
 
     /// Bytes that these files have on disk.
     pub(crate) fn unnamed_bytes(&self) -> u64 {
-        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid())) else { return 0 };
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.php_pid())) else { return 0 };
         let folder = self.dir.tmp();
         let unnamed = entries.flatten().filter(|entry| {
             std::fs::read_link(entry.path()).is_ok_and(|target| {
@@ -308,7 +322,7 @@ impl Server {
 
     /// A field of `/proc/PID/status` in KiB: `VmRSS`, `VmHWM`.
     pub(crate) fn memory_kib(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.php_pid())).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
         line.and_then(|value| value.trim().strip_suffix("kB")?.trim().parse().ok())
             .unwrap_or_else(|| panic!("no {field}"))
@@ -369,11 +383,12 @@ impl Server {
         status
     }
 
-    /// What the process has open.
+    /// What the processes have open, parent and children.
     pub(crate) fn descriptors(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(format!("/proc/{}/fd", self.pid())) else { return Vec::new() };
         let target = |path: PathBuf| std::fs::read_link(path).map(|target| target.display().to_string());
-        entries.flatten().filter_map(|entry| target(entry.path()).ok()).collect()
+        let processes = self.children().into_iter().chain([self.pid()]);
+        let folders = processes.filter_map(|pid| std::fs::read_dir(format!("/proc/{pid}/fd")).ok());
+        folders.flatten().flatten().filter_map(|entry| target(entry.path()).ok()).collect()
     }
 
     /// Stops the server in order and judges it: no descriptor more than at its start, exit code 0, no process left, no

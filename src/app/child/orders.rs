@@ -1,0 +1,170 @@
+//! The thread that reads the parent's orders. It answers questions itself: a child whose network threads are busy still says how it
+//! stands.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::control::{Link, Order, PoolState, Report, Snapshot, WorkerState};
+use crate::lifecycle::Phases;
+use crate::pool::{Pool, PoolSnapshot, WorkerSnapshot};
+use crate::telemetry::events::ChildOrphaned;
+
+/// What the parent wants of this child. It goes forward only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Boot, and wait.
+    Wait,
+    /// Serve.
+    Serve,
+    /// Finish what runs and end.
+    Leave {
+        /// Another child takes over.
+        handover: bool,
+    },
+}
+
+/// What there is to be seen of this child.
+#[derive(Debug)]
+pub(super) struct Sight {
+    phases: Arc<Phases>,
+    pools: Mutex<Vec<Arc<Pool>>>,
+}
+
+impl Sight {
+    pub(super) fn new(phases: Arc<Phases>) -> Self {
+        Self { phases, pools: Mutex::default() }
+    }
+
+    /// The pools are there.
+    pub(super) fn see(&self, pools: &[Arc<Pool>]) {
+        *self.pools.lock() = pools.to_vec();
+    }
+
+    /// They are not any more.
+    pub(super) fn forget(&self) {
+        self.pools.lock().clear();
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let pools = self.pools.lock().clone();
+        Snapshot {
+            pid: std::process::id(),
+            phase: format!("{:?}", self.phases.current()).to_lowercase(),
+            pools: pools.iter().map(|pool| state_of(pool.snapshot())).collect(),
+        }
+    }
+}
+
+/// Starts the thread; gives where the wishes of the parent can be seen.
+///
+/// # Errors
+/// The system gives no thread.
+pub(super) fn obey(mut link: Link, sight: Arc<Sight>) -> io::Result<watch::Receiver<Standing>> {
+    let (standing, view) = watch::channel(Standing::Wait);
+    let reports = link.reports();
+    thread::Builder::new().name("sc-control".to_owned()).spawn(move || {
+        while let Some(order) = link.next() {
+            match order {
+                Order::Serve => advance(&standing, Standing::Serve),
+                Order::Drain { handover } => advance(&standing, Standing::Leave { handover }),
+                Order::Snapshot { id } => {
+                    reports.send(&Report::Snapshot { id, snapshot: Box::new(sight.snapshot()) });
+                }
+                // Workers cannot be recycled by order yet.
+                Order::Recycle { id, .. } => reports.send(&Report::Recycled { id, workers: 0 }),
+                // The log goes to standard error.
+                Order::ReopenLogs | Order::Unknown => {}
+            }
+        }
+        if matches!(*standing.borrow(), Standing::Wait | Standing::Serve) {
+            ChildOrphaned.emit();
+        }
+        advance(&standing, Standing::Leave { handover: false });
+        // Nobody looks any more once the child has ended.
+        drop(standing);
+    })?;
+    Ok(view)
+}
+
+fn advance(standing: &watch::Sender<Standing>, to: Standing) {
+    standing.send_if_modified(|now| {
+        let forward = matches!((*now, to), (Standing::Wait, _) | (Standing::Serve, Standing::Leave { .. }));
+        if forward {
+            *now = to;
+        }
+        forward
+    });
+}
+
+/// Waits for something to do.
+pub(super) async fn begin(standing: &mut watch::Receiver<Standing>) -> Standing {
+    reached(standing, |standing| *standing != Standing::Wait).await
+}
+
+/// Waits for the order to leave.
+pub(super) async fn end(standing: &mut watch::Receiver<Standing>) -> Standing {
+    reached(standing, |standing| matches!(standing, Standing::Leave { .. })).await
+}
+
+async fn reached(standing: &mut watch::Receiver<Standing>, wanted: impl Fn(&Standing) -> bool) -> Standing {
+    // A thread that is gone without a word has left with its parent.
+    standing.wait_for(wanted).await.map_or(Standing::Leave { handover: false }, |standing| *standing)
+}
+
+fn state_of(pool: PoolSnapshot) -> PoolState {
+    let counted = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    PoolState {
+        workers: pool.workers.iter().map(worker_of).collect(),
+        queue_depth: counted(pool.queue_depth),
+        available: counted(pool.available),
+        draining: pool.draining,
+        served: pool.served,
+        abandoned: pool.abandoned,
+        rejected: labelled(pool.rejected.iter().map(|(cause, count)| (cause.label(), *count))),
+        restarts: labelled(pool.restarts.iter().map(|(cause, count)| (cause.label(), *count))),
+        name: pool.name.to_string(),
+    }
+}
+
+fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
+    let millis = |since: std::time::Instant| u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    WorkerState {
+        slot: worker.slot,
+        state: worker.state.label().to_owned(),
+        state_ms: millis(worker.since),
+        incarnation: worker.incarnation,
+        uptime_ms: millis(worker.started),
+        requests: worker.requests,
+    }
+}
+
+fn labelled(counts: impl Iterator<Item = (&'static str, u64)>) -> BTreeMap<String, u64> {
+    counts.map(|(label, count)| (label.to_owned(), count)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_go_forward_only() {
+        let (standing, view) = watch::channel(Standing::Wait);
+        let leave = Standing::Leave { handover: true };
+        for (wish, expected) in [
+            (Standing::Serve, Standing::Serve),
+            (leave, leave),
+            (Standing::Serve, leave),
+            (Standing::Leave { handover: false }, leave),
+        ] {
+            advance(&standing, wish);
+            assert_eq!(*view.borrow(), expected);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The parent's part: configuration, addresses, and what is said about the server as a whole. The children are the affair of
+//! `supervisor`.
+//!
+//! Nothing is started before every address is had. A start that fails ends the server: no second try, no storm.
+
+#![forbid(unsafe_code)]
+
+use std::env;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::runtime;
+
+use super::banner::Banner;
+use super::project;
+use crate::config::{self, Config, Flags};
+use crate::control::ConfigFile;
+use crate::http::{self, Listeners, Mode, Site};
+use crate::php;
+use crate::supervisor::{self, Blueprint, EndFault, Plan, Program, Supervisor};
+use crate::telemetry::events::{ConfigNotice, ServerReady, ServerStart, ServerStop};
+
+/// What a child may take beyond the boot timeout of its pools: to load the executable, to start PHP, to say that it has failed.
+const BOOT_SLACK: Duration = Duration::from_secs(30);
+
+/// Why the server did not run, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Signal handlers could not be installed.
+    #[error("cannot handle signals: {0}")]
+    Signals(#[source] io::Error),
+    /// An address could not be had.
+    #[error(transparent)]
+    Bind(#[from] http::BindError),
+    /// Sockets handed over by the starter of this process could not be used.
+    #[error(transparent)]
+    Inherit(#[from] http::InheritError),
+    /// What watches over the children did not start.
+    #[error("cannot watch over child processes: {0}")]
+    Runtime(#[source] io::Error),
+    /// Nobody knows what to start.
+    #[error("cannot find this program's own executable: {0}")]
+    Executable(#[source] io::Error),
+    /// Sockets cannot be handed on.
+    #[error("cannot hand the listening sockets on: {0}")]
+    Sockets(#[source] io::Error),
+    /// The first children did not come up.
+    #[error("{0}")]
+    Boot(String),
+    /// The drain deadline came before the last request had ended.
+    #[error(
+        "the drain timeout was over before all requests had ended: {connections} connections were cut, {threads} PHP threads left behind"
+    )]
+    Cut {
+        /// Connections.
+        connections: usize,
+        /// PHP threads.
+        threads: u32,
+    },
+    /// A child crashed while the server ended.
+    #[error("a child process crashed while the server ended: {0}")]
+    Crash(String),
+}
+
+impl From<EndFault> for Error {
+    fn from(fault: EndFault) -> Self {
+        match fault {
+            EndFault::Boot(message) => Self::Boot(message),
+            EndFault::Cut { connections, threads } => Self::Cut { connections, threads },
+            EndFault::Crash(cause) => Self::Crash(cause),
+        }
+    }
+}
+
+/// A configured server.
+#[derive(Debug)]
+pub struct Parent {
+    flags: Flags,
+    config: Config,
+    started: Instant,
+}
+
+impl Parent {
+    /// A server with this configuration, which the flags lead to.
+    pub fn new(flags: Flags, config: Config) -> Self {
+        Self { flags, config, started: Instant::now() }
+    }
+
+    /// Runs from start to end. Must be called on the main thread, before any other is started.
+    ///
+    /// # Errors
+    /// Why it did not run, or did not end well.
+    pub fn run(self) -> Result<(), Error> {
+        let started = self.started;
+        let executable = supervisor::executable().map_err(Error::Executable)?;
+        let listeners = self.listeners()?;
+        announce(&self.config, &listeners);
+        let plan = plan(&self.config, &listeners, &executable).map_err(Error::Sockets)?;
+        // The folder that relative names start in, by the name that the operator gave: a link may lead elsewhere at the next reload.
+        let folder = env::var_os("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute() && is_here(folder));
+        let premises = Premises {
+            flags: self.flags,
+            executable,
+            folder,
+            started,
+            current: Some((self.config, listeners)),
+            next: None,
+            greeted: false,
+        };
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+        let supervisor = Supervisor::new(premises, plan);
+        let outcome = runtime.block_on(supervisor.run()).map_err(Error::Signals)?;
+        ServerStop {
+            exit_code: u8::from(outcome.fault.is_some()),
+            workers_left: outcome.workers_left,
+            uptime: started.elapsed(),
+        }
+        .emit();
+        outcome.fault.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// Sockets that systemd has opened take the place of the configured addresses.
+    fn listeners(&self) -> Result<Listeners, Error> {
+        match http::inherit()? {
+            Some(listeners) => Ok(listeners),
+            None => Ok(http::bind(&self.config.http.listen)?),
+        }
+    }
+}
+
+fn is_here(folder: &Path) -> bool {
+    let one = |path: &Path| path.canonicalize().ok();
+    one(folder).is_some_and(|folder| Some(folder) == one(Path::new(".")))
+}
+
+/// What children are started with.
+fn plan(config: &Config, listeners: &Listeners, executable: &Path) -> io::Result<Plan> {
+    let sockets = listeners.descriptors().into_iter().map(|socket| socket.as_fd().try_clone_to_owned());
+    let boot = config.named_pools.iter().map(|pool| pool.boot_timeout).chain([config.boot_timeout]).max();
+    Ok(Plan {
+        children: config.processes,
+        config: config
+            .source
+            .file
+            .clone()
+            .zip(config.source.text.clone())
+            .map(|(path, text)| ConfigFile { path, text }),
+        listeners: sockets.collect::<Result<_, _>>()?,
+        program: Program::here(executable)?,
+        boot_limit: boot.unwrap_or_default() + BOOT_SLACK,
+        drain_timeout: config.drain_timeout,
+        max_rss: config.max_rss,
+    })
+}
+
+/// What generations of children are made of.
+struct Premises {
+    flags: Flags,
+    executable: PathBuf,
+    folder: Option<PathBuf>,
+    started: Instant,
+    /// Of the generation that serves; none once the server ends.
+    current: Option<(Config, Listeners)>,
+    /// Of the one that is about to.
+    next: Option<(Config, Listeners)>,
+    greeted: bool,
+}
+
+impl Blueprint for Premises {
+    fn plan(&mut self) -> Result<Plan, String> {
+        if let Some(folder) = &self.folder {
+            // A folder that is gone is what the configuration will complain about.
+            drop(env::set_current_dir(folder));
+        }
+        let config = config::load(&self.flags).map_err(|faults| faults.to_string())?;
+        let Some((_, before)) = &self.current else { return Err("the server ends".to_owned()) };
+        let listeners = if before.are_inherited() {
+            before.again().map_err(|error| Error::Sockets(error).to_string())?
+        } else {
+            http::rebind(&config.http.listen, before).map_err(|error| error.to_string())?
+        };
+        let plan = plan(&config, &listeners, &self.executable)
+            .map_err(|error| format!("{}: {error}", self.executable.display()))?;
+        notify(&config);
+        self.next = Some((config, listeners));
+        Ok(plan)
+    }
+
+    fn serves(&mut self, ready: u32, workers: u32) {
+        if let Some(next) = self.next.take() {
+            self.current = Some(next);
+        }
+        if !self.greeted
+            && let Some((config, listeners)) = &self.current
+        {
+            greet(config, listeners, (ready, workers), self.started);
+            self.greeted = true;
+        }
+    }
+
+    fn withdrawn(&mut self) {
+        self.next = None;
+    }
+
+    fn ends(&mut self) {
+        self.next = None;
+        self.current = None;
+    }
+}
+
+/// The number of workers over all pools and processes.
+fn workers(config: &Config) -> u32 {
+    let named: u32 = config.named_pools.iter().map(|named| named.pool.workers).sum();
+    (config.pool.workers + named) * config.processes
+}
+
+fn announce(config: &Config, listeners: &Listeners) {
+    let listen: Vec<_> = listeners.addresses().iter().map(ToString::to_string).collect();
+    let mode = match config.http.site.mode {
+        Mode::Worker { .. } => "worker",
+        Mode::Classic { .. } => "classic",
+    };
+    ServerStart {
+        version: env!("CARGO_PKG_VERSION"),
+        php: &php::build_info().php_version,
+        mode,
+        listen: &listen.join(","),
+        workers: workers(config),
+        config: &config_file(config).map_or_else(|| "none".to_owned(), |file| file.display().to_string()),
+    }
+    .emit();
+    notify(config);
+}
+
+fn notify(config: &Config) {
+    for notice in &config.source.notices {
+        ConfigNotice { subject: &notice.subject, message: &notice.message, unheeded: notice.unheeded }.emit();
+    }
+}
+
+/// The configuration file with its folder: where the server was started is not always known to who reads the log.
+fn config_file(config: &Config) -> Option<PathBuf> {
+    let file = config.source.file.as_ref()?;
+    Some(std::path::absolute(file).unwrap_or_else(|_| file.clone()))
+}
+
+/// The log gets its event, the terminal its screen: on standard output, so that a log in JSON stays JSON.
+fn greet(config: &Config, listeners: &Listeners, (ready, workers): (u32, u32), started: Instant) {
+    ServerReady { ready, workers, startup: started.elapsed() }.emit();
+    let Site { root, mode, .. } = &config.http.site;
+    let worker = match mode {
+        Mode::Worker { script } => Some(script.as_path()),
+        Mode::Classic { .. } => None,
+    };
+    let symfony = project::folder_of(worker.unwrap_or(root)).and_then(|folder| project::symfony_version(&folder));
+    let banner = Banner {
+        addresses: &listeners.addresses(),
+        worker,
+        root,
+        php: &php::build_info().php_version,
+        symfony: symfony.as_deref(),
+        workers: (ready, workers),
+        config: config_file(config),
+        pid: std::process::id(),
+    };
+    // Nobody may be reading; the server runs all the same.
+    let mut out = io::stdout().lock();
+    drop(write!(out, "{banner}").and_then(|()| out.flush()));
+}

@@ -1,0 +1,152 @@
+//! What the parent process and its children say to each other.
+//!
+//! A child is started with one end of a socket pair as its standard input. First come its descriptors ([`rights`]), then lines of
+//! JSON in both directions, in order: the parent gives [`Order`]s, the child sends [`Report`]s. Whoever asks puts a number into its
+//! question and finds it in the answer. The end of the stream says that the other side is gone.
+//!
+//! A child may be younger than its parent, after an upgrade: fields that are missing have defaults, what is unknown is passed over.
+//! This module depends on nothing of ours.
+
+#![forbid(unsafe_code)]
+
+mod lines;
+mod link;
+mod rights;
+mod snapshot;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
+pub use link::{Link, Reports};
+pub use rights::{receive as receive_rights, send as send_rights};
+pub use snapshot::{PoolState, Snapshot, WorkerState};
+
+/// The first line: what a child is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Hello {
+    /// Which configuration, code and executable: counts from 1, one up with each reload.
+    pub generation: u64,
+    /// Number of this child among those that serve side by side, 0-based.
+    pub place: u32,
+    /// The configuration file as the parent has read it; none if there is none.
+    pub config: Option<ConfigFile>,
+    /// How many of the descriptors are listening sockets; the board follows them.
+    pub listeners: usize,
+}
+
+/// A configuration file. All children of a generation are told the same text, also those that are started after it has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// Its name, as it was given.
+    pub path: PathBuf,
+    /// What it says.
+    pub text: String,
+}
+
+/// From the parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "snake_case")]
+pub enum Order {
+    /// Accept connections.
+    Serve,
+    /// Finish what runs and end.
+    Drain {
+        /// Another child accepts on the same sockets: what waits in the kernel's queue is for that one, and clients that keep
+        /// their connection get a last answer on it.
+        handover: bool,
+    },
+    /// Say how it stands.
+    Snapshot {
+        /// To be repeated in the answer.
+        id: u64,
+    },
+    /// Replace workers in order.
+    Recycle {
+        /// To be repeated in the answer.
+        id: u64,
+        /// Of this pool; all if none.
+        pool: Option<String>,
+        /// In this slot; all if none.
+        slot: Option<u32>,
+    },
+    /// Open log files anew.
+    ReopenLogs,
+    /// Something a younger parent says.
+    #[serde(other)]
+    Unknown,
+}
+
+/// From a child.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "report", rename_all = "snake_case")]
+pub enum Report {
+    /// The workers have reached their loops; it could serve.
+    Ready {
+        /// Workers that have.
+        ready: u32,
+        /// Workers that are configured.
+        workers: u32,
+    },
+    /// It cannot serve, and ends.
+    BootFailed {
+        /// Why, for the operator.
+        message: String,
+    },
+    /// It accepts no connection any more.
+    NotAccepting,
+    /// It reads no new request any more, on no connection.
+    Quiet,
+    /// It wants to be replaced in order.
+    ReplaceMe {
+        /// The label of a recycle reason.
+        reason: String,
+        /// More, for the operator.
+        detail: String,
+    },
+    /// The answer to [`Order::Snapshot`].
+    Snapshot {
+        /// Of the question.
+        id: u64,
+        /// How it stands.
+        snapshot: Box<Snapshot>,
+    },
+    /// The answer to [`Order::Recycle`].
+    Recycled {
+        /// Of the question.
+        id: u64,
+        /// How many workers were told.
+        workers: u32,
+    },
+    /// The last word.
+    Ended {
+        /// Connections that were cut because the drain took too long.
+        connections_cut: usize,
+        /// PHP threads that were left behind.
+        workers_left: u32,
+    },
+    /// Something a younger child says.
+    #[serde(other)]
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_other_side_says_and_is_not_known_is_passed_over() {
+        let cases = [
+            (r#"{"order":"serve"}"#, Order::Serve),
+            (r#"{"order":"drain","handover":true,"novel":1}"#, Order::Drain { handover: true }),
+            (r#"{"order":"dance","with":"me"}"#, Order::Unknown),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(serde_json::from_str::<Order>(text).expect(text), expected);
+        }
+        assert_eq!(serde_json::from_str::<Report>(r#"{"report":"novel"}"#).expect("passed over"), Report::Unknown);
+        assert_eq!(serde_json::from_str::<Hello>("{}").expect("defaults"), Hello::default());
+    }
+}

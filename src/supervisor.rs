@@ -1,0 +1,620 @@
+//! The parent process: it owns the listening sockets, runs no PHP, and sees to it that children serve.
+//!
+//! Children are replaced by shifts (see `shift`): a new one boots beside the old, proves itself by reaching its loop, and takes over. The
+//! first start, the replacement of a crashed child, of one that is too large, and a reload are all shifts; they differ in whom they
+//! replace and in what a failure means. Everything happens on one thread, in answer to one event after the other: a signal, what a
+//! child says, what the rest of the parent asks through a [`Handle`], the end of a process, a deadline.
+//!
+//! What must never happen: a moment in which nobody holds the listening sockets, a child that outlives the server, a zombie.
+
+#![forbid(unsafe_code)]
+
+mod child;
+mod ending;
+mod handle;
+mod inquiry;
+mod memory;
+mod plan;
+mod shift;
+mod signals;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+pub use handle::{ChildStatus, Handle, NotReloaded, Reloaded, Status};
+pub use plan::{Blueprint, CHILD_MARK, Plan, Program, executable};
+
+use crate::control::{Order, Report};
+use crate::telemetry::events::{
+    ChildBootFailed, ChildCrash, ChildCrashLoop, ChildReady, ChildReplace, ChildStop, LogReopen, ServerDrain,
+};
+use child::{Child, Generation, Stage};
+use ending::{HELD, LONGEST_PAUSE, LOOP, pause, reap, told};
+use handle::Ask;
+use inquiry::Inquiries;
+use shift::{Kind, Shift};
+use signals::{Noticed, Signals};
+
+/// A child's number in this process; never used again.
+type ChildId = u64;
+
+/// Events that may wait for the supervisor; whoever posts more waits.
+const INBOX: usize = 1024;
+/// What a child needs beyond its own drain timeout to end; then it is killed.
+const DRAIN_SLACK: Duration = Duration::from_secs(10);
+/// Time for a child that has failed to boot to end by itself.
+const FAREWELL: Duration = Duration::from_secs(10);
+/// How long the last words of a dead child are waited for. They end with the last copy of its descriptor, which a process that PHP
+/// has forked may hold.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+/// Time for a child that has closed its channel to end.
+const SPEECHLESS: Duration = Duration::from_secs(5);
+/// Time between a replacement that failed and the next attempt.
+const REPLACE_PAUSE: Duration = LONGEST_PAUSE;
+/// Time for processes that were killed to be gone.
+const KILL_TIME: Duration = Duration::from_millis(500);
+
+/// What happens to the supervisor, besides signals and time.
+#[derive(Debug)]
+enum Event {
+    Said(ChildId, Report),
+    /// All it said has been read.
+    Silent(ChildId),
+    Ask(Ask),
+}
+
+/// How the life of the server ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Outcome {
+    /// Why, if not as it should.
+    pub fault: Option<EndFault>,
+    /// PHP threads that were left behind, over all children.
+    pub workers_left: u32,
+}
+
+/// Why a server did not live, or did not end well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndFault {
+    /// The first children did not come up; in words for the operator.
+    Boot(String),
+    /// Requests were cut.
+    Cut {
+        /// Connections.
+        connections: usize,
+        /// PHP threads.
+        threads: u32,
+    },
+    /// A child ended by a signal while it drained.
+    Crash(String),
+}
+
+/// Crashes in a row at one place, and when the next replacement is due.
+#[derive(Debug, Default)]
+struct Series {
+    in_a_row: u32,
+    next: Option<(Instant, Arc<Generation>)>,
+}
+
+/// Everything about the children.
+#[derive(Debug)]
+pub struct Supervisor<B> {
+    blueprint: B,
+    post: mpsc::Sender<Event>,
+    inbox: mpsc::Receiver<Event>,
+    children: BTreeMap<ChildId, Child>,
+    next_child: ChildId,
+    shifts: Vec<Shift>,
+    /// The generation that serves.
+    current: Arc<Generation>,
+    /// Number of the last generation, whether it came to serve or not.
+    generations: u64,
+    series: BTreeMap<u32, Series>,
+    /// A reload that waits for the end of another.
+    queued: Option<(String, Vec<oneshot::Sender<Result<Reloaded, NotReloaded>>>)>,
+    inquiries: Inquiries,
+    ending: bool,
+    outcome: Outcome,
+    signals_to_end: u32,
+    crashes: u64,
+    reloads: (u64, u64),
+    memory_due: Instant,
+}
+
+impl<B: Blueprint> Supervisor<B> {
+    /// A supervisor of children that are started as the plan says; later plans are asked of the blueprint.
+    pub fn new(blueprint: B, plan: Plan) -> Self {
+        let (post, inbox) = mpsc::channel(INBOX);
+        Self {
+            blueprint,
+            post,
+            inbox,
+            children: BTreeMap::new(),
+            next_child: 1,
+            shifts: Vec::new(),
+            current: Arc::new(Generation::new(1, plan)),
+            generations: 1,
+            series: BTreeMap::new(),
+            queued: None,
+            inquiries: Inquiries::default(),
+            ending: false,
+            outcome: Outcome { fault: None, workers_left: 0 },
+            signals_to_end: 0,
+            crashes: 0,
+            reloads: (0, 0),
+            memory_due: Instant::now(),
+        }
+    }
+
+    /// The means to ask it.
+    pub fn handle(&self) -> Handle {
+        Handle(self.post.clone())
+    }
+
+    /// Starts the children and lives until they have ended.
+    ///
+    /// # Errors
+    /// Signals cannot be handled.
+    pub async fn run(mut self) -> io::Result<Outcome> {
+        let mut signals = Signals::listen()?;
+        self.start();
+        while !(self.ending && self.children.is_empty()) {
+            let due = self.due();
+            tokio::select! {
+                biased;
+                noticed = signals.next() => self.notice(noticed),
+                Some(event) = self.inbox.recv() => self.hear(event),
+                () = tokio::time::sleep_until(due.into()) => {}
+            }
+            self.look(Instant::now());
+        }
+        Ok(self.outcome)
+    }
+
+    fn start(&mut self) {
+        let generation = Arc::clone(&self.current);
+        match self.start_children(&generation, 0..generation.plan.children) {
+            Ok(new) => self.shifts.push(Shift::new(Kind::Start, generation, new)),
+            Err(error) => self.fail(format!("a child process cannot be started: {error}")),
+        }
+    }
+
+    /// Starts children for these places; none if one cannot be started.
+    fn start_children(
+        &mut self,
+        generation: &Arc<Generation>,
+        places: impl Iterator<Item = u32>,
+    ) -> io::Result<Vec<ChildId>> {
+        let mut started = Vec::new();
+        for place in places {
+            let id = self.next_child;
+            self.next_child += 1;
+            match Child::start(id, place, Arc::clone(generation), &self.post) {
+                Ok(child) => {
+                    self.children.insert(id, child);
+                    started.push(id);
+                }
+                Err(error) => {
+                    self.abandon(&started);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(started)
+    }
+
+    /// Takes down children that are not to serve.
+    fn abandon(&mut self, ids: &[ChildId]) {
+        for id in ids {
+            if let Some(child) = self.children.get_mut(id) {
+                child.reach(Stage::Draining);
+                child.order(Order::Drain { handover: true });
+                child.deadline = Some(Instant::now() + FAREWELL);
+            }
+        }
+    }
+
+    /// Ends with a fault.
+    fn fail(&mut self, message: String) {
+        self.outcome.fault.get_or_insert(EndFault::Boot(message));
+        self.end();
+    }
+
+    fn notice(&mut self, noticed: Noticed) {
+        match noticed {
+            Noticed::End { name, number } => {
+                self.signals_to_end += 1;
+                if self.signals_to_end > 1 {
+                    self.end_at_once(128 + number);
+                }
+                self.drain(name);
+            }
+            Noticed::Reload => self.reload("SIGHUP".to_owned(), Vec::new()),
+            Noticed::ReopenLogs => self.reopen_logs(),
+            Noticed::ChildEnded => {
+                for (pid, status) in reap() {
+                    let child =
+                        self.children.values_mut().find(|child| child.process.pid == pid && child.status.is_none());
+                    if let Some(child) = child {
+                        child.status = Some(status);
+                        child.deadline = Some(Instant::now() + LAST_WORDS);
+                    }
+                }
+            }
+        }
+    }
+
+    fn hear(&mut self, event: Event) {
+        match event {
+            Event::Said(id, report) => self.said(id, report),
+            Event::Silent(id) => {
+                if let Some(child) = self.children.get_mut(&id) {
+                    child.silent = true;
+                    let limit = Instant::now() + SPEECHLESS;
+                    child.deadline = Some(child.deadline.map_or(limit, |deadline| deadline.min(limit)));
+                }
+            }
+            Event::Ask(ask) => self.asked(ask),
+        }
+    }
+
+    fn said(&mut self, id: ChildId, report: Report) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        match report {
+            Report::Ready { ready, workers } if child.stage == Stage::Booting => {
+                child.reach(Stage::Standby);
+                child.workers = (ready, workers);
+                child.deadline = None;
+                ChildReady { child: child.process, ready, workers, boot: child.started.elapsed() }.emit();
+            }
+            Report::BootFailed { message } => {
+                child.fault = Some(message);
+                child.deadline = Some(Instant::now() + FAREWELL);
+            }
+            Report::NotAccepting => child.reach(Stage::NotAccepting),
+            Report::Quiet => child.reach(Stage::Quiet),
+            Report::ReplaceMe { reason, detail } => {
+                child.wish.get_or_insert((reason, detail, Instant::now()));
+            }
+            Report::Ended { connections_cut, workers_left } => child.ended = Some((connections_cut, workers_left)),
+            Report::Snapshot { id: question, snapshot } => self.inquiries.snapshot(question, id, *snapshot),
+            Report::Recycled { id: question, workers } => self.inquiries.recycled(question, id, workers),
+            Report::Ready { .. } | Report::Unknown => {}
+        }
+    }
+
+    fn asked(&mut self, ask: Ask) {
+        match ask {
+            Ask::Reload { trigger, answer } => self.reload(trigger, vec![answer]),
+            Ask::Drain { trigger } => self.drain(&trigger),
+            Ask::Replace { reason, detail, answer } => {
+                let mut count = 0;
+                for child in self.children.values_mut().filter(|child| child.stage == Stage::Serving) {
+                    child.wish = Some((reason.clone(), detail.clone(), Instant::now()));
+                    count += 1;
+                }
+                answer.send(count).ok();
+            }
+            Ask::Recycle { pool, slot, answer } => {
+                let question = self.inquiries.begin_recycle(answer);
+                let order = Order::Recycle { id: question, pool, slot };
+                let told = self.order_all(&order, |child| child.stage == Stage::Serving);
+                self.inquiries.awaits(question, told);
+            }
+            Ask::Status { answer } => {
+                let question =
+                    self.inquiries.begin_status(self.status(), self.children.keys().copied().collect(), answer);
+                let told = self.order_all(&Order::Snapshot { id: question }, |_| true);
+                self.inquiries.awaits(question, told);
+            }
+            Ask::ReopenLogs => self.reopen_logs(),
+        }
+    }
+
+    /// Gives an order to children; says which have taken it.
+    fn order_all(&self, order: &Order, wanted: impl Fn(&Child) -> bool) -> Vec<ChildId> {
+        let wanted = self.children.iter().filter(|(_, child)| child.status.is_none() && wanted(child));
+        wanted.filter(|(_, child)| child.order(order.clone())).map(|(id, _)| *id).collect()
+    }
+
+    fn reopen_logs(&mut self) {
+        LogReopen.emit();
+        self.order_all(&Order::ReopenLogs, |_| true);
+    }
+
+    fn status(&self) -> Status {
+        let children = self.children.values().map(|child| ChildStatus {
+            pid: child.process.pid,
+            place: child.process.place,
+            generation: child.process.generation,
+            state: child.stage.label(),
+            uptime: child.started.elapsed(),
+            snapshot: None,
+        });
+        Status {
+            generation: self.current.number,
+            ending: self.ending,
+            reloading: self.is_reloading(),
+            crashes: self.crashes,
+            reloads: self.reloads,
+            children: children.collect(),
+        }
+    }
+
+    /// The orderly end.
+    fn drain(&mut self, trigger: &str) {
+        if self.ending {
+            return;
+        }
+        let has_served = self.children.values().any(|child| child.served);
+        let timeout = if has_served { self.current.plan.drain_timeout } else { Duration::from_secs(2) };
+        ServerDrain { trigger, timeout }.emit();
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.ending = true;
+        self.series.clear();
+        self.current.release();
+        self.blueprint.ends();
+        let waiting = self
+            .shifts
+            .drain(..)
+            .flat_map(|shift| shift.waiting)
+            .chain(self.queued.take().into_iter().flat_map(|(_, waiting)| waiting));
+        for answer in waiting {
+            drop(answer.send(Err(NotReloaded::Ending)));
+        }
+        let now = Instant::now();
+        for child in self.children.values_mut().filter(|child| child.stage < Stage::Draining) {
+            child.generation.release();
+            child.reach(Stage::Draining);
+            child.order(Order::Drain { handover: false });
+            child.deadline = Some(now + child.generation.plan.drain_timeout + DRAIN_SLACK);
+        }
+    }
+
+    /// The end that waits for nothing but the deaths of those it kills.
+    fn end_at_once(&mut self, code: i32) {
+        for child in self.children.values_mut() {
+            child.kill("the server was told to end at once");
+        }
+        let limit = Instant::now() + KILL_TIME;
+        let mut left: Vec<u32> =
+            self.children.values().filter(|child| child.status.is_none()).map(|child| child.process.pid).collect();
+        while !left.is_empty() && Instant::now() < limit {
+            for (pid, _) in reap() {
+                left.retain(|other| *other != pid);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        signal_hook::low_level::exit(code);
+    }
+
+    /// When to look up if nothing happens.
+    fn due(&self) -> Instant {
+        let children = self.children.values().flat_map(|child| {
+            let wish = child.wish.as_ref().filter(|_| child.stage == Stage::Serving).map(|(.., due)| *due);
+            child.deadline.into_iter().chain(wish)
+        });
+        let series = self.series.values().filter_map(|series| series.next.as_ref()).map(|(due, _)| *due);
+        let shifts = self.shifts.iter().filter_map(Shift::due);
+        let memory = self.current.plan.max_rss.map(|_| self.memory_due);
+        let far = Instant::now() + Duration::from_secs(60);
+        children.chain(series).chain(shifts).chain(memory).chain(self.inquiries.due()).min().unwrap_or(far).min(far)
+    }
+
+    /// Does what is due, and what the last event has made possible.
+    fn look(&mut self, now: Instant) {
+        self.watch_children(now);
+        if !self.ending {
+            self.start_replacements(now);
+            self.watch_memory(now);
+            self.obey_wishes(now);
+            self.advance(now);
+        }
+        self.inquiries.close(now);
+    }
+
+    /// Deadlines and deaths.
+    fn watch_children(&mut self, now: Instant) {
+        let mut gone = Vec::new();
+        for (id, child) in &mut self.children {
+            let is_due = child.deadline.is_some_and(|deadline| deadline <= now);
+            if child.status.is_some() {
+                if child.silent || is_due {
+                    gone.push(*id);
+                }
+            } else if is_due {
+                child.kill(match child.stage {
+                    _ if child.silent => "it had closed its control channel and did not end",
+                    Stage::Booting => "it did not come up in time",
+                    _ => "it did not end in time",
+                });
+            }
+        }
+        for id in gone {
+            if let Some(child) = self.children.remove(&id) {
+                self.inquiries.gone(id);
+                self.bury(id, child);
+            }
+        }
+    }
+
+    /// A child is gone.
+    fn bury(&mut self, id: ChildId, child: Child) {
+        let cause = child.status.map_or_else(String::new, told);
+        let failed = child.status.is_some_and(|status| status.exit_status() != Some(0));
+        match child.stage {
+            Stage::Draining | Stage::NotAccepting | Stage::Quiet => {
+                let (connections_cut, workers_left) = child.ended.unwrap_or_default();
+                if child.status.is_some_and(|status| status.signaled()) && child.killed.is_none() {
+                    self.report_crash(&child, &cause, 0, None);
+                    self.blame(EndFault::Crash(cause));
+                } else {
+                    let uptime = child.started.elapsed();
+                    ChildStop { child: child.process, connections_cut, workers_left, uptime }.emit();
+                    if failed && child.served {
+                        self.blame(EndFault::Cut { connections: connections_cut, threads: workers_left });
+                    }
+                }
+                if self.ending {
+                    self.outcome.workers_left += workers_left;
+                }
+            }
+            Stage::Booting => {
+                let message = match (child.fault.clone(), child.killed) {
+                    (Some(message), _) => message,
+                    (None, Some(why)) => format!("a child process was killed: {why}"),
+                    (None, None) => format!("a child process ended while it booted: {cause}"),
+                };
+                self.boot_failed(id, &child, message);
+            }
+            Stage::Standby | Stage::Serving => {
+                let held = child.started.elapsed() >= HELD;
+                let series = self.series.entry(child.process.place).or_default();
+                series.in_a_row = if held { 1 } else { series.in_a_row + 1 };
+                let (in_a_row, wait) = (series.in_a_row, pause(series.in_a_row));
+                self.report_crash(&child, &cause, in_a_row, Some(wait));
+                self.replace_later(&child, wait);
+            }
+        }
+    }
+
+    /// Of several faults at the end the first one counts, but cut requests are added up.
+    fn blame(&mut self, fault: EndFault) {
+        if !self.ending {
+            return;
+        }
+        match (&mut self.outcome.fault, fault) {
+            (none @ None, fault) => *none = Some(fault),
+            (Some(EndFault::Cut { connections, threads }), EndFault::Cut { connections: more, threads: also }) => {
+                *connections += more;
+                *threads += also;
+            }
+            _ => {}
+        }
+    }
+
+    fn report_crash(&mut self, child: &Child, cause: &str, in_a_row: u32, retry_in: Option<Duration>) {
+        self.crashes += 1;
+        let uptime = child.started.elapsed();
+        ChildCrash { child: child.process, cause, in_flight: 0, uptime, in_a_row, retry_in }.emit();
+        if in_a_row == LOOP {
+            ChildCrashLoop { place: child.process.place, in_a_row, longest_pause: LONGEST_PAUSE }.emit();
+        }
+    }
+
+    fn replace_later(&mut self, child: &Child, wait: Duration) {
+        // A generation that has been taken over by another has nobody left to replace.
+        if !self.ending && child.process.generation == self.current.number {
+            let series = self.series.entry(child.process.place).or_default();
+            series.next = Some((Instant::now() + wait, Arc::clone(&child.generation)));
+        }
+    }
+
+    fn start_replacements(&mut self, now: Instant) {
+        let due: Vec<u32> = self
+            .series
+            .iter()
+            .filter(|(_, series)| series.next.as_ref().is_some_and(|(due, _)| *due <= now))
+            .map(|(place, _)| *place)
+            .collect();
+        for place in due {
+            let Some((_, generation)) = self.series.get_mut(&place).and_then(|series| series.next.take()) else {
+                continue;
+            };
+            match self.start_children(&generation, std::iter::once(place)) {
+                Ok(new) => self.shifts.push(Shift::new(Kind::Replacement, generation, new)),
+                Err(error) => {
+                    let series = self.series.entry(place).or_default();
+                    series.in_a_row += 1;
+                    let wait = pause(series.in_a_row).max(Duration::from_millis(100));
+                    series.next = Some((now + wait, Arc::clone(&generation)));
+                    let process = crate::telemetry::events::Process { pid: 0, place, generation: generation.number };
+                    ChildBootFailed { child: process, message: &error.to_string(), retry_in: Some(wait) }.emit();
+                }
+            }
+        }
+    }
+
+    fn boot_failed(&mut self, id: ChildId, child: &Child, message: String) {
+        let Some(index) = self.shifts.iter().position(|shift| shift.awaits(id)) else { return };
+        let shift = self.shifts.remove(index);
+        match shift.kind {
+            Kind::Start => {
+                self.abandon(&shift.new);
+                self.fail(message);
+            }
+            Kind::Replacement => {
+                let series = self.series.entry(child.process.place).or_default();
+                series.in_a_row += 1;
+                let wait = pause(series.in_a_row.max(2));
+                ChildBootFailed { child: child.process, message: &message, retry_in: Some(wait) }.emit();
+                self.replace_later(child, wait);
+            }
+            Kind::Successor { old } => {
+                ChildBootFailed { child: child.process, message: &message, retry_in: Some(REPLACE_PAUSE) }.emit();
+                if let Some((.., due)) = self.children.get_mut(&old).and_then(|old| old.wish.as_mut()) {
+                    *due = Instant::now() + REPLACE_PAUSE;
+                }
+            }
+            Kind::Reload { .. } => self.reload_failed(shift, message),
+        }
+    }
+
+    /// Starts successors of children that are to be replaced in order.
+    fn obey_wishes(&mut self, now: Instant) {
+        // A reload replaces everybody; should it fail, the wish is still there.
+        if self.is_reloading() {
+            return;
+        }
+        let wanting: Vec<ChildId> = self
+            .children
+            .iter()
+            .filter(|(_, child)| child.stage == Stage::Serving && child.status.is_none())
+            .filter(|(_, child)| child.wish.as_ref().is_some_and(|(.., due)| *due <= now))
+            .filter(|(id, _)| !self.shifts.iter().any(|shift| shift.is_for(**id)))
+            .map(|(id, _)| *id)
+            .collect();
+        for old in wanting {
+            let Some(child) = self.children.get(&old) else { continue };
+            if let Some((reason, detail, _)) = &child.wish {
+                ChildReplace { child: child.process, reason, detail }.emit();
+            }
+            let (place, generation, process) = (child.process.place, Arc::clone(&child.generation), child.process);
+            match self.start_children(&generation, std::iter::once(place)) {
+                Ok(new) => self.shifts.push(Shift::new(Kind::Successor { old }, generation, new)),
+                Err(error) => {
+                    ChildBootFailed { child: process, message: &error.to_string(), retry_in: Some(REPLACE_PAUSE) }
+                        .emit();
+                    if let Some((.., due)) = self.children.get_mut(&old).and_then(|child| child.wish.as_mut()) {
+                        *due = now + REPLACE_PAUSE;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Children beyond the ceiling of memory are to be replaced.
+    fn watch_memory(&mut self, now: Instant) {
+        let Some(most) = self.current.plan.max_rss else { return };
+        if now < self.memory_due {
+            return;
+        }
+        self.memory_due = now + memory::INTERVAL;
+        for child in self.children.values_mut() {
+            if child.stage != Stage::Serving || child.wish.is_some() || child.started.elapsed() < memory::LEAST_AGE {
+                continue;
+            }
+            if let Some(bytes) = memory::resident(child.process.pid).filter(|bytes| *bytes > most) {
+                let detail = format!("{} MiB resident, process.max_rss is {} MiB", bytes >> 20, most >> 20);
+                child.wish = Some(("max_rss".to_owned(), detail, now));
+            }
+        }
+    }
+}

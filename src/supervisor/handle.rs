@@ -1,0 +1,123 @@
+//! What the rest of the parent process may ask of the supervisor, from any thread.
+
+#![forbid(unsafe_code)]
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::Event;
+use crate::control::Snapshot;
+
+/// Asks the supervisor. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handle(pub(super) mpsc::Sender<Event>);
+
+/// A reload that has succeeded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// The generation that serves now.
+    pub generation: u64,
+    /// From the order to the moment at which the old one read no new request any more.
+    pub took: Duration,
+}
+
+/// Why the old generation goes on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotReloaded {
+    /// The new generation is no good.
+    #[error("{0}")]
+    Failed(String),
+    /// The server ends.
+    #[error("the server is about to end")]
+    Ending,
+}
+
+/// The server at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Status {
+    /// The generation that serves.
+    pub generation: u64,
+    /// Whether the server is ending.
+    pub ending: bool,
+    /// Whether a reload is going on.
+    pub reloading: bool,
+    /// Children that have died without having been told to.
+    pub crashes: u64,
+    /// Reloads that have succeeded, and those that have failed.
+    pub reloads: (u64, u64),
+    /// Every child process, the oldest first.
+    pub children: Vec<ChildStatus>,
+}
+
+/// A child process at one moment.
+#[derive(Debug, Clone)]
+pub struct ChildStatus {
+    /// Its process id.
+    pub pid: u32,
+    /// Its number among those that serve side by side.
+    pub place: u32,
+    /// Its generation.
+    pub generation: u64,
+    /// `booting`, `standby`, `serving`, `draining` or `ending`.
+    pub state: &'static str,
+    /// How long it has lived.
+    pub uptime: Duration,
+    /// What it says itself; none if it has not answered in time.
+    pub snapshot: Option<Snapshot>,
+}
+
+/// What can be asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    Reload { trigger: String, answer: oneshot::Sender<Result<Reloaded, NotReloaded>> },
+    Drain { trigger: String },
+    Replace { reason: String, detail: String, answer: oneshot::Sender<u32> },
+    Recycle { pool: Option<String>, slot: Option<u32>, answer: oneshot::Sender<u32> },
+    Status { answer: oneshot::Sender<Status> },
+    ReopenLogs,
+}
+
+impl Handle {
+    /// Starts a new generation and waits until it serves and the old one reads no new request. One that is asked for while another goes on
+    /// is done after that one, and all who ask meanwhile get the same.
+    ///
+    /// # Errors
+    /// Why the old generation goes on.
+    pub async fn reload(&self, trigger: &str) -> Result<Reloaded, NotReloaded> {
+        self.ask(|answer| Ask::Reload { trigger: trigger.to_owned(), answer }).await.unwrap_or(Err(NotReloaded::Ending))
+    }
+
+    /// Ends the server as the first SIGTERM does. Returns at once.
+    pub async fn drain(&self, trigger: &str) {
+        drop(self.0.send(Event::Ask(Ask::Drain { trigger: trigger.to_owned() })).await);
+    }
+
+    /// Replaces every child process in order, without a new configuration; gives how many.
+    pub async fn replace(&self, reason: &str, detail: &str) -> u32 {
+        let ask = |answer| Ask::Replace { reason: reason.to_owned(), detail: detail.to_owned(), answer };
+        self.ask(ask).await.unwrap_or(0)
+    }
+
+    /// Recycles workers of all serving children: of this pool, in this slot, or all; gives how many were told.
+    pub async fn recycle(&self, pool: Option<&str>, slot: Option<u32>) -> u32 {
+        self.ask(|answer| Ask::Recycle { pool: pool.map(str::to_owned), slot, answer }).await.unwrap_or(0)
+    }
+
+    /// How the server and its children stand. A child that is stuck is waited for a second.
+    pub async fn status(&self) -> Status {
+        self.ask(|answer| Ask::Status { answer }).await.unwrap_or_default()
+    }
+
+    /// Has log files opened anew, as SIGUSR1 does.
+    pub async fn reopen_logs(&self) {
+        drop(self.0.send(Event::Ask(Ask::ReopenLogs)).await);
+    }
+
+    /// `None` if the supervisor has gone.
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Event::Ask(ask(answer))).await.ok()?;
+        answered.await.ok()
+    }
+}
