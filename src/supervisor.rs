@@ -42,6 +42,9 @@ use signals::{Noticed, Signals};
 /// A child's number in this process; never used again.
 type ChildId = u64;
 
+/// Who wants to know what comes of a reload.
+type Waiting = oneshot::Sender<Result<Reloaded, NotReloaded>>;
+
 /// Events that may wait for the supervisor; whoever posts more waits.
 const INBOX: usize = 1024;
 /// What a child needs beyond its own drain timeout to end; then it is killed.
@@ -115,7 +118,7 @@ pub struct Supervisor<B> {
     generations: u64,
     series: BTreeMap<u32, Series>,
     /// A reload that waits for the end of another.
-    queued: Option<(String, Vec<oneshot::Sender<Result<Reloaded, NotReloaded>>>)>,
+    queued: Option<(String, Vec<Waiting>)>,
     inquiries: Inquiries,
     ending: bool,
     outcome: Outcome,

@@ -82,6 +82,18 @@ impl Check {
 
     /// The value of a key; its default if it is wrong.
     pub(super) fn read<T>(&mut self, key: &'static str, parse: impl Fn(&Value) -> Result<T, Problem>) -> T {
+        // `keys::KEYS` is constant and a test reads every default of it.
+        let missing = || panic!("the default of {key} is not one that {key} takes");
+        self.read_or(key, parse, missing)
+    }
+
+    /// The same for a key that may be left unset: `missing` stands for its default.
+    pub(super) fn read_or<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&Value) -> Result<T, Problem>,
+        missing: impl FnOnce() -> T,
+    ) -> T {
         self.asked.insert(key);
         let given = self.settings.keys.get(key).map(|Setting { value, origin }| (parse(value), origin.clone()));
         let (problem, origin) = match given {
@@ -95,8 +107,7 @@ impl Check {
         let shown = self.shown(key);
         self.faults.push(Fault { origin, key: shown, problem, remedy });
         let default = self.defaults.keys.get(key).map(|setting| parse(&setting.value));
-        // `keys::KEYS` is constant and a test reads every default of it.
-        default.and_then(Result::ok).unwrap_or_else(|| panic!("the default of {key} is not one that {key} takes"))
+        default.and_then(Result::ok).unwrap_or_else(missing)
     }
 
     /// Adds a fault about a key, whoever set it.
@@ -185,7 +196,7 @@ impl Check {
     /// A list of texts, each of which can be read as `T`; none twice.
     pub(super) fn list<T: std::str::FromStr + PartialEq>(&mut self, key: &'static str) -> Vec<T> {
         let Kind::List { of, least, .. } = Self::kind(key) else { panic!("{key} is declared as no list") };
-        self.read(key, |value| {
+        let parse = |value: &Value| {
             let Value::List(items) = value else { return Err(format!("{} is no list", value.told())) };
             if items.len() < *least {
                 return Err("the list is empty".to_owned());
@@ -200,7 +211,8 @@ impl Check {
                 }
             }
             if problems.is_empty() { Ok(list) } else { Err(problems.join(", ")) }
-        })
+        };
+        self.read_or(key, parse, Vec::new)
     }
 
     /// A text, checked by `accept`.

@@ -32,7 +32,7 @@ impl Lines {
     }
 
     /// The next message; `None` until its line is whole. What is no such message is passed over.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Option<T> {
+    pub fn take<T: DeserializeOwned>(&mut self) -> Option<T> {
         loop {
             let Some(end) = self.bytes[self.searched..].iter().position(|byte| *byte == b'\n') else {
                 self.searched = self.bytes.len();
@@ -66,7 +66,7 @@ mod tests {
             let (mut lines, mut got) = (Lines::default(), Vec::new());
             for piece in stream.chunks(size) {
                 lines.push(piece).expect("short");
-                got.extend(std::iter::from_fn(|| lines.next::<u32>()));
+                got.extend(std::iter::from_fn(|| lines.take::<u32>()));
             }
             assert_eq!(got, [1, 2, 3], "pieces of {size}");
         }

@@ -49,14 +49,14 @@ impl Link {
     }
 
     /// Waits for the next order; `None` once the parent is gone.
-    pub fn next(&mut self) -> Option<Order> {
+    pub fn wait(&mut self) -> Option<Order> {
         self.read().unwrap_or_default()
     }
 
     fn read<T: serde::de::DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut bytes = [0; 4096];
         loop {
-            if let Some(message) = self.lines.next() {
+            if let Some(message) = self.lines.take() {
                 return Ok(Some(message));
             }
             match self.stream.read(&mut bytes) {

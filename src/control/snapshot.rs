@@ -24,7 +24,7 @@ pub struct Snapshot {
 pub struct PoolState {
     /// Its name.
     pub name: String,
-    /// Every slot, in order.
+    /// Every incarnation with a thread, slot by slot; for a seat that is empty its last one.
     pub workers: Vec<WorkerState>,
     /// Requests that wait for a worker.
     pub queue_depth: u64,
@@ -40,9 +40,11 @@ pub struct PoolState {
     pub rejected: BTreeMap<String, u64>,
     /// Incarnations that ended without having been told to, by the label of the cause.
     pub restarts: BTreeMap<String, u64>,
+    /// Incarnations that were replaced or sent away, by the label of the reason.
+    pub recycles: BTreeMap<String, u64>,
 }
 
-/// A slot at one moment.
+/// An incarnation at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WorkerState {
@@ -58,4 +60,30 @@ pub struct WorkerState {
     pub uptime_ms: u64,
     /// Requests given to that incarnation.
     pub requests: u64,
+    /// Whether it has the slot's seat, or had it; a successor has not.
+    pub seated: bool,
+    /// Bytes on its Zend heap after the latest reset; 0 if unknown.
+    pub memory: u64,
+    /// Highest number of bytes there during a request; 0 if unknown.
+    pub memory_peak: u64,
+    /// What it serves.
+    pub current: Option<RunningRequest>,
+    /// The label of the reason why it will be replaced as soon as its successor has booted.
+    pub due: Option<String>,
+    /// The label of the reason why the latest incarnation of its slot was replaced.
+    pub last_recycle: Option<String>,
+}
+
+/// A request that is being served.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunningRequest {
+    /// Its method.
+    pub method: String,
+    /// Its path without query, cut at 256 bytes.
+    pub path: String,
+    /// Its id.
+    pub request_id: String,
+    /// Milliseconds since the worker got it.
+    pub elapsed_ms: u64,
 }

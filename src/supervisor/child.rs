@@ -204,7 +204,7 @@ async fn read(id: ChildId, mut reader: OwnedReadHalf, post: mpsc::Sender<Event>)
         if lines.push(&bytes[..count]).is_err() {
             break;
         }
-        while let Some(report) = lines.next::<Report>() {
+        while let Some(report) = lines.take::<Report>() {
             drop(post.send(Event::Said(id, report)).await);
         }
     }

@@ -12,11 +12,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::child::{Child, Generation, Stage};
 use super::handle::{NotReloaded, Reloaded};
-use super::{Blueprint, ChildId, DRAIN_SLACK, Supervisor};
+use super::{Blueprint, ChildId, DRAIN_SLACK, Supervisor, Waiting};
 use crate::control::Order;
 use crate::telemetry::events::ServerReload;
 
@@ -52,7 +50,7 @@ pub(super) struct Shift {
     step: Step,
     started: Instant,
     /// Who wants to know what comes of it.
-    pub(super) waiting: Vec<oneshot::Sender<Result<Reloaded, NotReloaded>>>,
+    pub(super) waiting: Vec<Waiting>,
 }
 
 impl Shift {
@@ -89,7 +87,7 @@ impl<B: Blueprint> Supervisor<B> {
     }
 
     /// Begins a reload, or notes that another one is wanted after the present one.
-    pub(super) fn reload(&mut self, trigger: String, waiting: Vec<oneshot::Sender<Result<Reloaded, NotReloaded>>>) {
+    pub(super) fn reload(&mut self, trigger: String, waiting: Vec<Waiting>) {
         if self.ending {
             for answer in waiting {
                 drop(answer.send(Err(NotReloaded::Ending)));

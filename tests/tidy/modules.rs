@@ -5,12 +5,13 @@ use super::{Source, report, rust_sources};
 
 /// Top-level module -> the modules it may name besides itself. `job` is the vocabulary of all, `config` fills its limits in; `telemetry` is what
 /// every module reports its events to. `main` and `cli` are how the program is entered.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("main", &["app", "cli", "config", "lifecycle", "php", "telemetry"]),
     ("cli", &["app", "config", "http", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
-    ("app", &["admin", "config", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
+    ("app", &["admin", "config", "control", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
     ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
-    ("supervisor", &["lifecycle", "telemetry"]),
+    ("supervisor", &["control", "telemetry"]),
+    ("control", &[]),
     ("lifecycle", &["telemetry"]),
     ("job", &[]),
     ("http", &["job", "telemetry"]),
@@ -18,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
     ("php", &["job", "sys", "telemetry"]),
     ("sys", &[]),
     ("telemetry", &[]),
-    ("admin", &["job", "telemetry"]),
+    ("admin", &["control", "job", "supervisor", "telemetry"]),
     ("scan", &["telemetry"]),
 ];
 

@@ -11,9 +11,10 @@ use std::thread;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::control::{Link, Order, PoolState, Report, Snapshot, WorkerState};
+use crate::control::{Link, Order, PoolState, Report, RunningRequest, Snapshot, WorkerState};
 use crate::lifecycle::Phases;
-use crate::pool::{Pool, PoolSnapshot, WorkerSnapshot};
+use crate::pool::{Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
+use crate::telemetry::RecycleReason;
 use crate::telemetry::events::ChildOrphaned;
 
 /// What the parent wants of this child. It goes forward only.
@@ -52,6 +53,15 @@ impl Sight {
         self.pools.lock().clear();
     }
 
+    /// Has workers replaced by order of the operator; gives how many.
+    fn recycle(&self, pool: Option<&str>, slot: Option<u32>) -> u32 {
+        let pools = self.pools.lock().clone();
+        let wanted = pools.iter().filter(|candidate| pool.is_none_or(|name| *candidate.snapshot().name == *name));
+        let selection = slot.map_or(Selection::All, Selection::Slot);
+        let count = |pool: &Arc<Pool>| pool.recycle(selection, RecycleReason::Manual, RecycleMode::MakeBeforeBreak);
+        u32::try_from(wanted.map(count).sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
     fn snapshot(&self) -> Snapshot {
         let pools = self.pools.lock().clone();
         Snapshot {
@@ -70,15 +80,16 @@ pub(super) fn obey(mut link: Link, sight: Arc<Sight>) -> io::Result<watch::Recei
     let (standing, view) = watch::channel(Standing::Wait);
     let reports = link.reports();
     thread::Builder::new().name("sc-control".to_owned()).spawn(move || {
-        while let Some(order) = link.next() {
+        while let Some(order) = link.wait() {
             match order {
                 Order::Serve => advance(&standing, Standing::Serve),
                 Order::Drain { handover } => advance(&standing, Standing::Leave { handover }),
                 Order::Snapshot { id } => {
                     reports.send(&Report::Snapshot { id, snapshot: Box::new(sight.snapshot()) });
                 }
-                // Workers cannot be recycled by order yet.
-                Order::Recycle { id, .. } => reports.send(&Report::Recycled { id, workers: 0 }),
+                Order::Recycle { id, pool, slot } => {
+                    reports.send(&Report::Recycled { id, workers: sight.recycle(pool.as_deref(), slot) });
+                }
                 // The log goes to standard error.
                 Order::ReopenLogs | Order::Unknown => {}
             }
@@ -128,6 +139,7 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         served: pool.served,
         abandoned: pool.abandoned,
         rejected: labelled(pool.rejected.iter().map(|(cause, count)| (cause.label(), *count))),
+        recycles: labelled(pool.recycles.iter().map(|(reason, count)| (reason.label(), *count))),
         restarts: labelled(pool.restarts.iter().map(|(cause, count)| (cause.label(), *count))),
         name: pool.name.to_string(),
     }
@@ -142,6 +154,17 @@ fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
         incarnation: worker.incarnation,
         uptime_ms: millis(worker.started),
         requests: worker.requests,
+        seated: worker.seated,
+        memory: worker.memory,
+        memory_peak: worker.memory_peak,
+        current: worker.current.as_ref().map(|request| RunningRequest {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            request_id: request.request_id.clone(),
+            elapsed_ms: u64::try_from(request.elapsed.as_millis()).unwrap_or(u64::MAX),
+        }),
+        due: worker.due.map(|reason| reason.label().to_owned()),
+        last_recycle: worker.last_recycle.map(|reason| reason.label().to_owned()),
     }
 }
 
