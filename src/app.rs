@@ -6,9 +6,11 @@
 
 mod banner;
 mod child;
+mod desk;
 mod environment;
 mod parent;
 mod project;
+mod watching;
 
 pub use child::{Child, ChildEnded};
 pub use parent::{Error, Parent};

@@ -4,10 +4,13 @@
 
 mod build_info;
 mod check;
+mod client;
+mod control;
 mod exit;
 mod hint;
 pub mod php_cli;
 mod server;
+mod status;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -28,6 +31,8 @@ use crate::supervisor;
         supercharger check --example > supercharger.toml   a configuration file to begin with\n  \
         supercharger check --effective                     every setting and where its value comes from\n  \
         supercharger run                                   serve as ./supercharger.toml says\n  \
+        supercharger status                                what a running server is busy with\n  \
+        supercharger reload                                new code, without a failed request\n  \
         supercharger php-cli bin/console about             the php command line\n  \
         supercharger COMMAND --help                        all options of a command, with examples\n\n\
         Exit codes: 0 success, 1 failure at run time, 2 wrong usage, 78 configuration error."
@@ -49,6 +54,10 @@ enum Command {
     PhpServer(server::PhpServer),
     Run(server::Run),
     Check(check::Arguments),
+    Status(control::Status),
+    Recycle(control::Recycle),
+    Reload(control::Reload),
+    Drain(control::Drain),
     /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
     // Listed here for the help; `php_cli` takes such calls before this is parsed.
     #[command(disable_help_flag = true)]
@@ -88,6 +97,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::PhpServer(arguments)) => server::php_server(arguments, cli.role),
         Some(Command::Run(arguments)) => server::run(arguments, cli.role),
         Some(Command::Check(arguments)) => check::run(arguments),
+        Some(Command::Status(arguments)) => control::status(arguments),
+        Some(Command::Recycle(arguments)) => control::recycle(arguments),
+        Some(Command::Reload(arguments)) => control::reload(arguments),
+        Some(Command::Drain(arguments)) => control::drain(arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());
         }
@@ -123,7 +136,11 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_code_2() {
-        let cases: [&[&str]; 10] = [
+        let cases: [&[&str]; 14] = [
+            &["supercharger", "status", "now"],
+            &["supercharger", "recycle", "--slot", "first"],
+            &["supercharger", "php-server", "--watch-poll=1s"],
+            &["supercharger", "reload", "--wait"],
             &["supercharger", "run", "--listen", ":80"],
             &["supercharger", "run", "stray"],
             &["supercharger", "check", "--for", "nothing"],

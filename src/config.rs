@@ -57,6 +57,10 @@ pub struct Config {
     pub boot_timeout: Duration,
     /// The pools beside that, in the order of the site's branches.
     pub named_pools: Vec<NamedPool>,
+    /// The endpoints for operators.
+    pub admin: Admin,
+    /// What is watched, if anything.
+    pub watch: Option<Watch>,
     /// How long requests in flight may go on when the server stops.
     pub drain_timeout: Duration,
     /// Child processes that serve side by side.
@@ -76,6 +80,24 @@ pub struct Source {
     pub text: Option<String>,
     /// What should be known about it.
     pub notices: Vec<Notice>,
+}
+
+/// The endpoints for operators.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where they are; none if they are off.
+    pub listen: Option<http::ListenAddress>,
+    /// Somebody wants them there: without them the server is not to run.
+    pub required: bool,
+}
+
+/// What is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// Which files count.
+    pub globs: Vec<String>,
+    /// How often they are looked at; none if the kernel tells.
+    pub poll: Option<Duration>,
 }
 
 /// A pool beside the default one.
@@ -127,6 +149,10 @@ pub struct Flags {
     pub log_format: Option<String>,
     /// A file that has been read already: no other is looked for.
     pub given: Option<Given>,
+    /// `--watch[=GLOB]`, each; an empty one for those without a glob.
+    pub watch: Vec<String>,
+    /// `--watch-poll`.
+    pub watch_poll: Option<String>,
 }
 
 /// A configuration file that somebody else has read, by name and text; or that there is none.
@@ -147,6 +173,40 @@ pub fn load(flags: &Flags) -> Result<Config, Faults> {
 /// All faults there are.
 pub fn inspect(flags: &Flags) -> Result<(Config, String), Faults> {
     here(flags).map(|(config, check)| (config, effective::told(&check)))
+}
+
+/// Where the admin endpoints of a running server are, as its configuration says, or as `given` says instead. None if they are off. Only
+/// what bears on that is checked: a server may be asked how it is while the file has a fault.
+///
+/// # Errors
+/// The file cannot be read, or the address is none.
+pub fn admin_address(config: Option<PathBuf>, given: Option<String>) -> Result<Option<http::ListenAddress>, Faults> {
+    let variables: Vec<_> = env::vars_os().collect();
+    let folder = env::current_dir().unwrap_or_default();
+    let flags = Flags { command: Command::Run, config, ..Flags::default() };
+    admin_address_in(&flags, given, &Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) })
+}
+
+fn admin_address_in(
+    flags: &Flags,
+    given: Option<String>,
+    place: &Place<'_>,
+) -> Result<Option<http::ListenAddress>, Faults> {
+    const KEY: &str = "admin.listen";
+    let mut settings = Settings::defaults(flags.command);
+    let mut faults = Vec::new();
+    match given {
+        Some(given) => settings.flag(KEY, "--admin", Value::Text(given)),
+        None => {
+            file::read(flags, place, &mut settings, &mut faults);
+            faults.extend(environment::take(&mut settings, place.variables));
+        }
+    }
+    let mut check = Check::new(flags.command, settings, faults, place.folder.clone());
+    let address = admin(&mut check).listen;
+    // Without a key: the file as a whole.
+    let faults: Vec<_> = check.faults.into_iter().filter(|fault| fault.key == KEY || fault.key.is_empty()).collect();
+    if faults.is_empty() { Ok(address) } else { Err(Faults::new(faults)) }
 }
 
 /// A configuration file with every key, its default and what it does.
@@ -223,6 +283,16 @@ fn take_flags(flags: &Flags, settings: &mut Settings, faults: &mut Vec<Fault>) {
         let addresses = flags.listen.iter().cloned().map(Value::Text).collect();
         settings.flag("server.listen", "--listen", Value::List(addresses));
     }
+    if !flags.watch.is_empty() {
+        settings.flag("watch.enabled", "--watch", Value::Boolean(true));
+        let globs: Vec<_> = flags.watch.iter().filter(|glob| !glob.is_empty()).cloned().map(Value::Text).collect();
+        if !globs.is_empty() {
+            settings.flag("watch.globs", "--watch", Value::List(globs));
+        }
+    }
+    if let Some(poll) = &flags.watch_poll {
+        settings.flag("watch.poll", "--watch-poll", Value::Text(poll.clone()));
+    }
     if flags.access_log {
         settings.flag("log.access", "--access-log", Value::Boolean(true));
     }
@@ -256,6 +326,7 @@ fn assemble(check: &mut Check) -> Config {
         server_header: check.truth("server.server_header"),
         trusted_proxies: check.list("server.trusted_proxies"),
         access_log: check.truth("log.access"),
+        mistake: None,
         site,
     };
     let usable = usable_cpus();
@@ -268,6 +339,8 @@ fn assemble(check: &mut Check) -> Config {
         http,
         pool,
         named_pools,
+        admin: admin(check),
+        watch: watch(check),
         log: telemetry::Config { level: check.word("log.level"), format: check.word("log.format") },
         php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
         io_threads: check.auto("server.io_threads", usable) as usize,
@@ -277,6 +350,45 @@ fn assemble(check: &mut Check) -> Config {
         max_rss: Some(check.size("process.max_rss")).filter(|most| *most > 0),
         source: Source::default(),
     }
+}
+
+fn admin(check: &mut Check) -> Admin {
+    const OFF: &str = "off";
+    const KEY: &str = "admin.listen";
+    let is_address = |text: &str| text.parse::<http::ListenAddress>().is_ok();
+    let listen = check.text(KEY, |text| text == OFF || is_address(text)).parse::<http::ListenAddress>().ok();
+    if listen.as_ref().is_some_and(|address| !address.is_local()) {
+        check.fault(
+            KEY,
+            "would be open to others than this machine, and nothing asks who they are yet",
+            "allowed: a loopback address, a unix socket or \"off\"",
+        );
+    }
+    // Two servers on a developer's machine are nothing unusual; one that operators count on is another matter.
+    let default = keys::find(KEY).and_then(|key| key.preset.value(check.command)).map(|text| text.trim_matches('"'));
+    let is_default = listen.as_ref().map(ToString::to_string).as_deref() == default;
+    Admin { listen, required: check.command == Command::Run || !is_default }
+}
+
+fn watch(check: &mut Check) -> Option<Watch> {
+    let enabled = check.truth("watch.enabled");
+    let globs: Vec<String> = check.list("watch.globs");
+    let poll = Some(check.duration("watch.poll")).filter(|poll| !poll.is_zero());
+    if let Err(error) = crate::watch::Set::new(Path::new("/"), &globs, Vec::new()) {
+        check.fault(
+            "watch.globs",
+            error.to_string(),
+            "`*` stands for any part of a name, `**` for folders, `{a,b}` for either",
+        );
+    }
+    if enabled && check.command == Command::Run {
+        check.fault(
+            "watch.enabled",
+            "has no place in production",
+            "remove it; `supercharger php-server --watch` is for development, `supercharger reload` for deploys",
+        );
+    }
+    enabled.then_some(Watch { globs, poll })
 }
 
 /// What a named pool does not say itself is as in the default one.

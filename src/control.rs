@@ -74,6 +74,11 @@ pub enum Order {
     },
     /// Open log files anew.
     ReopenLogs,
+    /// In development: show this to who looks at a page, or nothing any more.
+    Show {
+        /// Why newer code does not come up, in PHP's words.
+        mistake: Option<String>,
+    },
     /// Something a younger parent says.
     #[serde(other)]
     Unknown,
@@ -126,6 +131,9 @@ pub enum Report {
         connections_cut: usize,
         /// PHP threads that were left behind.
         workers_left: u32,
+        /// What it has counted.
+        #[serde(default)]
+        pools: Vec<PoolState>,
     },
     /// Something a younger child says.
     #[serde(other)]

@@ -17,6 +17,7 @@ pub mod fuzz;
 mod handler;
 mod headers;
 mod listen;
+mod mistake;
 mod path;
 mod record;
 mod request;
@@ -38,6 +39,7 @@ pub use listen::{
     ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
     TcpAddress, UnixAddress,
 };
+pub use mistake::Mistake;
 pub use route::{BadPattern, Branch, Mode, Patterns, Router, Site};
 pub use sendfile::Sendfile;
 pub use server::{Drained, Farewell, Listeners, Parting, adopt, bind, inherit, rebind};
@@ -75,6 +77,8 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// In development: where a mistake is shown from.
+    pub mistake: Option<Mistake>,
     /// What is served.
     pub site: Site,
 }

@@ -3,6 +3,7 @@
 //! The crate is a library so that its parts can be tested; the product is the executable in `main.rs`. Read
 //! `ARCHITECTURE.md` for the walls between the modules below, `SAFETY.md` for what the embedding of libphp relies on.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;
@@ -17,3 +18,4 @@ pub mod supervisor;
 #[allow(unsafe_code, reason = "raw declarations of ext/sc_shim.h")]
 mod sys;
 pub mod telemetry;
+pub mod watch;

@@ -13,6 +13,7 @@ mod child;
 mod ending;
 mod handle;
 mod inquiry;
+mod legacy;
 mod memory;
 mod plan;
 mod shift;
@@ -25,10 +26,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
 
-pub use handle::{ChildStatus, Handle, NotReloaded, Reloaded, Status};
+pub use handle::{ChildStatus, Handle, LastReload, NotReloaded, Reloaded, Status};
 pub use plan::{Blueprint, CHILD_MARK, Plan, Program, executable};
 
-use crate::control::{Order, Report};
+use crate::control::{Order, PoolState, Report, Snapshot};
 use crate::telemetry::events::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildReady, ChildReplace, ChildStop, LogReopen, ServerDrain,
 };
@@ -123,7 +124,11 @@ pub struct Supervisor<B> {
     ending: bool,
     outcome: Outcome,
     signals_to_end: u32,
-    crashes: u64,
+    crashes: BTreeMap<String, u64>,
+    departed: Vec<PoolState>,
+    last_reload: Option<LastReload>,
+    /// In development: what is shown to who looks at a page.
+    mistake: Option<String>,
     reloads: (u64, u64),
     memory_due: Instant,
 }
@@ -147,7 +152,10 @@ impl<B: Blueprint> Supervisor<B> {
             ending: false,
             outcome: Outcome { fault: None, workers_left: 0 },
             signals_to_end: 0,
-            crashes: 0,
+            crashes: BTreeMap::new(),
+            departed: Vec::new(),
+            last_reload: None,
+            mistake: None,
             reloads: (0, 0),
             memory_due: Instant::now(),
         }
@@ -181,9 +189,26 @@ impl<B: Blueprint> Supervisor<B> {
     fn start(&mut self) {
         let generation = Arc::clone(&self.current);
         match self.start_children(&generation, 0..generation.plan.children) {
-            Ok(new) => self.shifts.push(Shift::new(Kind::Start, generation, new)),
+            Ok(new) => self.begin(Shift::new(Kind::Start, generation, new)),
             Err(error) => self.fail(format!("a child process cannot be started: {error}")),
         }
+    }
+
+    /// Notes a shift whose new children have been started.
+    fn begin(&mut self, shift: Shift) {
+        let wish = match shift.kind {
+            Kind::Successor { old } => {
+                self.children.get(&old).and_then(|old| old.wish.as_ref()).map(|(wish, ..)| wish.clone())
+            }
+            Kind::Start | Kind::Replacement | Kind::Reload { .. } => None,
+        };
+        let reason = legacy::reason(&shift.kind, wish.as_deref());
+        for id in &shift.new {
+            if let Some(child) = self.children.get_mut(id) {
+                child.because = reason;
+            }
+        }
+        self.shifts.push(shift);
     }
 
     /// Starts children for these places; none if one cannot be started.
@@ -283,8 +308,15 @@ impl<B: Blueprint> Supervisor<B> {
             Report::ReplaceMe { reason, detail } => {
                 child.wish.get_or_insert((reason, detail, Instant::now()));
             }
-            Report::Ended { connections_cut, workers_left } => child.ended = Some((connections_cut, workers_left)),
-            Report::Snapshot { id: question, snapshot } => self.inquiries.snapshot(question, id, *snapshot),
+            Report::Ended { connections_cut, workers_left, pools } => {
+                child.ended = Some((connections_cut, workers_left));
+                let pid = child.process.pid;
+                child.last = Some((Instant::now(), Snapshot { pid, phase: "stopped".to_owned(), pools }));
+            }
+            Report::Snapshot { id: question, snapshot } => {
+                child.last = Some((Instant::now(), Snapshot::clone(&snapshot)));
+                self.inquiries.snapshot(question, id, *snapshot);
+            }
             Report::Recycled { id: question, workers } => self.inquiries.recycled(question, id, workers),
             Report::Ready { .. } | Report::Unknown => {}
         }
@@ -315,6 +347,10 @@ impl<B: Blueprint> Supervisor<B> {
                 self.inquiries.awaits(question, told);
             }
             Ask::ReopenLogs => self.reopen_logs(),
+            Ask::Show(mistake) => {
+                self.mistake.clone_from(&mistake);
+                self.order_all(&Order::Show { mistake }, |child| child.stage == Stage::Serving);
+            }
         }
     }
 
@@ -336,13 +372,17 @@ impl<B: Blueprint> Supervisor<B> {
             generation: child.process.generation,
             state: child.stage.label(),
             uptime: child.started.elapsed(),
-            snapshot: None,
+            snapshot: child.last.as_ref().map(|(_, snapshot)| snapshot.clone()),
+            stale: Some(child.last.as_ref().map_or(child.started, |(then, _)| *then).elapsed()),
+            because: child.because,
         });
         Status {
             generation: self.current.number,
             ending: self.ending,
             reloading: self.is_reloading(),
-            crashes: self.crashes,
+            crashes: self.crashes.clone(),
+            departed: self.departed.clone(),
+            last_reload: self.last_reload.clone(),
             reloads: self.reloads,
             children: children.collect(),
         }
@@ -450,6 +490,8 @@ impl<B: Blueprint> Supervisor<B> {
 
     /// A child is gone.
     fn bury(&mut self, id: ChildId, child: Child) {
+        let crashed = matches!(child.stage, Stage::Standby | Stage::Serving);
+        legacy::keep(&mut self.departed, &child, crashed);
         let cause = child.status.map_or_else(String::new, told);
         let failed = child.status.is_some_and(|status| status.exit_status() != Some(0));
         match child.stage {
@@ -504,7 +546,9 @@ impl<B: Blueprint> Supervisor<B> {
     }
 
     fn report_crash(&mut self, child: &Child, cause: &str, in_a_row: u32, retry_in: Option<Duration>) {
-        self.crashes += 1;
+        let signal =
+            child.status.and_then(|status| status.terminating_signal()).and_then(signal_hook::low_level::signal_name);
+        *self.crashes.entry(signal.unwrap_or("exit").to_owned()).or_default() += 1;
         let uptime = child.started.elapsed();
         ChildCrash { child: child.process, cause, in_flight: 0, uptime, in_a_row, retry_in }.emit();
         if in_a_row == LOOP {
@@ -532,7 +576,7 @@ impl<B: Blueprint> Supervisor<B> {
                 continue;
             };
             match self.start_children(&generation, std::iter::once(place)) {
-                Ok(new) => self.shifts.push(Shift::new(Kind::Replacement, generation, new)),
+                Ok(new) => self.begin(Shift::new(Kind::Replacement, generation, new)),
                 Err(error) => {
                     let series = self.series.entry(place).or_default();
                     series.in_a_row += 1;
@@ -591,7 +635,7 @@ impl<B: Blueprint> Supervisor<B> {
             }
             let (place, generation, process) = (child.process.place, Arc::clone(&child.generation), child.process);
             match self.start_children(&generation, std::iter::once(place)) {
-                Ok(new) => self.shifts.push(Shift::new(Kind::Successor { old }, generation, new)),
+                Ok(new) => self.begin(Shift::new(Kind::Successor { old }, generation, new)),
                 Err(error) => {
                     ChildBootFailed { child: process, message: &error.to_string(), retry_in: Some(REPLACE_PAUSE) }
                         .emit();

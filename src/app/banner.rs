@@ -21,6 +21,10 @@ pub(super) struct Banner<'a> {
     pub(super) workers: (u32, u32),
     /// The configuration file, if one was read.
     pub(super) config: Option<PathBuf>,
+    /// Where the admin endpoints are, if anywhere.
+    pub(super) admin: Option<&'a Bound>,
+    /// Whether changed files are served.
+    pub(super) watching: bool,
     pub(super) pid: u32,
 }
 
@@ -54,6 +58,16 @@ impl fmt::Display for Banner<'_> {
         if let Some(config) = &self.config {
             writeln!(f, "  Config    {}", config.display())?;
         }
+        match self.admin {
+            Some(Bound::Tcp(address)) => writeln!(f, "  Admin     http://{address}, supercharger status")?,
+            Some(Bound::Unix(_)) => {
+                writeln!(f, "  Admin     {}", self.admin.map(ToString::to_string).unwrap_or_default())?
+            }
+            None => {}
+        }
+        if self.watching {
+            writeln!(f, "  Watch     changed files are served by new workers")?;
+        }
         writeln!(f, "  Process   {}\n", self.pid)?;
         writeln!(f, "Ctrl-C stops the server once running requests are done; a second Ctrl-C ends it at once.")
     }
@@ -70,6 +84,7 @@ mod tests {
             Bound::Tcp("[::]:80".parse().expect("valid")),
             Bound::Unix(Some("/run/shop.sock".into())),
         ];
+        let admin = Bound::Tcp("127.0.0.1:9180".parse().expect("valid"));
         let banner = Banner {
             addresses: &addresses,
             worker: Some(Path::new("/srv/shop/public/index.php")),
@@ -78,13 +93,16 @@ mod tests {
             symfony: Some("7.4.1"),
             workers: (3, 4),
             config: Some(PathBuf::from("/srv/shop/supercharger.toml")),
+            admin: Some(&admin),
+            watching: true,
             pid: 42,
         };
         let expected = format!(
             "supercharger {}\n\n  http://127.0.0.1:8080\n  http://localhost:80  (and every other address of this machine)\n  \
              unix:/run/shop.sock\n\n  \
              Mode      worker, /srv/shop/public/index.php\n  Workers   3 of 4; the log says why the others did not boot\n  \
-             Root      /srv/shop/public\n  PHP       8.4.24\n  Symfony   7.4.1\n  Config    /srv/shop/supercharger.toml\n  Process   42\n\nCtrl-C stops the server once \
+             Root      /srv/shop/public\n  PHP       8.4.24\n  Symfony   7.4.1\n  Config    /srv/shop/supercharger.toml\n  \
+             Admin     http://127.0.0.1:9180, supercharger status\n  Watch     changed files are served by new workers\n  Process   42\n\nCtrl-C stops the server once \
              running requests are done; a second Ctrl-C ends it at once.\n",
             env!("CARGO_PKG_VERSION")
         );

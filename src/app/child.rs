@@ -186,10 +186,12 @@ impl Life {
 
     /// Whether it has failed, and whether threads are left.
     fn run(self) -> (bool, bool) {
-        let Self { config, phases, engine, variables, listeners, network, standing, sight, reports } = self;
+        let Self { mut config, phases, engine, variables, listeners, network, standing, sight, reports } = self;
+        config.http.mistake = config.watch.as_ref().map(|_| sight.mistake());
         let living = Living { config: &config, phases: &phases, standing, sight: &sight, reports: &reports };
         let lived = network.block_on(living.live(listeners, &engine, &variables));
         network.shutdown_timeout(RUNTIME_STOP);
+        let pools = sight.snapshot().pools;
         sight.forget();
         // An engine that is still in use is left alone: freeing it under a running thread would be fatal.
         let threads_left = lived.threads_left > 0 || engine.stop().is_err();
@@ -197,7 +199,7 @@ impl Life {
         let failed = match lived.result {
             Ok(served) => {
                 let connections_cut = served.as_ref().map_or(0, |served| served.connections_cut);
-                reports.send(&Report::Ended { connections_cut, workers_left: lived.threads_left });
+                reports.send(&Report::Ended { connections_cut, workers_left: lived.threads_left, pools });
                 // Before the server was ready nothing was promised to anybody.
                 served.is_some() && (connections_cut > 0 || lived.threads_left > 0)
             }
@@ -325,6 +327,8 @@ impl Living<'_> {
             _ = leave(&mut standing) => return Ok(None),
         };
         self.phases.advance(Phase::Ready);
+        // Nobody has asked; but should this child come to a sudden end, its parent knows who it was.
+        self.reports.send(&Report::Snapshot { id: 0, snapshot: Box::new(self.sight.snapshot()) });
         self.reports.send(&Report::Ready { ready, workers });
         if orders::begin(&mut standing).await != Standing::Serve {
             return Ok(None);

@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use tokio::runtime;
 
 use super::banner::Banner;
-use super::project;
+use super::{desk, project, watching};
 use crate::config::{self, Config, Flags};
 use crate::control::ConfigFile;
-use crate::http::{self, Listeners, Mode, Site};
+use crate::http::{self, Bound, Listeners, Mode, Site};
 use crate::php;
 use crate::supervisor::{self, Blueprint, EndFault, Plan, Program, Supervisor};
-use crate::telemetry::events::{ConfigNotice, ServerReady, ServerStart, ServerStop};
+use crate::telemetry::events::{AdminNotice, ConfigNotice, ServerReady, ServerStart, ServerStop};
 
 /// What a child may take beyond the boot timeout of its pools: to load the executable, to start PHP, to say that it has failed.
 const BOOT_SLACK: Duration = Duration::from_secs(30);
@@ -34,6 +34,12 @@ pub enum Error {
     /// An address could not be had.
     #[error(transparent)]
     Bind(#[from] http::BindError),
+    /// The address of the admin endpoints could not be had.
+    #[error("admin.listen: {0}")]
+    Admin(#[source] http::BindError),
+    /// The admin endpoints did not start.
+    #[error("cannot start the admin endpoints: {0}")]
+    Desk(#[source] io::Error),
     /// Sockets handed over by the starter of this process could not be used.
     #[error(transparent)]
     Inherit(#[from] http::InheritError),
@@ -96,6 +102,7 @@ impl Parent {
         let started = self.started;
         let executable = supervisor::executable().map_err(Error::Executable)?;
         let listeners = self.listeners()?;
+        let admin = desk::bind(&self.config.admin).map_err(Error::Admin)?;
         announce(&self.config, &listeners);
         let plan = plan(&self.config, &listeners, &executable).map_err(Error::Sockets)?;
         // The folder that relative names start in, by the name that the operator gave: a link may lead elsewhere at the next reload.
@@ -108,9 +115,18 @@ impl Parent {
             current: Some((self.config, listeners)),
             next: None,
             greeted: false,
+            admin: admin.as_ref().and_then(|admin| admin.addresses().first().cloned()),
         };
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+        let watch_config = premises.current.as_ref().map(|(config, _)| config.clone());
         let supervisor = Supervisor::new(premises, plan);
+        let handle = supervisor.handle();
+        // Both end with this function, after the last child.
+        let _admin = match &admin {
+            Some(listeners) => desk::open(listeners, handle.clone(), started).map_err(Error::Desk)?,
+            None => None,
+        };
+        let _watch = watch_config.and_then(|config| watching::start(&config, handle, runtime.handle().clone()));
         let outcome = runtime.block_on(supervisor.run()).map_err(Error::Signals)?;
         ServerStop {
             exit_code: u8::from(outcome.fault.is_some()),
@@ -166,6 +182,8 @@ struct Premises {
     /// Of the one that is about to.
     next: Option<(Config, Listeners)>,
     greeted: bool,
+    /// Where the admin endpoints are.
+    admin: Option<Bound>,
 }
 
 impl Blueprint for Premises {
@@ -184,6 +202,12 @@ impl Blueprint for Premises {
         let plan = plan(&config, &listeners, &self.executable)
             .map_err(|error| format!("{}: {error}", self.executable.display()))?;
         notify(&config);
+        if let Some((before, _)) = &self.current
+            && (before.admin.listen != config.admin.listen || before.watch != config.watch)
+        {
+            AdminNotice { message: "a change of admin.listen or of what is watched takes effect with the next start" }
+                .emit();
+        }
         self.next = Some((config, listeners));
         Ok(plan)
     }
@@ -195,7 +219,7 @@ impl Blueprint for Premises {
         if !self.greeted
             && let Some((config, listeners)) = &self.current
         {
-            greet(config, listeners, (ready, workers), self.started);
+            greet(config, listeners, self.admin.as_ref(), (ready, workers), self.started);
             self.greeted = true;
         }
     }
@@ -247,7 +271,13 @@ fn config_file(config: &Config) -> Option<PathBuf> {
 }
 
 /// The log gets its event, the terminal its screen: on standard output, so that a log in JSON stays JSON.
-fn greet(config: &Config, listeners: &Listeners, (ready, workers): (u32, u32), started: Instant) {
+fn greet(
+    config: &Config,
+    listeners: &Listeners,
+    admin: Option<&Bound>,
+    (ready, workers): (u32, u32),
+    started: Instant,
+) {
     ServerReady { ready, workers, startup: started.elapsed() }.emit();
     let Site { root, mode, .. } = &config.http.site;
     let worker = match mode {
@@ -263,6 +293,8 @@ fn greet(config: &Config, listeners: &Listeners, (ready, workers): (u32, u32), s
         symfony: symfony.as_deref(),
         workers: (ready, workers),
         config: config_file(config),
+        admin,
+        watching: config.watch.is_some(),
         pid: std::process::id(),
     };
     // Nobody may be reading; the server runs all the same.

@@ -5,6 +5,7 @@
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use super::client;
 use crate::{app, config, php, supervisor, telemetry};
 
 /// Failure at run time.
@@ -27,6 +28,12 @@ pub(super) enum Error {
     /// Standard output does not take what was asked for.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
+    /// A running server could not be asked.
+    #[error(transparent)]
+    Client(#[from] client::Error),
+    /// It was asked, and what was wanted has not come to be.
+    #[error("{0}")]
+    Control(String),
     /// The server did not run or did not end well.
     #[error(transparent)]
     Server(#[from] app::Error),
@@ -52,6 +59,8 @@ impl Error {
             Self::Server(cause) => match cause {
                 app::Error::Signals(_)
                 | app::Error::Bind(_)
+                | app::Error::Admin(_)
+                | app::Error::Desk(_)
                 | app::Error::Inherit(_)
                 | app::Error::Runtime(_)
                 | app::Error::Executable(_)
@@ -61,7 +70,12 @@ impl Error {
                 | app::Error::Cut { .. } => FAILURE,
             },
             Self::NoChild { .. } => 2,
-            Self::Engine(_) | Self::Logging(_) | Self::CommandLine(_) | Self::Output(_) => FAILURE,
+            Self::Engine(_)
+            | Self::Logging(_)
+            | Self::CommandLine(_)
+            | Self::Output(_)
+            | Self::Client(_)
+            | Self::Control(_) => FAILURE,
         }
     }
 }

@@ -7,8 +7,17 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// Options that belong to `php-server`.
-const SERVER_OPTIONS: [&str; 7] =
-    ["--listen", "--root", "--worker", "--workers", "--access-log", "--log-format", "--config"];
+const SERVER_OPTIONS: [&str; 9] = [
+    "--watch",
+    "--watch-poll",
+    "--listen",
+    "--root",
+    "--worker",
+    "--workers",
+    "--access-log",
+    "--log-format",
+    "--config",
+];
 
 /// One sentence more for an error, if there is one to say.
 pub(super) fn hint(error: &clap::Error, line: &[OsString]) -> Option<String> {

@@ -24,7 +24,11 @@ use crate::telemetry;
         supercharger php-server --worker public/index.php,8 --listen :80 --access-log\n      \
             eight workers, every address of this machine, a log line per request\n  \
         supercharger php-server --config supercharger.toml\n      \
-            settings from a file; options given here win over it\n\n\
+            settings from a file; options given here win over it\n  \
+        supercharger php-server --worker public/index.php --watch\n      \
+            while developing: a change is served by the next request, a mistake is shown in the browser\n  \
+        supercharger php-server --watch='src/**/*.php' --watch='!src/Legacy/**'\n      \
+            other files than the usual ones\n\n\
         Every setting has a variable too, such as SUPERCHARGER__SERVER__MAX_BODY_SIZE=50MiB; `supercharger check --effective` shows them all.\n\
         For production: `supercharger run`.\n\n\
         Ctrl-C (SIGINT) or SIGTERM stops the server once running requests are done; a second one ends it at once \
@@ -56,6 +60,15 @@ pub(super) struct Options {
     /// Log each request
     #[arg(long)]
     access_log: bool,
+    /// Serve new code when files have changed: a new generation boots beside the old one and takes over. GLOB, relative to the
+    /// project, says which files; a `!` in front which not. May be given several times [default: PHP, templates, translations,
+    /// YAML, XML, INI and .env files, outside of var, vendor, node_modules and caches]
+    #[arg(long, value_name = "GLOB", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    watch: Vec<String>,
+    /// With --watch: look at the files that often, where the kernel does not tell of changes (network folders, mounts of virtual
+    /// machines) [default of the value: 1s]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "1s", requires = "watch")]
+    watch_poll: Option<String>,
     /// Form of the log [default: text]
     #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"])]
     log_format: Option<String>,
@@ -74,6 +87,8 @@ impl Options {
             access_log: self.access_log,
             log_format: self.log_format,
             given: None,
+            watch: self.watch,
+            watch_poll: self.watch_poll,
         }
     }
 }

@@ -18,6 +18,8 @@ use super::units;
 /// Reads settings by key and gathers what is wrong with them.
 #[derive(Debug)]
 pub(super) struct Check {
+    /// What is to be started.
+    pub(super) command: Command,
     pub(super) settings: Settings,
     /// What holds where a setting is wrong, so that the rest can be checked too.
     defaults: Settings,
@@ -44,7 +46,16 @@ impl Check {
                 defaults.keys.insert(key.name.to_owned(), setting);
             }
         }
-        Self { settings, defaults, faults, folder, asked: BTreeSet::new(), resolved: BTreeMap::new(), pool: None }
+        Self {
+            command,
+            settings,
+            defaults,
+            faults,
+            folder,
+            asked: BTreeSet::new(),
+            resolved: BTreeMap::new(),
+            pool: None,
+        }
     }
 
     /// Reads the keys of one pool: while `read` runs, `pools.NAME.` stands for that pool.

@@ -253,6 +253,40 @@ pub(super) const KEYS: &[Key] = &[
         meaning: "Longest wait of a request for a free worker; beyond: 503.",
     },
     Key {
+        name: "admin.listen",
+        kind: Kind::Text {
+            of: "address of this machine alone",
+            allowed: "\"127.0.0.1:9180\", \"[::1]:9180\", \"unix:/run/app-admin.sock\" or \"off\"",
+        },
+        preset: Preset::Value(r#""127.0.0.1:9180""#),
+        meaning: "Where health, status, workers and metrics are shown and orders are taken; `off` for nowhere. Loopback addresses and sockets only. \
+                  If that default is taken, `php-server` goes on without; any other address must be had.",
+    },
+    Key {
+        name: "watch.enabled",
+        kind: Kind::Truth,
+        preset: Preset::Value("false"),
+        meaning: "Whether a new generation boots when files have changed: for development, an error in `run`. `--watch` turns it on.",
+    },
+    Key {
+        name: "watch.globs",
+        kind: Kind::List {
+            of: "glob",
+            least: 0,
+            allowed: "globs such as \"src/**/*.php\" or \"!src/Legacy/**\", none twice",
+        },
+        preset: Preset::Value("[]"),
+        meaning: "Which files count, relative to the project; with `!` in front which do not. Without one that includes: PHP, templates, \
+                  translations and YAML, XML, INI and `.env` files, outside of `var`, `vendor`, `node_modules` and caches.",
+    },
+    Key {
+        name: "watch.poll",
+        kind: Kind::Duration { least: "0s", most: "1h" },
+        preset: Preset::Value(r#""0s""#),
+        meaning: "How often files are looked at where the kernel does not tell of changes, as on network folders and mounts of virtual \
+                  machines; `0s`: the kernel is listened to.",
+    },
+    Key {
         name: "log.level",
         kind: Kind::Word(&["error", "warn", "info", "debug", "trace"]),
         preset: Preset::Value(r#""info""#),
@@ -388,7 +422,9 @@ pub(super) fn nearest_of(keys: &'static [Key], name: &str) -> Option<&'static st
         let whole = strsim::normalized_damerau_levenshtein(key.name, name);
         if last == given { whole.max(0.9) } else { whole }
     };
+    // Of equally near ones the first: `max_by` takes the last.
     keys.iter()
+        .rev()
         .map(|key| (likeness(key), key.name))
         .filter(|(likeness, _)| *likeness > 0.6)
         .max_by(|one, other| one.0.total_cmp(&other.0))

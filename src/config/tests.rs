@@ -54,7 +54,7 @@ fn one_fault_one_sentence() {
         ("server.lisen = []", "s.toml:1: server.lisen: unknown key; did you mean `server.listen`?"),
         (
             "[database]\nurl = 1",
-            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [pools], [log]",
+            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [pools], [admin], [watch], [log]",
         ),
         ("x = 1", "s.toml:1: x: unknown key"),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),
@@ -439,6 +439,66 @@ fn every_key_is_read() {
 }
 
 /// A value for each place it can come from, and who wins.
+#[test]
+fn admin_endpoints_are_for_this_machine() {
+    let own = "would be open to others than this machine";
+    for (address, fault) in [
+        (":9180", own),
+        ("0.0.0.0:9180", own),
+        ("[::]:9180", own),
+        ("10.0.0.1:9180", own),
+        ("shop.example:9180", own),
+        ("nowhere", "is no address of this machine alone"),
+        ("", "is no address of this machine alone"),
+    ] {
+        let told = faults_of(&format!("[admin]\nlisten = \"{address}\"\n"), |_| {});
+        assert!(told.contains(fault) && told.contains("admin.listen"), "{address}: {told}");
+    }
+    let admin = |text: &str, command| loaded(text, |flags| flags.command = command).admin;
+    for address in ["127.0.0.1:9181", "localhost:9180", "[::1]:9180", "unix:/run/a.sock?mode=0600"] {
+        let admin = admin(&format!("[admin]\nlisten = \"{address}\"\n"), Command::PhpServer);
+        assert_eq!(admin.listen.map(|listen| listen.to_string()).as_deref(), Some(address));
+        assert!(admin.required, "it was asked for");
+    }
+    assert_eq!(admin("[admin]\nlisten = \"off\"\n", Command::Run).listen, None);
+    assert!(admin("", Command::Run).required && !admin("", Command::PhpServer).required);
+}
+
+#[test]
+fn a_server_can_be_asked_although_its_file_has_faults() {
+    let asked = |text: &str, given: Option<&str>| {
+        let (folder, flags) = project(text);
+        let place = Place { folder: folder.path().to_owned(), variables: &Vec::new(), searched: &[] };
+        let address = admin_address_in(&flags, given.map(str::to_owned), &place);
+        address.map(|address| address.map(|address| address.to_string())).map_err(|faults| faults.to_string())
+    };
+    let faulty = "app.worker = \"missing.php\"\nlog.level = \"loud\"\n[admin]\nlisten = \"127.0.0.1:9181\"\n";
+    assert_eq!(asked(faulty, None), Ok(Some("127.0.0.1:9181".to_owned())));
+    assert_eq!(asked(faulty, Some("unix:/a.sock?mode=0660")), Ok(Some("unix:/a.sock?mode=0660".to_owned())));
+    assert_eq!(asked("admin.listen = \"off\"\n", None), Ok(None));
+    assert!(asked("[admin\n", None).expect_err("no TOML").contains("s.toml"));
+    assert!(asked("", Some("nowhere")).expect_err("no address").contains("--admin"));
+    assert!(asked("admin.listen = 1\n", None).expect_err("no address").contains("admin.listen"));
+}
+
+#[test]
+fn watching_is_for_development() {
+    let flag = |glob: &[&str]| {
+        let globs: Vec<_> = glob.iter().map(|&glob| glob.to_owned()).collect();
+        loaded("", |flags| (flags.command, flags.watch) = (Command::PhpServer, globs)).watch
+    };
+    assert_eq!(flag(&[]), None);
+    assert_eq!(flag(&[""]), Some(Watch { globs: Vec::new(), poll: None }));
+    assert_eq!(flag(&["src", "", "!a"]), Some(Watch { globs: vec!["src".to_owned(), "!a".to_owned()], poll: None }));
+    let kept = loaded("[watch]\nglobs = [\"src\"]\npoll = \"2s\"\n", |flags| {
+        (flags.command, flags.watch) = (Command::PhpServer, vec![String::new()]);
+    });
+    assert_eq!(kept.watch, Some(Watch { globs: vec!["src".to_owned()], poll: Some(Duration::from_secs(2)) }));
+    let told = faults_of("watch.enabled = true\n", |flags| flags.command = Command::Run);
+    assert!(told.contains("has no place in production"), "{told}");
+    assert!(faults_of("watch.globs = [\"a[\"]\n", |_| {}).contains("is no glob"));
+}
+
 #[test]
 fn precedence() {
     let (folder, _) = project("pools.default.workers = 3");

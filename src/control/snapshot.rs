@@ -26,6 +26,12 @@ pub struct PoolState {
     pub name: String,
     /// Every incarnation with a thread, slot by slot; for a seat that is empty its last one.
     pub workers: Vec<WorkerState>,
+    /// Workers that it wants to have at this moment.
+    pub wanted: u32,
+    /// The fewest.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
     /// Requests that wait for a worker.
     pub queue_depth: u64,
     /// Workers that would take a request at once.
@@ -42,6 +48,28 @@ pub struct PoolState {
     pub restarts: BTreeMap<String, u64>,
     /// Incarnations that were replaced or sent away, by the label of the reason.
     pub recycles: BTreeMap<String, u64>,
+    /// Workers that were added and taken away by scaling, by the label of the direction.
+    pub scaled: BTreeMap<String, u64>,
+    /// Threads that did not give way after their deadline and still run.
+    pub stuck: u64,
+}
+
+impl PoolState {
+    /// Adds what another process has counted for the pool of that name. What is of the moment stays.
+    pub fn absorb(&mut self, other: &Self) {
+        self.served += other.served;
+        self.abandoned += other.abandoned;
+        for (mine, theirs) in [
+            (&mut self.rejected, &other.rejected),
+            (&mut self.restarts, &other.restarts),
+            (&mut self.recycles, &other.recycles),
+            (&mut self.scaled, &other.scaled),
+        ] {
+            for (label, count) in theirs {
+                *mine.entry(label.clone()).or_default() += count;
+            }
+        }
+    }
 }
 
 /// An incarnation at one moment.
@@ -63,9 +91,9 @@ pub struct WorkerState {
     /// Whether it has the slot's seat, or had it; a successor has not.
     pub seated: bool,
     /// Bytes on its Zend heap after the latest reset; 0 if unknown.
-    pub memory: u64,
+    pub memory_bytes: u64,
     /// Highest number of bytes there during a request; 0 if unknown.
-    pub memory_peak: u64,
+    pub memory_peak_bytes: u64,
     /// What it serves.
     pub current: Option<RunningRequest>,
     /// The label of the reason why it will be replaced as soon as its successor has booted.

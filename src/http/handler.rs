@@ -125,6 +125,9 @@ async fn answer<B: Backend>(
         Route::AddSlash => return add_slash(&path, parts.uri.query()),
         Route::NotFound => return Err(Refusal::NotFound),
     };
+    if let Some(page) = config.mistake.as_ref().and_then(|mistake| mistake.page(parts)) {
+        return Ok(page);
+    }
     let limits = BodyLimits { max: config.max_body_size, memory: config.body_memory, silence: config.body_timeout };
     let body = body::take(body, awaits_continue(&parts.headers), limits).await?;
     let site = front.router.site();

@@ -139,6 +139,14 @@ impl fmt::Display for ListenAddress {
 }
 
 impl ListenAddress {
+    /// Whether only programs of this machine can connect.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+
     /// Takes the address. The socket is close-on-exec: a program that PHP starts must not inherit it.
     pub(super) fn bind(&self) -> Result<Socket, BindError> {
         let socket = match self {

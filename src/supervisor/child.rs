@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 
 use super::plan::Plan;
 use super::{ChildId, Event};
-use crate::control::{Hello, Lines, Order, Report, line};
+use crate::control::{Hello, Lines, Order, Report, Snapshot, line};
+use crate::telemetry::RecycleReason;
 use crate::telemetry::events::{ChildStart, Process};
 
 /// Orders that a child has not read yet. One that lets so many pile up is stuck; it gets no more.
@@ -84,6 +85,12 @@ pub(super) struct Child {
     pub(super) deadline: Option<Instant>,
     /// Workers that are ready, and those configured.
     pub(super) workers: (u32, u32),
+    /// What it last said of itself, and when.
+    pub(super) last: Option<(Instant, Snapshot)>,
+    /// Why it was started in place of another.
+    pub(super) because: Option<RecycleReason>,
+    /// Why another takes its place.
+    pub(super) replaced_for: Option<RecycleReason>,
     /// Its own words about why it does not serve.
     pub(super) fault: Option<String>,
     /// Connections cut and threads left, by its last word.
@@ -127,6 +134,9 @@ impl Child {
             started: now,
             deadline: Some(now + plan.boot_limit),
             workers: (0, 0),
+            last: None,
+            because: None,
+            replaced_for: None,
             fault: None,
             ended: None,
             status: None,

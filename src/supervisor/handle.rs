@@ -2,12 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::Event;
-use crate::control::Snapshot;
+use crate::control::{PoolState, Snapshot};
+use crate::telemetry::RecycleReason;
 
 /// Asks the supervisor. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,12 +44,29 @@ pub struct Status {
     pub ending: bool,
     /// Whether a reload is going on.
     pub reloading: bool,
-    /// Children that have died without having been told to.
-    pub crashes: u64,
+    /// Children that have died without having been told to, by the name of the signal, or `exit`.
+    pub crashes: BTreeMap<String, u64>,
+    /// What children that have ended had counted, by pool.
+    pub departed: Vec<PoolState>,
+    /// How the last reload went.
+    pub last_reload: Option<LastReload>,
     /// Reloads that have succeeded, and those that have failed.
     pub reloads: (u64, u64),
     /// Every child process, the oldest first.
     pub children: Vec<ChildStatus>,
+}
+
+/// How a reload went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastReload {
+    /// Who wanted it: `reload`, `watch`, the name of a signal.
+    pub trigger: String,
+    /// The generation that served then.
+    pub generation: u64,
+    /// How long it took.
+    pub took: Duration,
+    /// Why it failed.
+    pub error: Option<String>,
 }
 
 /// A child process at one moment.
@@ -63,8 +82,12 @@ pub struct ChildStatus {
     pub state: &'static str,
     /// How long it has lived.
     pub uptime: Duration,
-    /// What it says itself; none if it has not answered in time.
+    /// What it says itself, or has said the last time; none if it has said nothing yet.
     pub snapshot: Option<Snapshot>,
+    /// It has not answered in time: `snapshot` is that old.
+    pub stale: Option<Duration>,
+    /// Why it was started in place of another; none for the first ones.
+    pub because: Option<RecycleReason>,
 }
 
 /// What can be asked.
@@ -76,6 +99,7 @@ pub(super) enum Ask {
     Recycle { pool: Option<String>, slot: Option<u32>, answer: oneshot::Sender<u32> },
     Status { answer: oneshot::Sender<Status> },
     ReopenLogs,
+    Show(Option<String>),
 }
 
 impl Handle {
@@ -112,6 +136,11 @@ impl Handle {
     /// Has log files opened anew, as SIGUSR1 does.
     pub async fn reopen_logs(&self) {
         drop(self.0.send(Event::Ask(Ask::ReopenLogs)).await);
+    }
+
+    /// In development: shows this to who looks at a page, until the next word.
+    pub async fn show(&self, mistake: Option<String>) {
+        drop(self.0.send(Event::Ask(Ask::Show(mistake))).await);
     }
 
     /// `None` if the supervisor has gone.

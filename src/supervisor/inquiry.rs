@@ -61,7 +61,8 @@ impl Inquiries {
         if let Some(Answer::Status { status, of, .. }) = self.answered(number, child)
             && let Some(index) = of.iter().position(|id| *id == child)
         {
-            status.children[index].snapshot = Some(snapshot);
+            let child = &mut status.children[index];
+            (child.snapshot, child.stale) = (Some(snapshot), None);
         }
     }
 

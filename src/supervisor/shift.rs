@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::child::{Child, Generation, Stage};
-use super::handle::{NotReloaded, Reloaded};
+use super::handle::{LastReload, NotReloaded, Reloaded};
 use super::{Blueprint, ChildId, DRAIN_SLACK, Supervisor, Waiting};
 use crate::control::Order;
 use crate::telemetry::events::ServerReload;
@@ -118,7 +118,7 @@ impl<B: Blueprint> Supervisor<B> {
         match started {
             Ok(new) => {
                 shift.new = new;
-                self.shifts.push(shift);
+                self.begin(shift);
             }
             Err(error) => self.reload_failed(shift, format!("a child process cannot be started: {error}")),
         }
@@ -131,6 +131,8 @@ impl<B: Blueprint> Supervisor<B> {
         if let Kind::Reload { trigger } = &shift.kind {
             let (generation, took) = (self.current.number, shift.started.elapsed());
             ServerReload { trigger, generation, fault: Some(&fault), took }.emit();
+            let (trigger, error) = (trigger.clone(), Some(fault.clone()));
+            self.last_reload = Some(LastReload { trigger, generation, took, error });
         }
         for answer in shift.waiting {
             drop(answer.send(Err(NotReloaded::Failed(fault.clone()))));
@@ -172,8 +174,15 @@ impl<B: Blueprint> Supervisor<B> {
             if !late && !self.all_old(shift, Child::accepts_nothing) {
                 return false;
             }
+            // What comes up with a reload has no mistake.
+            if shift.is_reload() {
+                self.mistake = None;
+            }
             for id in &shift.new {
                 if let Some(child) = self.children.get_mut(id).filter(|child| child.stage == Stage::Standby) {
+                    if self.mistake.is_some() {
+                        child.order(Order::Show { mistake: self.mistake.clone() });
+                    }
                     child.order(Order::Serve);
                     child.reach(Stage::Serving);
                 }
@@ -203,8 +212,10 @@ impl<B: Blueprint> Supervisor<B> {
             // Whatever else was about to come up belongs to the old.
             self.shifts.retain(|other| other.step != Step::Boot);
         }
+        let reason = shift.new.first().and_then(|id| self.children.get(id)).and_then(|child| child.because);
         for id in &shift.old {
             if let Some(child) = self.children.get_mut(id).filter(|child| child.stage < Stage::Draining) {
+                child.replaced_for = reason;
                 child.reach(Stage::Draining);
                 child.order(Order::Drain { handover: true });
                 child.deadline = Some(now + child.generation.plan.drain_timeout + DRAIN_SLACK);
@@ -226,6 +237,7 @@ impl<B: Blueprint> Supervisor<B> {
                 let (generation, took) = (shift.generation.number, shift.started.elapsed());
                 self.blueprint.serves(ready, workers);
                 ServerReload { trigger, generation, fault: None, took }.emit();
+                self.last_reload = Some(LastReload { trigger: trigger.clone(), generation, took, error: None });
                 for answer in shift.waiting {
                     drop(answer.send(Ok(Reloaded { generation, took })));
                 }

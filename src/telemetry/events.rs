@@ -5,16 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod child;
 mod config;
 mod macros;
 mod opcache;
 mod request;
 mod server;
+mod watch;
 mod worker;
 
 use std::time::Duration;
 
+pub use admin::AdminNotice;
 pub use child::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildOrphaned, ChildReady, ChildReplace, ChildStart, ChildStop,
     LogReopen, Process, ServerReload,
@@ -23,6 +26,7 @@ pub use config::ConfigNotice;
 pub use opcache::{OpcacheDelayed, OpcacheRestart};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
+pub use watch::{WatchChange, WatchFailed, WatchPolling, WatchStart};
 pub use worker::{
     CallbackError, IllegalTransition, PoolScale, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle,
 };

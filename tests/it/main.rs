@@ -5,6 +5,7 @@
 
 #![allow(clippy::print_stderr, reason = "a failed test shows the server's log")]
 
+mod admin;
 mod basics;
 mod binary;
 mod boundary;
@@ -13,6 +14,7 @@ mod classic;
 mod client_abort;
 mod configuration;
 mod connections;
+mod control;
 mod early_hints;
 mod faults;
 mod http_rules;
@@ -43,4 +45,5 @@ mod support;
 mod symfony;
 mod tiny_memory;
 mod uploads;
+mod watch;
 mod worker;

@@ -5,11 +5,14 @@ use super::{Source, report, rust_sources};
 
 /// Top-level module -> the modules it may name besides itself. `job` is the vocabulary of all, `config` fills its limits in; `telemetry` is what
 /// every module reports its events to. `main` and `cli` are how the program is entered.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("main", &["app", "cli", "config", "lifecycle", "php", "telemetry"]),
     ("cli", &["app", "config", "http", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
-    ("app", &["admin", "config", "control", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
-    ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
+    (
+        "app",
+        &["admin", "config", "control", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"],
+    ),
+    ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"]),
     ("supervisor", &["control", "telemetry"]),
     ("control", &[]),
     ("lifecycle", &["telemetry"]),
@@ -19,8 +22,9 @@ const ALLOWED: [(&str, &[&str]); 15] = [
     ("php", &["job", "sys", "telemetry"]),
     ("sys", &[]),
     ("telemetry", &[]),
-    ("admin", &["control", "job", "supervisor", "telemetry"]),
+    ("admin", &["control", "telemetry"]),
     ("scan", &["telemetry"]),
+    ("watch", &["telemetry"]),
 ];
 
 /// The top-level module that a file of `src/` belongs to.

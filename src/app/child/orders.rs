@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::control::{Link, Order, PoolState, Report, RunningRequest, Snapshot, WorkerState};
+use crate::http::Mistake;
 use crate::lifecycle::Phases;
 use crate::pool::{Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::RecycleReason;
@@ -36,11 +37,13 @@ pub(super) enum Standing {
 pub(super) struct Sight {
     phases: Arc<Phases>,
     pools: Mutex<Vec<Arc<Pool>>>,
+    /// In development: what the parent wants to be shown.
+    mistake: Mistake,
 }
 
 impl Sight {
     pub(super) fn new(phases: Arc<Phases>) -> Self {
-        Self { phases, pools: Mutex::default() }
+        Self { phases, pools: Mutex::default(), mistake: Mistake::default() }
     }
 
     /// The pools are there.
@@ -62,7 +65,13 @@ impl Sight {
         u32::try_from(wanted.map(count).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
-    fn snapshot(&self) -> Snapshot {
+    /// Where mistakes are shown from.
+    pub(super) fn mistake(&self) -> Mistake {
+        self.mistake.clone()
+    }
+
+    /// How this child stands.
+    pub(super) fn snapshot(&self) -> Snapshot {
         let pools = self.pools.lock().clone();
         Snapshot {
             pid: std::process::id(),
@@ -90,6 +99,7 @@ pub(super) fn obey(mut link: Link, sight: Arc<Sight>) -> io::Result<watch::Recei
                 Order::Recycle { id, pool, slot } => {
                     reports.send(&Report::Recycled { id, workers: sight.recycle(pool.as_deref(), slot) });
                 }
+                Order::Show { mistake } => sight.mistake.set(mistake),
                 // The log goes to standard error.
                 Order::ReopenLogs | Order::Unknown => {}
             }
@@ -139,8 +149,13 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         served: pool.served,
         abandoned: pool.abandoned,
         rejected: labelled(pool.rejected.iter().map(|(cause, count)| (cause.label(), *count))),
-        recycles: labelled(pool.recycles.iter().map(|(reason, count)| (reason.label(), *count))),
         restarts: labelled(pool.restarts.iter().map(|(cause, count)| (cause.label(), *count))),
+        recycles: labelled(pool.recycles.iter().map(|(reason, count)| (reason.label(), *count))),
+        scaled: labelled(pool.scaled.iter().map(|(direction, count)| (direction.label(), *count))),
+        wanted: pool.wanted,
+        least: pool.least,
+        most: pool.most,
+        stuck: counted(pool.workers.iter().filter(|worker| worker.state.label() == "stuck").count()),
         name: pool.name.to_string(),
     }
 }
@@ -155,8 +170,8 @@ fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
         uptime_ms: millis(worker.started),
         requests: worker.requests,
         seated: worker.seated,
-        memory: worker.memory,
-        memory_peak: worker.memory_peak,
+        memory_bytes: worker.memory,
+        memory_peak_bytes: worker.memory_peak,
         current: worker.current.as_ref().map(|request| RunningRequest {
             method: request.method.clone(),
             path: request.path.clone(),

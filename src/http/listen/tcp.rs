@@ -38,6 +38,20 @@ impl TcpAddress {
         Some(Self { host, port })
     }
 
+    /// Whether it is an address of this machine for itself. A name other than `localhost` may be anything.
+    pub(super) fn is_loopback(&self) -> bool {
+        let is_loopback = |host: &str| match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        };
+        self.host.as_deref().is_some_and(is_loopback)
+    }
+
+    /// Where a client of this machine connects: host and port.
+    pub fn reachable(&self) -> (String, u16) {
+        (self.host.clone().unwrap_or_else(|| "localhost".to_owned()), self.port)
+    }
+
     pub(super) fn bind(&self) -> io::Result<TcpListener> {
         self.resolve().and_then(|addresses| bind_first(&addresses))
     }

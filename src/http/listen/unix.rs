@@ -30,6 +30,11 @@ pub struct UnixAddress {
 }
 
 impl UnixAddress {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Reads `/PATH[?mode=OCTAL&user=NAME&group=NAME]`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (path, options) = match text.split_once('?') {

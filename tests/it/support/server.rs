@@ -34,6 +34,8 @@ pub(crate) struct Launch {
     keeps_descriptors: usize,
     also_listen: Vec<String>,
     handed: Vec<OwnedFd>,
+    arguments: Vec<String>,
+    admin: Option<u16>,
 }
 
 impl Launch {
@@ -58,7 +60,22 @@ impl Launch {
             keeps_descriptors: 0,
             also_listen: Vec::new(),
             handed: Vec::new(),
+            arguments: Vec::new(),
+            admin: None,
         }
+    }
+
+    /// A further argument of the command line.
+    pub(crate) fn argument(mut self, argument: &str) -> Self {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// With the admin endpoints, on a port of their own; otherwise they are off, because tests run side by side.
+    pub(crate) fn admin(mut self) -> Self {
+        let port = free_port();
+        self.admin = Some(port);
+        self.config("admin.listen", &format!("\"127.0.0.1:{port}\""))
     }
 
     /// Hands sockets over as systemd does, no more than three. The first must be one of 127.0.0.1: there the server is awaited.
@@ -149,6 +166,7 @@ impl Launch {
         if let Some(config) = self.write_config() {
             line.extend(["--config".to_owned(), config.display().to_string()]);
         }
+        line.extend(self.arguments.iter().cloned());
         line
     }
 
@@ -185,6 +203,9 @@ impl Launch {
         }
         let mut command = program::command(&words[0], &self.dir);
         command.args(&words[1..]).envs(self.environment.iter().map(|(key, value)| (key, value)));
+        if !self.config.iter().any(|(key, _)| key == "admin.listen") {
+            command.env("SUPERCHARGER__ADMIN__LISTEN", "off");
+        }
         let output = self.dir.path().join("server.log");
         let file = std::fs::File::create(&output).expect("a log file");
         if self.handed.is_empty() {
@@ -204,6 +225,7 @@ impl Launch {
             judged: false,
             descriptors: 0,
             keeps_descriptors: self.keeps_descriptors,
+            admin: self.admin.map(|port| SocketAddr::from(([127, 0, 0, 1], port))),
         };
         server.wait_until_ready().await;
         server.descriptors = server.descriptors().len();
@@ -239,6 +261,7 @@ pub(crate) struct Server {
     /// Open descriptors when it was ready.
     descriptors: usize,
     keeps_descriptors: usize,
+    admin: Option<SocketAddr>,
 }
 
 impl Server {
@@ -268,6 +291,29 @@ impl Server {
 
     pub(crate) fn dir(&self) -> &PrivateDir {
         &self.dir
+    }
+
+    /// Where the admin endpoints are.
+    #[track_caller]
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin.expect("launched with admin()")
+    }
+
+    /// A request to the admin endpoints.
+    pub(crate) async fn ask_admin(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        Connection::open(self.admin(), Protocol::Http1).await.send(method, path, headers, "").await
+    }
+
+    /// What the admin endpoint says in JSON.
+    pub(crate) async fn admin_json(&self, path: &str) -> serde_json::Value {
+        self.ask_admin("GET", path, &[]).await.ok().json()
+    }
+
+    /// The value of a metric, given as it is written, labels in alphabetical order; panics if there is none.
+    pub(crate) async fn metric(&self, series: &str) -> f64 {
+        let text = self.ask_admin("GET", "/metrics", &[]).await.ok().text();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or_else(|| panic!("no {series} in\n{text}"))
     }
 
     /// Process id of the executable: the parent, which gets signals.

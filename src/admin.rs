@@ -1,0 +1,79 @@
+//! The endpoints for operators: alive, ready, status, workers, metrics, and the orders to replace workers, reload and drain.
+//!
+//! They live in the parent process, which runs no PHP, on a thread and a tokio runtime of their own, so that they answer while
+//! every worker is stuck and every child is out of its mind. What is shown is a [`View`]; it comes, within a bound, from a
+//! [`Server`], which is whoever starts this module. Nothing here knows how children are kept.
+//!
+//! Everything but liveness is behind the guard ([`guard`]), which each handler asks by itself: no path, however it is written, leads past it.
+
+#![forbid(unsafe_code)]
+
+mod guard;
+mod metrics;
+mod routes;
+mod serve;
+mod totals;
+mod view;
+
+use std::io;
+use std::thread;
+
+use tokio::runtime;
+use tokio::sync::oneshot;
+
+pub use serve::Listener;
+pub use view::{Child, Order, Process, Reloaded, Role, Stage, View};
+
+/// What the endpoints are about.
+pub trait Server: Send + Sync + 'static {
+    /// How it stands. Must come within about two seconds, also if a child says nothing: scrapers and load balancers give up soon after.
+    fn view(&self) -> impl Future<Output = View> + Send;
+
+    /// Boots a new generation and lets it take over. Resolves when that has happened or has failed.
+    fn reload(&self) -> impl Future<Output = Reloaded> + Send;
+
+    /// Finishes what runs, and ends.
+    fn drain(&self) -> impl Future<Output = ()> + Send;
+
+    /// Replaces workers in order: those of one pool or all, that of one slot or all. Brings how many were told.
+    ///
+    /// # Errors
+    /// There is no such pool or slot: a sentence.
+    fn recycle(&self, order: Order) -> impl Future<Output = Result<u32, String>> + Send;
+}
+
+/// The running endpoints; dropping it ends them.
+#[derive(Debug)]
+pub struct Admin {
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Starts the endpoints on a thread of their own.
+///
+/// # Errors
+/// The thread or its runtime could not be started.
+pub fn start(listener: Listener, server: impl Server) -> io::Result<Admin> {
+    let (end, ended) = oneshot::channel();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let listener = {
+        let _inside = runtime.enter();
+        listener.into_tokio()?
+    };
+    let router = routes::router(server);
+    let thread = thread::Builder::new().name("sc-admin".to_owned()).spawn(move || {
+        runtime.block_on(serve::serve(listener, router, ended));
+        runtime.shutdown_background();
+    })?;
+    Ok(Admin { end: Some(end), thread: Some(thread) })
+}
+
+impl Drop for Admin {
+    fn drop(&mut self) {
+        // The thread ends within its grace; if it has panicked there is nothing to end.
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}

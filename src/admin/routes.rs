@@ -1,0 +1,193 @@
+//! What can be asked, and the answers.
+
+#![forbid(unsafe_code)]
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::Server;
+use super::guard::{Allowed, Denied};
+use super::metrics::{CONTENT_TYPE, Metrics};
+use super::totals::{self, Pools};
+use super::view::{Order, View};
+
+/// What the handlers share.
+struct Desk<S> {
+    server: S,
+    metrics: Metrics,
+}
+
+impl<S: Server> Desk<S> {
+    async fn view(&self) -> (View, Pools) {
+        let view = self.server.view().await;
+        let totals = totals::of(&view);
+        (view, totals)
+    }
+}
+
+/// All of them.
+pub(super) fn router<S: Server>(server: S) -> Router {
+    let desk = Arc::new(Desk { server, metrics: Metrics::new() });
+    Router::new()
+        .route("/healthz", get(alive))
+        .route("/health", get(alive))
+        .route("/health/live", get(alive))
+        .route("/ready", get(ready::<S>))
+        .route("/health/ready", get(ready::<S>))
+        .route("/status", get(status::<S>))
+        .route("/workers", get(workers::<S>))
+        .route("/debug/workers", get(workers::<S>))
+        .route("/metrics", get(metrics::<S>))
+        .route("/workers/recycle", post(recycle::<S>))
+        .route("/reload", post(reload::<S>))
+        .route("/drain", post(drain::<S>))
+        .method_not_allowed_fallback(wrong_method)
+        .fallback(nothing)
+        .layer(map_response(uncached))
+        .with_state(desk)
+}
+
+type Shared<S> = State<Arc<Desk<S>>>;
+
+/// An answer in JSON.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    // Everything that is shown has names for keys, so there is nothing that JSON could not say.
+    let mut text = serde_json::to_vec_pretty(body).unwrap_or_default();
+    text.push(b'\n');
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+    json(status, &json!({ "error": { "code": code, "message": message } }))
+}
+
+/// What was true a second ago is of no use to anybody.
+async fn uncached(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let never = HeaderValue::from_static("no-store, no-cache, must-revalidate, max-age=0");
+    headers.insert(header::CACHE_CONTROL, never);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn wrong_method(_: Allowed) -> Response {
+    refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address takes another method.")
+}
+
+async fn nothing(_: Allowed) -> Response {
+    refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
+}
+
+async fn alive() -> Response {
+    json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// The status is for everybody, the reason only for those whom the guard lets pass.
+async fn ready<S: Server>(allowed: Result<Allowed, Denied>, State(desk): Shared<S>) -> Response {
+    let (view, _) = desk.view().await;
+    let (status, word) = match view.ready() {
+        Ok(()) => (StatusCode::OK, "ready"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
+    };
+    let mut body = json!({ "status": word });
+    if let (Ok(_), Err(reason)) = (allowed, view.ready()) {
+        body["reason"] = reason.into();
+    }
+    json(status, &body)
+}
+
+async fn status<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+    let (view, totals) = desk.view().await;
+    json(StatusCode::OK, &super::view::status(&view, &totals))
+}
+
+async fn workers<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+    let (view, _) = desk.view().await;
+    json(StatusCode::OK, &super::view::workers(&view))
+}
+
+async fn metrics<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+    let (view, totals) = desk.view().await;
+    match desk.metrics.text(view, totals) {
+        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+        Err(message) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", &message),
+    }
+}
+
+async fn recycle<S: Server>(
+    _: Allowed,
+    State(desk): Shared<S>,
+    order: Result<Query<Order>, QueryRejection>,
+) -> Response {
+    let Query(order) = match order {
+        Ok(order) => order,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, "bad_request", &error.body_text()),
+    };
+    match desk.server.recycle(order).await {
+        Ok(workers) => json(
+            StatusCode::ACCEPTED,
+            &json!({
+                "action": "recycle", "workers": workers,
+                "message": "Each of these workers is replaced as soon as its successor has booted.",
+            }),
+        ),
+        Err(message) => refused(StatusCode::NOT_FOUND, "not_found", &message),
+    }
+}
+
+/// What can be said about a reload.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ReloadOrder {
+    /// Answer when it is over, with its outcome.
+    wait: bool,
+}
+
+async fn reload<S: Server>(
+    _: Allowed,
+    State(desk): Shared<S>,
+    order: Result<Query<ReloadOrder>, QueryRejection>,
+) -> Response {
+    let Query(order) = match order {
+        Ok(order) => order,
+        Err(error) => return refused(StatusCode::BAD_REQUEST, "bad_request", &error.body_text()),
+    };
+    // A client that does not wait for the end does not end it.
+    let outcome = tokio::spawn(async move { desk.server.reload().await });
+    if !order.wait {
+        return json(
+            StatusCode::ACCEPTED,
+            &json!({
+                "action": "reload",
+                "message": "A new generation boots beside the old one and takes over once its workers have reached their loops; \
+                            /status tells how it went.",
+            }),
+        );
+    }
+    match outcome.await {
+        Ok(outcome) if outcome.ok => json(StatusCode::OK, &outcome),
+        Ok(outcome) => json(StatusCode::INTERNAL_SERVER_ERROR, &outcome),
+        Err(_) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The reload came to no end."),
+    }
+}
+
+async fn drain<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+    desk.server.drain().await;
+    json(
+        StatusCode::ACCEPTED,
+        &json!({
+            "action": "drain",
+            "message": "No new requests are taken; the server ends once the running ones are done, at the latest after \
+                        server.drain_timeout.",
+        }),
+    )
+}

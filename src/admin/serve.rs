@@ -1,0 +1,119 @@
+//! Connections to the endpoints: few, short, each with its bounds.
+
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::guard::Peer;
+
+/// Connections at a time; further ones wait in the kernel. Operators and scrapers are few.
+const MOST_CONNECTIONS: usize = 64;
+/// Time for the head of a request, and for a connection to stay idle: a place must not be held by somebody who says nothing.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for answers in flight when the server ends.
+const STOP_GRACE: Duration = Duration::from_millis(300);
+/// Pause after the kernel had no descriptor for a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A listening socket.
+#[derive(Debug)]
+pub enum Listener {
+    /// Of a port.
+    Tcp(std::net::TcpListener),
+    /// Of a file.
+    Unix(std::os::unix::net::UnixListener),
+}
+
+#[derive(Debug)]
+pub(super) enum Accepting {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl Listener {
+    /// Must be called inside of the runtime that is to serve it.
+    pub(super) fn into_tokio(self) -> io::Result<Accepting> {
+        match self {
+            Self::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::TcpListener::from_std(listener).map(Accepting::Tcp)
+            }
+            Self::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                tokio::net::UnixListener::from_std(listener).map(Accepting::Unix)
+            }
+        }
+    }
+}
+
+/// Serves until `ended` resolves, in either way.
+pub(super) async fn serve(listener: Accepting, router: Router, ended: oneshot::Receiver<()>) {
+    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let mut ended = pin!(ended);
+    loop {
+        tokio::select! {
+            _ = &mut ended => break,
+            accepted = accept(&listener, &places) => match accepted {
+                Ok((place, Stream::Tcp(stream, address))) => {
+                    converse(stream, Peer::Tcp(address), &router, &graceful, place);
+                }
+                Ok((place, Stream::Unix(stream))) => converse(stream, Peer::Unix, &router, &graceful, place),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+    drop(tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await);
+}
+
+enum Stream {
+    Tcp(tokio::net::TcpStream, std::net::SocketAddr),
+    Unix(tokio::net::UnixStream),
+}
+
+async fn accept(listener: &Accepting, places: &Arc<Semaphore>) -> io::Result<(OwnedSemaphorePermit, Stream)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let stream = match listener {
+        Accepting::Tcp(listener) => listener.accept().await.map(|(stream, address)| Stream::Tcp(stream, address)),
+        Accepting::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
+    };
+    Ok((place, stream?))
+}
+
+fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
+    router: &Router,
+    graceful: &GracefulShutdown,
+    place: OwnedSemaphorePermit,
+) {
+    let inner = TowerToHyperService::new(router.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        hyper::service::Service::call(&inner, request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        // A client that went away, or spoke no HTTP.
+        drop(connection.await);
+        drop(place);
+    });
+}

@@ -1,0 +1,165 @@
+//! The admin endpoints' server: the supervisor, asked through its handle.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+use socket2::{Domain, SockRef};
+use tokio::time::timeout;
+
+use crate::admin::{self, Admin, Order, Process, Reloaded, Role, Server, Stage, View};
+use crate::config;
+use crate::http::{self, BindError, Listeners};
+use crate::php;
+use crate::pool::WorkerState;
+use crate::supervisor::{ChildStatus, Handle, Status};
+use crate::telemetry::events::AdminNotice;
+
+/// The supervisor waits a second for its children and for nothing else. Should it be late all the same, what it said last is shown.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Takes the address of the endpoints, if there are to be any.
+///
+/// # Errors
+/// It cannot be had, and somebody counts on it.
+pub(super) fn bind(config: &config::Admin) -> Result<Option<Listeners>, BindError> {
+    let Some(address) = &config.listen else { return Ok(None) };
+    match http::bind(std::slice::from_ref(address)) {
+        Ok(listeners) => Ok(Some(listeners)),
+        Err(error) if config.required => Err(error),
+        Err(error) => {
+            let message = format!("no admin endpoints, and no `supercharger status`: {error}");
+            AdminNotice { message: &message.replace("--listen", "admin.listen") }.emit();
+            Ok(None)
+        }
+    }
+}
+
+/// Starts the endpoints on a socket that is bound. `listeners` stay the caller's: with them goes the file of a unix socket.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn open(listeners: &Listeners, handle: Handle, started: Instant) -> io::Result<Option<Admin>> {
+    let Some(socket) = listeners.descriptors().first().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()?
+    else {
+        return Ok(None);
+    };
+    let listener = if SockRef::from(&socket).domain()? == Domain::UNIX {
+        admin::Listener::Unix(socket.into())
+    } else {
+        admin::Listener::Tcp(socket.into())
+    };
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(started.elapsed());
+    admin::start(listener, Desk { handle, started, started_unix: since.as_secs_f64(), last: Mutex::default() })
+        .map(Some)
+}
+
+struct Desk {
+    handle: Handle,
+    started: Instant,
+    started_unix: f64,
+    last: Mutex<Status>,
+}
+
+impl Server for Desk {
+    async fn view(&self) -> View {
+        let status = match timeout(PATIENCE, self.handle.status()).await {
+            Ok(status) => {
+                *self.last.lock() = status.clone();
+                status
+            }
+            Err(_) => self.last.lock().clone(),
+        };
+        let process = Process {
+            version: env!("CARGO_PKG_VERSION"),
+            php: php::build_info().php_version.clone(),
+            pid: std::process::id(),
+            started_unix: self.started_unix,
+            uptime_seconds: self.started.elapsed().as_secs_f64(),
+        };
+        view(process, status)
+    }
+
+    async fn reload(&self) -> Reloaded {
+        let started = Instant::now();
+        let outcome = self.handle.reload("reload").await;
+        let generation = timeout(PATIENCE, self.handle.status()).await.map_or(0, |status| status.generation);
+        Reloaded {
+            ok: outcome.is_ok(),
+            generation,
+            reason: "reload".to_owned(),
+            took_ms: millis(started.elapsed()),
+            error: outcome.err().map(|error| error.to_string()),
+        }
+    }
+
+    async fn drain(&self) {
+        self.handle.drain("drain").await;
+    }
+
+    async fn recycle(&self, order: Order) -> Result<u32, String> {
+        match self.handle.recycle(order.pool.as_deref(), order.slot).await {
+            0 => Err(match (order.pool, order.slot) {
+                (None, None) => "no process serves".to_owned(),
+                (Some(pool), None) => format!("there is no pool `{pool}`"),
+                (None, Some(slot)) => format!("no pool has a slot {slot}"),
+                (Some(pool), Some(slot)) => format!("there is no pool `{pool}` with a slot {slot}"),
+            }),
+            workers => Ok(workers),
+        }
+    }
+}
+
+fn view(process: Process, status: Status) -> View {
+    let children: Vec<_> = status.children.into_iter().map(child).collect();
+    let serves = children.iter().any(|child| child.role == Role::Serving);
+    let stage = match (status.ending, status.reloading, serves) {
+        (true, ..) => Stage::Draining,
+        (false, true, _) => Stage::Reloading,
+        (false, false, true) => Stage::Serving,
+        (false, false, false) => Stage::Booting,
+    };
+    let (ok, failed) = status.reloads;
+    View {
+        process,
+        stage,
+        generation: status.generation,
+        last_reload: status.last_reload.map(|last| Reloaded {
+            ok: last.error.is_none(),
+            generation: last.generation,
+            reason: last.trigger,
+            took_ms: millis(last.took),
+            error: last.error,
+        }),
+        children,
+        departed: status.departed,
+        child_restarts: status.crashes,
+        reloads: BTreeMap::from([("ok".to_owned(), ok), ("failed".to_owned(), failed)]),
+        worker_states: WorkerState::ALL.map(WorkerState::label).to_vec(),
+    }
+}
+
+fn child(status: ChildStatus) -> admin::Child {
+    admin::Child {
+        pid: status.pid,
+        generation: status.generation,
+        place: status.place,
+        role: match status.state {
+            "booting" | "standby" => Role::Booting,
+            "serving" => Role::Serving,
+            _ => Role::Draining,
+        },
+        uptime: status.uptime,
+        snapshot: status.snapshot,
+        stale: status.stale,
+        because: status.because.map(|reason| reason.label()),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,53 @@
+//! What children leave behind: their counters, and the reason for which others have taken their place.
+
+#![forbid(unsafe_code)]
+
+use super::child::Child;
+use super::shift::Kind;
+use crate::control::PoolState;
+use crate::telemetry::RecycleReason;
+
+/// What replaces a child says why.
+pub(super) fn reason(kind: &Kind, wish: Option<&str>) -> Option<RecycleReason> {
+    match kind {
+        Kind::Start => None,
+        Kind::Replacement => Some(RecycleReason::Crash),
+        // What a child wishes is named by the limit that it has met.
+        Kind::Successor { .. } => Some(match wish {
+            Some("max_rss") => RecycleReason::MemLimit,
+            Some("max_stuck") => RecycleReason::Timeout,
+            Some(wish) => {
+                let known = RecycleReason::ALL.into_iter().find(|reason| reason.label() == wish);
+                known.unwrap_or(RecycleReason::Manual)
+            }
+            None => RecycleReason::Manual,
+        }),
+        Kind::Reload { trigger } if trigger == "watch" => Some(RecycleReason::Watch),
+        Kind::Reload { .. } => Some(RecycleReason::Reload),
+    }
+}
+
+/// Keeps what a child had counted. Its workers were sent away because it was: they count under its own reason.
+pub(super) fn keep(departed: &mut Vec<PoolState>, child: &Child, crashed: bool) {
+    let Some((_, snapshot)) = &child.last else { return };
+    for pool in &snapshot.pools {
+        let mut pool = pool.clone();
+        if crashed {
+            let workers = pool.workers.iter().filter(|worker| worker.seated).count() as u64;
+            *pool.recycles.entry(RecycleReason::Crash.label().to_owned()).or_default() += workers;
+        } else if let Some(reason) = child.replaced_for
+            && let Some(dismissed) = pool.recycles.remove(RecycleReason::Shutdown.label())
+        {
+            *pool.recycles.entry(reason.label().to_owned()).or_default() += dismissed;
+        }
+        match departed.iter_mut().find(|kept| kept.name == pool.name) {
+            Some(kept) => kept.absorb(&pool),
+            None => {
+                // What was of the moment is over.
+                let mut kept = PoolState { name: pool.name.clone(), ..PoolState::default() };
+                kept.absorb(&pool);
+                departed.push(kept);
+            }
+        }
+    }
+}
