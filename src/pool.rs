@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod care;
 mod complaint;
 mod counters;
 mod current;
@@ -51,6 +52,7 @@ use parking_lot::Mutex;
 use tokio::time::{timeout, timeout_at};
 
 pub use backoff::Backoff;
+pub use care::Idle;
 pub use counters::RestartCause;
 pub use policy::{Limits, OnResetError};
 pub use scale::{Direction, ScaleDown};
@@ -101,6 +103,8 @@ pub struct Config {
     pub backoff: Backoff,
     /// When an incarnation is replaced.
     pub recycle: Limits,
+    /// What workers do while they wait.
+    pub idle: Idle,
 }
 
 impl Config {
@@ -117,6 +121,7 @@ impl Config {
             reply: ReplyLimits::default(),
             backoff: Backoff::default(),
             recycle: Limits::default(),
+            idle: Idle::default(),
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 
 use super::current::Current;
@@ -44,6 +44,8 @@ struct Record {
     booted: Option<Instant>,
     requests: u64,
     assigned: Option<Instant>,
+    /// Since when nobody has asked it for anything, though it does something for itself.
+    idle_since: Instant,
     /// Time between two requests, averaged over the last few.
     interval: Duration,
     /// Time that the latest request took until its response had left.
@@ -59,6 +61,8 @@ struct Record {
     held: bool,
     /// Why it is to be replaced as soon as its successor has booted.
     due: Option<RecycleReason>,
+    /// In whose words, if in anybody's.
+    words: Option<String>,
     /// Why it was told to leave, and in whose words.
     left: Option<(RecycleReason, Option<String>)>,
 }
@@ -101,6 +105,7 @@ impl Incarnation {
             booted: None,
             requests: 0,
             assigned: None,
+            idle_since: now,
             interval: Duration::from_secs(1),
             duration: Duration::ZERO,
             memory: 0,
@@ -111,6 +116,7 @@ impl Incarnation {
             ahead: false,
             held: false,
             due: None,
+            words: None,
             left: None,
         };
         let (leaving, interrupt, record) = (AtomicBool::new(false), OnceLock::new(), Mutex::new(record));
@@ -189,12 +195,27 @@ impl Incarnation {
         (course, boot)
     }
 
-    /// Comes to its loop after a request: what it reports is noted, and judged.
-    pub(super) fn return_with(&self, boundary: &Boundary, pressed: bool, boot_estimate: Duration) -> Course {
+    /// Begins to do something for itself.
+    pub(super) fn tend(&self) {
+        let mut record = self.record.lock();
+        record.idle_since = record.since;
+        let outcome = record.step(Event::Tended, Instant::now());
+        drop(record);
+        self.told(outcome, Event::Tended);
+    }
+
+    /// Comes to its loop after a request, or after something that it did for itself: what it reports is noted, and judged.
+    pub(super) fn return_with(
+        &self,
+        boundary: &Boundary,
+        tended: bool,
+        pressed: bool,
+        boot_estimate: Duration,
+    ) -> Course {
         let now = Instant::now();
         let mut record = self.record.lock();
         record.note_duration(now);
-        record.note(boundary);
+        record.note(boundary, tended);
         let verdict = policy::judge(&self.limits, &record.life(now, pressed), boundary);
         let leaves = record.state.is_overdue() || verdict.is_some_and(|verdict| verdict.at_once);
         let due_before = record.due;
@@ -202,11 +223,17 @@ impl Incarnation {
             Some(verdict) if leaves => {
                 record.left = record.left.take().or_else(|| Some((verdict.reason, words_of(boundary))));
             }
-            Some(verdict) => record.due = record.due.or(Some(verdict.reason)),
-            None => {}
+            Some(verdict) if record.due.is_none() => {
+                record.due = Some(verdict.reason);
+                record.words = words_of(boundary);
+            }
+            Some(_) | None => {}
         }
         let event = if leaves { Event::Dismissed } else { Event::Acknowledged };
         let outcome = record.step(event, now);
+        if tended && outcome == Ok(WorkerState::Idle) {
+            record.since = record.idle_since;
+        }
         let news = record.looks_ahead(&self.limits, boot_estimate) || record.due != due_before;
         drop(record);
         self.told(outcome, event);
@@ -239,7 +266,8 @@ impl Incarnation {
     /// Why it leaves, if nobody has said so yet.
     pub(super) fn note_leave(&self, reason: RecycleReason) {
         let mut record = self.record.lock();
-        record.left = record.left.take().or(Some((reason, None)));
+        let words = record.words.take().filter(|_| record.due == Some(reason));
+        record.left = record.left.take().or(Some((reason, words)));
     }
 
     /// Why it was told to leave.
@@ -266,6 +294,16 @@ impl Incarnation {
     /// Gives the mail back if the box is full, which that of an idle one cannot be.
     pub(super) fn post(&self, mail: Next) -> Result<(), Next> {
         self.post.try_send(mail).map_err(TrySendError::into_inner)
+    }
+
+    /// Waits for mail until then.
+    pub(super) fn receive_until(&self, at: Instant) -> Option<Next> {
+        match self.mailbox.recv_deadline(at) {
+            Ok(mail) => Some(mail),
+            Err(RecvTimeoutError::Timeout) => None,
+            // As in `receive`.
+            Err(RecvTimeoutError::Disconnected) => Some(Next::Stop),
+        }
     }
 
     /// Waits for mail.
@@ -353,14 +391,21 @@ impl Record {
         }
     }
 
-    fn note(&mut self, boundary: &Boundary) {
+    fn note(&mut self, boundary: &Boundary, tended: bool) {
         self.memory = boundary.memory;
         self.memory_peak = self.memory_peak.max(boundary.memory_peak);
         if self.requests <= WARM_REQUESTS && boundary.memory > 0 {
             self.baseline = self.baseline.max(Some(boundary.memory));
         }
         let failed = boundary.failed || !matches!(boundary.reset, ResetOutcome::Done(_));
-        self.failures = if failed { self.failures.saturating_add(1) } else { 0 };
+        // What a worker does for itself without fault is no success of a request.
+        self.failures = if failed {
+            self.failures.saturating_add(1)
+        } else if tended {
+            self.failures
+        } else {
+            0
+        };
     }
 
     fn life(&self, now: Instant, pressed: bool) -> Life {

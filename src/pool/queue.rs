@@ -137,6 +137,24 @@ impl Desk {
         })
     }
 
+    /// Takes an idle worker that wants to do something for itself off the list, if more than half of `all` are idle or it has been `patient`.
+    /// Whether it did; if not, it is still there, or there is mail on its way to it.
+    pub(super) fn step_aside(&mut self, worker: &Arc<Incarnation>, all: usize, patient: bool) -> bool {
+        let index = self.idle.iter().position(|idle| Arc::ptr_eq(idle, worker));
+        let enough = patient || self.idle.len() * 2 > all;
+        index.filter(|_| enough).is_some_and(|index| {
+            self.idle.remove(index);
+            true
+        })
+    }
+
+    /// Lists an idle worker as the one that is idle for longest, so that doing something for itself has not made it the first to serve.
+    pub(super) fn sink(&mut self, worker: &Arc<Incarnation>) {
+        if let Some(index) = self.idle.iter().position(|idle| Arc::ptr_eq(idle, worker)) {
+            self.idle[..=index].rotate_right(1);
+        }
+    }
+
     /// Refuses new requests from now on and gives out the idle workers, which have to be told to leave.
     pub(super) fn drain(&mut self) -> Vec<Arc<Incarnation>> {
         if self.intake == Intake::Open {
@@ -213,6 +231,28 @@ mod tests {
             assert!(matches!(admission, Admission::Dispatch(worker, _) if worker.identity().slot == expected));
         }
         assert!(matches!(desk.admit(exchange("/"), LONG, 0), Admission::Queued { .. }));
+    }
+
+    #[test]
+    fn half_of_the_workers_stay_at_hand() {
+        let mut desk = Desk::new(4, 10);
+        let workers: Vec<_> = (0..4).map(incarnation).collect();
+        assert!(!desk.step_aside(&workers[0], 4, true), "it is not idle");
+        for worker in &workers {
+            assert!(matches!(desk.turn(worker, &mut Vec::new()), Turn::Wait));
+        }
+        assert!(desk.step_aside(&workers[1], 4, false));
+        assert!(!desk.step_aside(&workers[1], 4, false), "once");
+        assert!(desk.step_aside(&workers[0], 4, false));
+        assert!(!desk.step_aside(&workers[3], 4, false), "two of four are left");
+        assert!(desk.step_aside(&workers[3], 4, true), "who was patient goes");
+        assert!(matches!(desk.turn(&workers[3], &mut Vec::new()), Turn::Wait));
+        desk.sink(&workers[3]);
+        for expected in [2, 3] {
+            let admission = desk.admit(exchange("/"), LONG, 0);
+            assert!(matches!(admission, Admission::Dispatch(worker, _) if worker.identity().slot == expected));
+        }
+        assert!(!desk.step_aside(&workers[2], 4, true), "it has a request");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::care::{self, Chores};
 use super::incarnation::{Course, Incarnation};
 use super::keeper::Message;
 use super::queue::Turn;
@@ -31,11 +32,12 @@ struct WorkerSeat {
     shared: Arc<Shared>,
     worker: Arc<Incarnation>,
     stage: Stage,
+    chores: Chores,
 }
 
 /// Body of an incarnation's thread: runs the script to its end and reports that to the keeper.
 pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Incarnation>) {
-    let mut seat = WorkerSeat { shared, worker, stage: Stage::Booting };
+    let mut seat = WorkerSeat { shared, worker, stage: Stage::Booting, chores: Chores::default() };
     seat.worker.apply(Event::Launched);
     // The runtime's state goes down with this thread, so nobody sees what a panic may have left half done.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut seat)))
@@ -58,22 +60,27 @@ impl WorkerSeat {
         course
     }
 
-    /// The script has come back after a request.
-    fn come_back(&self, boundary: &Boundary) -> Course {
+    /// The script has come back after a request, or after something that it did for itself.
+    fn come_back(&self, boundary: &Boundary, tended: bool) -> Course {
         let soft = self.worker.limits().soft_memory;
         // Whether somebody waits is another lock, asked for only where it counts.
         let pressed = soft > 0 && boundary.memory > soft && self.shared.is_pressed();
-        self.worker.return_with(boundary, pressed, self.shared.boot_estimate())
+        self.worker.return_with(boundary, tended, pressed, self.shared.boot_estimate())
     }
 
     /// What is next for a worker that serves.
-    fn serve(&self) -> Next {
+    fn serve(&mut self, tended: bool) -> Next {
         match self.shared.turn(&self.worker) {
             Turn::Serve(exchange) => {
                 self.shared.assign(&self.worker, &exchange);
                 Next::Job(exchange)
             }
-            Turn::Wait => self.worker.receive(),
+            Turn::Wait => {
+                if tended {
+                    self.shared.sink(&self.worker);
+                }
+                care::wait(&self.shared, &self.worker, &mut self.chores)
+            }
             Turn::Leave => {
                 self.worker.apply(Event::Dismissed);
                 Next::Stop
@@ -96,17 +103,18 @@ impl Seat for WorkerSeat {
     }
 
     fn next(&mut self, boundary: Boundary) -> Next {
+        let tended = self.chores.note(&boundary);
         let course = match self.stage {
             // A script that asks again after it was told to leave is told again.
             Stage::Dismissed => return Next::Stop,
             Stage::Booting => self.arrive(),
-            Stage::Looping => self.come_back(&boundary),
+            Stage::Looping => self.come_back(&boundary, tended),
         };
         if course != (Course::Serve { news: false }) {
             self.shared.wake_keeper();
         }
         let next = match course {
-            Course::Serve { .. } => self.serve(),
+            Course::Serve { .. } => self.serve(tended),
             Course::StandBy => self.worker.receive(),
             Course::Leave => Next::Stop,
         };

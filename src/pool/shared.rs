@@ -110,6 +110,18 @@ impl Shared {
         turn
     }
 
+    /// Takes an idle worker off the list, so that it can do something for itself; whether it may.
+    pub(super) fn step_aside(&self, worker: &Arc<Incarnation>, patient: bool) -> bool {
+        // Who is there now, not who could be: a pool that has shrunk has fewer.
+        let all = self.roster.lock().slots.iter().filter(|slot| slot.seated.is_some()).count();
+        self.desk.lock().step_aside(worker, all, patient)
+    }
+
+    /// Lists a worker that has done something for itself behind the others.
+    pub(super) fn sink(&self, worker: &Arc<Incarnation>) {
+        self.desk.lock().sink(worker);
+    }
+
     /// Lets a successor that has got its seat take part, if it stood by; one that boots will come by itself.
     pub(super) fn seat(&self, worker: &Arc<Incarnation>) {
         if !worker.seat() {

@@ -19,6 +19,7 @@ mod early_hints;
 mod faults;
 mod http_rules;
 mod hybrid;
+mod idle_care;
 mod isolation;
 mod listeners;
 mod opcache;

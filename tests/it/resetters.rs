@@ -111,6 +111,44 @@ fn a_failing_resetter_is_told_and_its_siblings_run() {
         );
         assert!(line["file"].as_str().is_some_and(|text| text.ends_with("own.php")), "{line}");
         assert!(line["request_id"].is_string(), "{line}");
+        assert_eq!(incarnation(server).await, 2, "the next request is served by a new worker");
+        let line = recycled(server).await;
+        assert!(line.contains("\"reset_failed\"") && line.contains("app.cache"), "{line}");
+    });
+}
+
+/// The wish is granted once the request is over, and the log has it in the application's words, on one line.
+#[test]
+fn an_application_may_ask_for_a_new_worker() {
+    let ways = [
+        ("supercharger_recycle();", "app_request"),
+        ("supercharger_recycle(\"leaks\\n\\x1b[2Jmemory\"); supercharger_recycle('second');", "leaks  [2Jmemory"),
+        ("header('X-Runtime-Supercharger-Recycle: 1');", "app_request"),
+        ("header('x-runtime-recycle: true'); header('X-Runtime-Supercharger-Reason: cache');", "cache"),
+        ("header('X-Runtime-Recycle: 1'); header('X-Runtime-Supercharger-Action: hardExit'); flush();", "app_request"),
+    ];
+    for (way, words) in ways {
+        run(booted_with(""), async |server| {
+            let answer = server.get(&server.script(&format!("{way} echo 'answered';"))).await;
+            assert_eq!(answer.ok().text(), "answered", "{way}");
+            for name in ["x-runtime-supercharger-recycle", "x-runtime-recycle", "x-runtime-supercharger-action"] {
+                assert_eq!(answer.header(name), None, "{way}");
+            }
+            let line = recycled(server).await;
+            assert!(line.contains("\"app_request\"") && line.contains(words), "{way}: {line}");
+            assert_eq!(incarnation(server).await, 2, "{way}");
+        });
+    }
+}
+
+/// A thread of classic mode is a worker as well.
+#[test]
+fn a_classic_script_may_ask_for_a_new_thread() {
+    run(Launch::plain(Mode::Classic).workers(1), async |server| {
+        server.get(&server.script("supercharger_recycle('classic');")).await.ok();
+        let line = recycled(server).await;
+        assert!(line.contains("\"app_request\"") && line.contains("classic"), "{line}");
+        assert_eq!(server.json("/worker").await["incarnation"], 2);
     });
 }
 
