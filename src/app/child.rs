@@ -191,8 +191,8 @@ impl Life {
         let living = Living { config: &config, phases: &phases, standing, sight: &sight, reports: &reports };
         let lived = network.block_on(living.live(listeners, &engine, &variables));
         network.shutdown_timeout(RUNTIME_STOP);
-        let pools = sight.snapshot().pools;
         sight.forget();
+        let pools = sight.snapshot().pools;
         // An engine that is still in use is left alone: freeing it under a running thread would be fatal.
         let threads_left = lived.threads_left > 0 || engine.stop().is_err();
         phases.advance(Phase::Stopped);

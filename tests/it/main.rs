@@ -24,6 +24,7 @@ mod isolation;
 mod listeners;
 mod opcache;
 mod php_cli;
+mod recycle_reasons;
 mod request_bodies;
 mod request_head;
 mod request_parsing;

@@ -37,13 +37,15 @@ pub(super) enum Standing {
 pub(super) struct Sight {
     phases: Arc<Phases>,
     pools: Mutex<Vec<Arc<Pool>>>,
+    /// How they stood when they were stopped.
+    last: Mutex<Vec<PoolState>>,
     /// In development: what the parent wants to be shown.
     mistake: Mistake,
 }
 
 impl Sight {
     pub(super) fn new(phases: Arc<Phases>) -> Self {
-        Self { phases, pools: Mutex::default(), mistake: Mistake::default() }
+        Self { phases, pools: Mutex::default(), last: Mutex::default(), mistake: Mistake::default() }
     }
 
     /// The pools are there.
@@ -51,9 +53,11 @@ impl Sight {
         *self.pools.lock() = pools.to_vec();
     }
 
-    /// They are not any more.
+    /// They are not any more. What they came to is still told: counters must not seem to fall while a process ends.
     pub(super) fn forget(&self) {
-        self.pools.lock().clear();
+        let mut pools = self.pools.lock();
+        *self.last.lock() = states_of(&pools);
+        pools.clear();
     }
 
     /// Has workers replaced by order of the operator; gives how many.
@@ -73,12 +77,17 @@ impl Sight {
     /// How this child stands.
     pub(super) fn snapshot(&self) -> Snapshot {
         let pools = self.pools.lock().clone();
+        let states = if pools.is_empty() { self.last.lock().clone() } else { states_of(&pools) };
         Snapshot {
             pid: std::process::id(),
             phase: format!("{:?}", self.phases.current()).to_lowercase(),
-            pools: pools.iter().map(|pool| state_of(pool.snapshot())).collect(),
+            pools: states,
         }
     }
+}
+
+fn states_of(pools: &[Arc<Pool>]) -> Vec<PoolState> {
+    pools.iter().map(|pool| state_of(pool.snapshot())).collect()
 }
 
 /// Starts the thread; gives where the wishes of the parent can be seen.
