@@ -16,6 +16,8 @@ mod fault;
 mod file;
 mod keys;
 mod kind;
+mod machine;
+mod pools;
 mod raw;
 mod secret;
 mod site;
@@ -28,7 +30,6 @@ mod tests;
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 pub use alias::Notice;
@@ -38,7 +39,7 @@ use crate::job::ReplyLimits;
 use crate::{http, pool, telemetry};
 use check::Check;
 use fault::Origin;
-use raw::{PoolSettings, Settings, Value};
+use raw::{Settings, Value};
 
 /// What the whole process is told.
 #[derive(Debug, Clone)]
@@ -329,12 +330,16 @@ fn assemble(check: &mut Check) -> Config {
         mistake: None,
         site,
     };
-    let usable = usable_cpus();
-    let mut pool = pool::Config::new("default", check.auto("pools.default.workers", 2 * usable));
-    pool.queue_timeout = check.duration("pools.default.overflow.queue_timeout");
-    pool.reply = reply_limits(check, http.write_timeout);
-    let named_pools =
-        check.settings.pools.clone().iter().map(|named| named_pool(check, named, &pool, usable)).collect();
+    let usable = machine::usable_cpus();
+    let reply = reply_limits(check, http.write_timeout);
+    let is_classic = |mode: &http::Mode| matches!(mode, http::Mode::Classic { .. });
+    let pool = pools::default(check, reply, is_classic(&http.site.mode));
+    let settings = check.settings.pools.clone();
+    let named_pools = settings
+        .iter()
+        .zip(&http.site.branches)
+        .map(|(named, branch)| pools::named(check, named, reply, is_classic(&branch.mode)))
+        .collect();
     Config {
         http,
         pool,
@@ -344,7 +349,7 @@ fn assemble(check: &mut Check) -> Config {
         log: telemetry::Config { level: check.word("log.level"), format: check.word("log.format") },
         php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
         io_threads: check.auto("server.io_threads", usable) as usize,
-        boot_timeout: check.duration("pools.default.boot_timeout"),
+        boot_timeout: pools::boot_timeout(check, keys::Owner::Default),
         drain_timeout: check.duration("server.drain_timeout"),
         processes: check.number("server.processes"),
         max_rss: Some(check.size("process.max_rss")).filter(|most| *most > 0),
@@ -391,19 +396,6 @@ fn watch(check: &mut Check) -> Option<Watch> {
     enabled.then_some(Watch { globs, poll })
 }
 
-/// What a named pool does not say itself is as in the default one.
-fn named_pool(check: &mut Check, named: &PoolSettings, default: &pool::Config, usable: u32) -> NamedPool {
-    check.in_pool(named, |check| {
-        let pool = pool::Config {
-            name: named.name.as_str().into(),
-            workers: check.auto("pools.NAME.workers", 2 * usable),
-            queue_timeout: check.duration("pools.NAME.overflow.queue_timeout"),
-            ..default.clone()
-        };
-        NamedPool { pool, boot_timeout: check.duration("pools.NAME.boot_timeout") }
-    })
-}
-
 fn reply_limits(check: &mut Check, patience: Duration) -> ReplyLimits {
     const LEAST: u64 = 1024 * 1024;
     let pipe = usize::try_from(check.size("server.response_memory")).unwrap_or(usize::MAX);
@@ -427,11 +419,6 @@ fn reply_limits(check: &mut Check, patience: Duration) -> ReplyLimits {
 fn most_connections() -> u32 {
     let (limit, _) = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).unwrap_or((1024, 1024));
     u32::try_from(limit / 4 * 3).unwrap_or(u32::MAX).clamp(16, 1_000_000)
-}
-
-/// CPUs this process may use; the standard library knows affinity masks and cgroup quotas.
-fn usable_cpus() -> u32 {
-    thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
 }
 
 fn ini_value(name: &str, value: &Value, told: &str) -> Result<String, String> {

@@ -23,12 +23,14 @@ pub struct Notice {
 }
 
 /// Variable and key. A key that this version does not have yet makes the variable one that is not obeyed.
-const ALIASES: [(&str, &str); 7] = [
+const ALIASES: [(&str, &str); 9] = [
     ("NARYA_WORKERS", "pools.default.workers"),
     ("NARYA_LOG_LEVEL", "log.level"),
     ("MAX_REQUEST_SIZE", "server.max_body_size"),
     ("TRUSTED_PROXIES", "server.trusted_proxies"),
     ("SYMFONY_TRUSTED_PROXIES", "server.trusted_proxies"),
+    ("RUNTIME_WORKER_MAX_REQUEST", "pools.default.recycle.max_requests"),
+    ("RUNTIME_SUPERCHARGER_MAX_REQUEST", "pools.default.recycle.max_requests"),
     ("MAX_REQUESTS", "pools.default.recycle.max_requests"),
     ("MAX_CONSECUTIVE_FAILURES", "pools.default.recycle.max_consecutive_failures"),
 ];

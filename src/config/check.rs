@@ -165,6 +165,46 @@ impl Check {
         self.read(key, |value| number(value, *least, *most))
     }
 
+    /// The same of a key without a default; `None` if nobody set it, or if it is wrong.
+    pub(super) fn number_if_set(&mut self, key: &'static str) -> Option<u32> {
+        let Kind::Number { least, most } = Self::kind(key) else { panic!("{key} is declared as no number") };
+        self.asked.insert(key);
+        let Setting { value, .. } = self.settings.keys.get(key)?;
+        match number(value, *least, *most) {
+            Ok(number) => Some(number),
+            Err(problem) => {
+                self.fault(key, problem, format!("allowed: {}", keys::allowed(key)));
+                None
+            }
+        }
+    }
+
+    /// A part of the whole.
+    pub(super) fn share(&mut self, key: &'static str) -> f64 {
+        let Kind::Share { most } = Self::kind(key) else { panic!("{key} is declared as no share") };
+        let most: f64 = most.parse().unwrap_or_default();
+        self.read(key, |value| {
+            let share = match value {
+                Value::Float(share) => *share,
+                Value::Integer(number) => *number as f64,
+                other => return Err(format!("{} is no number", other.told())),
+            };
+            if (0.0..=most).contains(&share) { Ok(share) } else { Err(format!("{} is out of range", value.told())) }
+        })
+    }
+
+    /// Whether the key has another value than its default.
+    pub(super) fn differs(&self, key: &str) -> bool {
+        self.settings.keys.get(key).map(|setting| &setting.value)
+            != self.defaults.keys.get(key).map(|setting| &setting.value)
+    }
+
+    /// A key with the place where it was set.
+    pub(super) fn told(&self, key: &str) -> String {
+        let origin = self.settings.keys.get(key).map_or(Origin::Default, |setting| setting.origin.clone());
+        format!("{} ({origin})", self.shown(key))
+    }
+
     /// A whole number, or `"auto"`, which is `auto`.
     pub(super) fn auto(&mut self, key: &'static str, auto: u32) -> u32 {
         let Kind::Auto { least, most, .. } = Self::kind(key) else { panic!("{key} is declared without auto") };

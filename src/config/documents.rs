@@ -29,6 +29,7 @@ const HEAD: &str = "\
 pub(super) fn file() -> String {
     let mut text = HEAD.to_owned();
     let mut current = "";
+    let last_of_pool = KEYS.iter().rfind(|key| key.name.starts_with("pools.default.")).map(|key| key.name);
     for key in KEYS {
         let is_map = matches!(key.kind, Kind::Map { .. });
         let (section, name) = key.name.rsplit_once('.').unwrap_or(("", key.name));
@@ -44,7 +45,7 @@ pub(super) fn file() -> String {
             Preset::Unset { example, .. } if is_map => put(&mut text, format_args!("# {example}\n")),
             Preset::Unset { example, .. } => put(&mut text, format_args!("# {name} = {example}\n")),
         }
-        if key.name.starts_with("pools.default.") && key.name.ends_with("queue_timeout") {
+        if last_of_pool == Some(key.name) {
             pools(&mut text);
         }
     }
@@ -81,7 +82,7 @@ fn put(text: &mut String, what: std::fmt::Arguments<'_>) {
 fn explained(key: &Key) -> String {
     let mut text = key.meaning.to_owned();
     match &key.kind {
-        Kind::Duration { .. } | Kind::Size { .. } | Kind::Number { .. } => {
+        Kind::Duration { .. } | Kind::Size { .. } | Kind::Number { .. } | Kind::Share { .. } => {
             put(&mut text, format_args!(" Allowed: {}.", key.kind.range()));
         }
         Kind::Auto { means, .. } => put(&mut text, format_args!(" `auto` is {means}; else {}.", key.kind.range())),
@@ -129,7 +130,7 @@ pub(super) fn table() -> String {
             (Preset::Unset { words, .. }, _) => (*words).to_owned(),
         };
         let allowed = match &key.kind {
-            Kind::Duration { .. } | Kind::Size { .. } | Kind::Number { .. } => key.kind.range(),
+            Kind::Duration { .. } | Kind::Size { .. } | Kind::Number { .. } | Kind::Share { .. } => key.kind.range(),
             Kind::Auto { .. } => format!("`\"auto\"` or {}", key.kind.range()),
             kind => kind.allowed(&key.preset),
         };
@@ -259,6 +260,9 @@ fn takes(kind: &Kind) -> Json {
         Kind::Number { least, most } => whole(u64::from(*least), u64::from(*most)),
         Kind::Auto { least, most, .. } => {
             json!({ "anyOf": [{ "enum": ["auto"] }, whole(u64::from(*least), u64::from(*most))] })
+        }
+        Kind::Share { most } => {
+            json!({ "type": "number", "minimum": 0, "maximum": most.parse::<f64>().unwrap_or_default() })
         }
         Kind::Truth => json!({ "type": "boolean" }),
         Kind::Word(words) => json!({ "enum": words }),

@@ -4,7 +4,7 @@
 
 use super::check::Check;
 use super::fault::Origin;
-use super::keys::{KEYS, Preset};
+use super::keys::{KEYS, POOL_KEYS, Preset};
 use super::kind::Kind;
 use super::raw::{Setting, Value};
 use super::secret;
@@ -28,6 +28,14 @@ pub(super) fn told(check: &Check) -> String {
         } else if let Preset::Unset { words, .. } = &key.preset {
             let source = resolved.map_or_else(|| format!("default: {words}"), |value| format!("default; here {value}"));
             lines.push((format!("# {}", key.name), source.replace('`', "")));
+        }
+    }
+    for pool in &check.settings.pools {
+        for key in POOL_KEYS {
+            if let Some(setting) = pool.keys.get(key.name) {
+                let name = key.name.replacen("NAME", &pool.name, 1);
+                lines.push(line(&name, key.name, setting, ""));
+            }
         }
     }
     // A long value moves its own source only.

@@ -8,7 +8,7 @@
 use std::ffi::OsString;
 
 use super::fault::{Fault, Origin};
-use super::keys::{self, KEYS, Key};
+use super::keys::{self, KEYS, Key, POOL, POOL_KEYS};
 use super::kind::{Entries, Kind};
 use super::raw::{Setting, Settings, Value};
 
@@ -44,7 +44,9 @@ fn take_one(settings: &mut Settings, name: &str, value: &OsString) -> Result<(),
         problem: problem.to_owned(),
         remedy,
     };
-    let Some((key, entry)) = meant(name) else { return Err(fault("unknown variable", instead_of(name))) };
+    let Some((key, entry)) = meant(name) else {
+        return take_of_pool(settings, name, value).unwrap_or_else(|| Err(fault("unknown variable", instead_of(name))));
+    };
     let allowed = || keys::allowed_in(key.name, &Origin::Environment(String::new()));
     // Not shown: what is no text may be anything.
     let Some(text) = value.to_str() else {
@@ -69,6 +71,33 @@ fn take_one(settings: &mut Settings, name: &str, value: &OsString) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Takes a value for a pool that the file names; `None` if no pool and key of that name are there. In a variable the pool's name stands in
+/// capitals, with an underscore for each dash.
+fn take_of_pool(settings: &mut Settings, name: &str, value: &OsString) -> Option<Result<(), Fault>> {
+    let rest = name.strip_prefix(PREFIX)?.strip_prefix("POOLS__")?;
+    let in_capitals = |text: &str| text.replace('-', "_").replace('.', "__").to_uppercase();
+    let (pool, key) = settings.pools.iter_mut().find_map(|pool| {
+        let rest = rest.strip_prefix(&in_capitals(&pool.name))?.strip_prefix("__")?;
+        let is_it = |key: &&Key| key.name.strip_prefix(POOL).is_some_and(|name| in_capitals(name) == rest);
+        Some((pool, POOL_KEYS.iter().find(is_it)?))
+    })?;
+    let origin = Origin::Environment(name.to_owned());
+    let fault = |problem: &str| Fault {
+        origin: origin.clone(),
+        key: String::new(),
+        problem: problem.to_owned(),
+        remedy: format!("allowed: {}", keys::allowed_in(key.name, &origin)),
+    };
+    Some(match value.to_str() {
+        None => Err(fault("its value is not UTF-8")),
+        Some("") => Err(fault("is empty")),
+        Some(text) => {
+            pool.keys.insert(key.name, Setting { value: read(&key.kind, text), origin: origin.clone() });
+            Ok(())
+        }
+    })
 }
 
 /// The key that a variable sets, with the name of the entry if the key is a table.
@@ -108,6 +137,7 @@ pub(super) fn read(kind: &Kind, text: &str) -> Value {
             Err(_) if is_number(text) => Value::Huge(text.to_owned()),
             Err(_) => Value::Text(text.to_owned()),
         },
+        Kind::Share { .. } => text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Float),
         Kind::Truth => match text {
             "true" | "1" => Value::Boolean(true),
             "false" | "0" => Value::Boolean(false),

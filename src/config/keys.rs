@@ -1,18 +1,20 @@
 //! Every key there is, each declared once. A key stands here only if something obeys it.
 //!
-//! To add one: an entry here, in its section's order; the line in `assemble` (config.rs) that reads it; then
+//! To add one: an entry here (those that every pool has: in `keys/pools.rs`), in its section's order; the line in `assemble` (config.rs) that reads it; then
 //! `BLESS=1 cargo test --lib config`, which writes `config/supercharger.toml`, the table in `docs/configuration.md` and the
 //! schema anew, and `BLESS=1 cargo test --test it configuration` for the messages in `tests/golden/`. Environment variable, messages
 //! and `check --effective` follow by themselves. A key that nothing reads fails a test.
 
 #![forbid(unsafe_code)]
 
+mod pools;
+
 use super::Command;
 use super::fault::Origin;
 use super::kind::{Entries, Kind};
 
 /// A key of the configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
     /// Its dotted name.
     pub(super) name: &'static str,
@@ -25,7 +27,7 @@ pub(super) struct Key {
 }
 
 /// The value of a key that nobody sets, as it would be written in the file.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Preset {
     /// The same for every command.
     Value(&'static str),
@@ -48,7 +50,47 @@ impl Preset {
 }
 
 /// All keys, in the order of `config/supercharger.toml`.
-pub(super) const KEYS: &[Key] = &[
+pub(super) const KEYS: &[Key] =
+    &joined::<{ FIRST.len() + pools::DEFAULT.len() + LAST.len() }>(&[FIRST, pools::DEFAULT, LAST]);
+
+/// The keys of a pool beside the default one, with `NAME` where its name stands, in the order of the documents.
+pub(super) const POOL_KEYS: &[Key] = &joined::<{ CHOICE.len() + pools::NAMED.len() }>(&[CHOICE, pools::NAMED]);
+
+/// Whose keys of a pool are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The default pool's.
+    Default,
+    /// Those of the pool that is being read.
+    Named,
+}
+
+/// The full name of a key that every pool has.
+pub(super) fn of_pool(owner: Owner, name: &str) -> &'static str {
+    let (keys, prefix) = match owner {
+        Owner::Default => (pools::DEFAULT, "pools.default."),
+        Owner::Named => (pools::NAMED, POOL),
+    };
+    let found = keys.iter().map(|key| key.name).find(|full| full.strip_prefix(prefix) == Some(name));
+    found.unwrap_or_else(|| panic!("{name} is not declared in keys/pools.rs"))
+}
+
+const fn joined<const N: usize>(lists: &[&[Key]]) -> [Key; N] {
+    let mut all = [lists[0][0]; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut index = 0;
+        while index < lists[list].len() {
+            all[at] = lists[list][index];
+            (index, at) = (index + 1, at + 1);
+        }
+        list += 1;
+    }
+    all
+}
+
+/// The keys that precede those of the default pool.
+const FIRST: &[Key] = &[
     Key {
         name: "server.listen",
         kind: Kind::List {
@@ -234,24 +276,10 @@ pub(super) const KEYS: &[Key] = &[
         preset: Preset::Unset { words: "none", example: r#"memory_limit = "256M""# },
         meaning: "PHP settings that win over every php.ini.",
     },
-    Key {
-        name: "pools.default.workers",
-        kind: Kind::Auto { least: 1, most: 1024, means: "two per usable CPU" },
-        preset: Preset::Value(r#""auto""#),
-        meaning: "Threads that run PHP, in either mode.",
-    },
-    Key {
-        name: "pools.default.boot_timeout",
-        kind: Kind::Duration { least: "1ms", most: "1h" },
-        preset: Preset::Value(r#""60s""#),
-        meaning: "Longest time at the start for a worker to reach its loop; beyond, the start has failed.",
-    },
-    Key {
-        name: "pools.default.overflow.queue_timeout",
-        kind: Kind::Duration { least: "1ms", most: "1h" },
-        preset: Preset::Value(r#""5s""#),
-        meaning: "Longest wait of a request for a free worker; beyond: 503.",
-    },
+];
+
+/// The keys that follow those of the default pool.
+const LAST: &[Key] = &[
     Key {
         name: "admin.listen",
         kind: Kind::Text {
@@ -306,8 +334,8 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
-/// The keys of a pool beside the default one, with `NAME` where its name stands, in the order of the documents.
-pub(super) const POOL_KEYS: &[Key] = &[
+/// The keys that choose what a pool beside the default one serves.
+const CHOICE: &[Key] = &[
     Key {
         name: "pools.NAME.match",
         kind: Kind::List {
@@ -339,24 +367,6 @@ pub(super) const POOL_KEYS: &[Key] = &[
             example: r#""public/index.php""#,
         },
         meaning: "Worker script; in classic mode the front controller for paths of this pool that are no file, under the root.",
-    },
-    Key {
-        name: "pools.NAME.workers",
-        kind: Kind::Auto { least: 1, most: 1024, means: "two per usable CPU" },
-        preset: Preset::Value(r#""auto""#),
-        meaning: "Threads that run PHP for this pool.",
-    },
-    Key {
-        name: "pools.NAME.boot_timeout",
-        kind: Kind::Duration { least: "1ms", most: "1h" },
-        preset: Preset::Value(r#""60s""#),
-        meaning: "Longest time at the start for a worker to reach its loop; beyond, the start has failed.",
-    },
-    Key {
-        name: "pools.NAME.overflow.queue_timeout",
-        kind: Kind::Duration { least: "1ms", most: "1h" },
-        preset: Preset::Value(r#""5s""#),
-        meaning: "Longest wait of a request for a free worker of this pool; beyond: 503.",
     },
 ];
 

@@ -6,7 +6,7 @@ use super::keys::Preset;
 use super::units;
 
 /// What a key takes. Bounds are written as people write them and are part of the message.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     /// A text with a number and a unit.
     Duration { least: &'static str, most: &'static str },
@@ -16,6 +16,8 @@ pub(super) enum Kind {
     Number { least: u32, most: u32 },
     /// A whole number, or `"auto"`, which means what it says there.
     Auto { least: u32, most: u32, means: &'static str },
+    /// A part of the whole, from 0.
+    Share { most: &'static str },
     /// `true` or `false`.
     Truth,
     /// One of these words.
@@ -51,10 +53,12 @@ impl Kind {
                     Preset::Value(text) | Preset::ByCommand { php_server: text, .. } => *text,
                     Preset::Unset { example, .. } => *example,
                 };
+                // Off is no example of a size.
+                let example = if example == "0" { "\"64MiB\"" } else { example };
                 let bytes = units::size(example.trim_matches('"')).unwrap_or_default();
                 format!("a size such as {example} or {bytes}, {}", self.range())
             }
-            Self::Number { .. } => format!("a number {}", self.range()),
+            Self::Number { .. } | Self::Share { .. } => format!("a number {}", self.range()),
             Self::Auto { means, .. } => format!("\"auto\" ({means}) or a number {}", self.range()),
             Self::Truth => "true or false".to_owned(),
             Self::Word(words) => {
@@ -75,6 +79,7 @@ impl Kind {
             Self::Duration { least: "0s", most } | Self::Size { least: "0", most } => format!("up to {most}"),
             Self::Duration { least, most } | Self::Size { least, most } => format!("from {least} to {most}"),
             Self::Number { least, most } | Self::Auto { least, most, .. } => format!("from {least} to {most}"),
+            Self::Share { most } => format!("from 0 to {most}"),
             Self::Truth | Self::Word(_) | Self::Text { .. } | Self::Path(_) | Self::List { .. } | Self::Map { .. } => {
                 String::new()
             }

@@ -407,8 +407,8 @@ fn the_examples_of_the_documented_file_are_valid() {
     let text: String = documented_file()
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|rest| is_example(rest)).unwrap_or(line))
-        // Index and worker exclude each other.
-        .filter(|line| !line.starts_with("index ="))
+        // Index and worker exclude each other, and so do the two strategies of a queue.
+        .filter(|line| !line.starts_with("index =") && !line.starts_with("max_queue ="))
         .fold(String::new(), |text, line| text + line + "\n");
     let config = loaded(&text, |_| {});
     assert!(matches!(config.http.site.mode, http::Mode::Worker { .. }), "{text}");
@@ -423,7 +423,108 @@ fn the_defaults_are_those_of_the_modules() {
     assert_eq!(config.pool.queue_timeout, pool.queue_timeout);
     assert_eq!(format!("{:?}", config.pool.reply), format!("{:?}", ReplyLimits::default()));
     assert_eq!(config.log, telemetry::Config::default());
-    assert_eq!(config.pool.workers, 2 * usable_cpus());
+    assert_eq!(config.pool.workers, 2 * machine::usable_cpus());
+}
+
+#[test]
+fn pools_have_sizes_queues_and_limits() {
+    let text = "[pools.default]\nworkers = 4\nmin = 2\nmax = 8\nscale_down_idle = '30s'\n\
+                overflow = { strategy = 'backpressure', max_queue = 7 }\n\
+                [pools.api]\nmatch = ['/api/*']\nmode = 'classic'\nmax = 9\nworkers = 3\n\
+                recycle = { max_requests = 50, jitter = 0, max_uptime = '0s' }";
+    let config = loaded(text, |_| {});
+    let pool = &config.pool;
+    assert_eq!((pool.min, pool.workers, pool.max), (2, 4, 8));
+    assert_eq!((pool.scale_down.idle, pool.scale_down.aggressive), (Duration::from_secs(30), Duration::ZERO));
+    assert_eq!((pool.queue_timeout, pool.max_queue), (pool::LONGEST_WAIT, 7));
+    assert_eq!((pool.recycle.max_requests, pool.recycle.max_memory), (1000, 512 * 1024 * 1024));
+    let api = &config.named_pools[0].pool;
+    assert_eq!((api.min, api.workers, api.max), (3, 3, 9));
+    assert_eq!((api.queue_timeout, api.max_queue), (pool::QUEUE_TIMEOUT, pool::MAX_QUEUE));
+    assert_eq!((api.recycle.max_requests, api.recycle.jitter), (50, 0.0));
+    assert_eq!(api.recycle.max_uptime, Duration::ZERO);
+}
+
+#[test]
+fn contradictions_of_pools() {
+    let cases = [
+        (
+            "overflow = { queue_timeout = '1s', max_queue = 3 }",
+            "s.toml:1: pools.default.overflow.max_queue: contradicts \
+          pools.default.overflow.queue_timeout (s.toml:1); the strategies exclude each other: keep queue_timeout, or strategy = \
+          \"backpressure\" and max_queue",
+        ),
+        (
+            "overflow.max_queue = 3",
+            "s.toml:1: pools.default.overflow.max_queue: has no effect with the strategy \"queue_timeout\"; \
+          set strategy = \"backpressure\", or remove it",
+        ),
+        (
+            "overflow.strategy = 'backpressure'",
+            "s.toml:1: pools.default.overflow.strategy: needs overflow.max_queue; say how many \
+          requests may wait, such as 100",
+        ),
+        (
+            "overflow = { strategy = 'backpressure', queue_timeout = '1s' }",
+            "s.toml:1: pools.default.overflow.queue_timeout: has no \
+          effect with the strategy \"backpressure\"; remove it, and set max_queue",
+        ),
+        (
+            "min = 5\npools.default.workers = 4",
+            "s.toml:1: pools.default.min: 5 is more than workers, which is 4; give no more than workers",
+        ),
+        (
+            "max = 3\npools.default.workers = 4",
+            "s.toml:1: pools.default.max: 3 is less than workers, which is 4; give no less than workers",
+        ),
+        (
+            "min = 3\npools.default.max = 2",
+            "s.toml:1: pools.default.min: 3 is more than max, which is 2; give min no more than max",
+        ),
+        (
+            "scale_down_idle = '1s'",
+            "s.toml:1: pools.default.scale_down_idle: has no effect while min, workers and max are the same; \
+          set min or max, or remove it",
+        ),
+        (
+            "recycle.jitter = 0.6",
+            "s.toml:1: pools.default.recycle.jitter: 0.6 is out of range; allowed: a number from 0 to 0.5",
+        ),
+        (
+            "recycle.soft_memory = '512MiB'",
+            "s.toml:1: pools.default.recycle.soft_memory: is not less than recycle.max_memory; \
+          give less, or remove it",
+        ),
+        (
+            "recycle.emergency_memory = '1MiB'",
+            "s.toml:1: pools.default.recycle.emergency_memory: is not more than \
+          recycle.max_memory; give more, or remove it",
+        ),
+    ];
+    for (text, expected) in cases {
+        let text = format!("pools.default.{text}\napp.worker = 'public/index.php'");
+        assert_eq!(faults_of(&text, |_| {}), format!("the configuration has 1 fault:\n  {expected}"), "{text}");
+    }
+    let classic = "pools.default.recycle.memory_growth = '1MiB'\npools.default.reset.on_error = 'continue'";
+    let faults = faults_of(classic, |_| {});
+    assert!(faults.contains("recycle.memory_growth: has no effect in classic mode"), "{faults}");
+    assert!(faults.contains("reset.on_error: has no effect in classic mode"), "{faults}");
+}
+
+#[test]
+fn variables_reach_pools_that_the_file_names() {
+    let (folder, flags) = project("[pools.api-v2]\nmatch = ['/api/*']\nmode = 'classic'\nworkers = 3");
+    let api = |variables: &[(&str, &str)]| load_with(&flags, folder.path(), variables);
+    let workers = ("SUPERCHARGER__POOLS__API_V2__WORKERS", "5");
+    let jitter = ("SUPERCHARGER__POOLS__API_V2__RECYCLE__JITTER", "0.25");
+    let pool = api(&[workers, jitter]).expect("valid").named_pools.remove(0).pool;
+    assert_eq!((pool.workers, pool.recycle.jitter), (5, 0.25));
+    let faults = api(&[("SUPERCHARGER__POOLS__API_V2__WORKERS", "0")]).expect_err("too few").to_string();
+    assert!(faults.contains("SUPERCHARGER__POOLS__API_V2__WORKERS: 0 is out of range"), "{faults}");
+    let faults = api(&[("SUPERCHARGER__POOLS__OTHER__WORKERS", "1")]).expect_err("no such pool").to_string();
+    assert!(faults.contains("SUPERCHARGER__POOLS__OTHER__WORKERS: unknown variable"), "{faults}");
+    let (_, told) = seen_with(&flags, folder.path(), &[workers]).expect("valid");
+    assert!(told.contains("pools.api-v2.workers = 5"), "{told}");
 }
 
 /// A key that is declared and not read would be accepted and have no effect.
@@ -507,7 +608,7 @@ fn precedence() {
     let flag = Flags { workers: Some(5), ..file.clone() };
     let own = ("SUPERCHARGER__POOLS__DEFAULT__WORKERS", "4");
     let foreign = ("NARYA_WORKERS", "2");
-    let default = 2 * usable_cpus();
+    let default = 2 * machine::usable_cpus();
     type Case<'a> = (&'a Flags, &'a [(&'a str, &'a str)], u32);
     let cases: [Case<'_>; 7] = [
         (&none, &[], default),
@@ -589,8 +690,9 @@ fn variables_of_other_programs() {
         )
     );
 
-    let (_, notices) = told(&none, &[("RUNTIME_WORKER_MAX_REQUEST", "5"), ("MAX_REQUESTS", "5")]);
-    assert!(notices.len() == 2 && notices.iter().all(|(_, unheeded)| *unheeded), "{notices:?}");
+    let (config, notices) = told(&none, &[("RUNTIME_WORKER_MAX_REQUEST", "5"), ("MAX_CONSECUTIVE_FAILURES", "7")]);
+    assert!(notices.len() == 2 && notices.iter().all(|(_, unheeded)| !unheeded), "{notices:?}");
+    assert_eq!((config.pool.recycle.max_requests, config.pool.recycle.max_consecutive_failures), (5, 7));
 
     let cases: [(&[(&str, &str)], &str); 4] = [
         (&[("NARYA_HOST", "10.0.0.1"), ("NARYA_PORT", "81")], "10.0.0.1:81"),
@@ -631,7 +733,7 @@ fn every_value_with_its_source() {
     for expected in [
         "server.listen = [\"127.0.0.1:8080\"] # default",
         "server.max_headers = 7 # s.toml:2",
-        &format!("server.io_threads = \"auto\" # default; here {}", usable_cpus()),
+        &format!("server.io_threads = \"auto\" # default; here {}", machine::usable_cpus()),
         "server.max_body_size = \"4096\" # MAX_REQUEST_SIZE (alias)",
         &format!("# app.root # default; here {}", public.display()),
         "# app.worker # default: none: classic mode",
