@@ -19,6 +19,8 @@ pub(super) struct Banner<'a> {
     pub(super) symfony: Option<&'a str>,
     /// Workers that serve, and those configured.
     pub(super) workers: (u32, u32),
+    /// The pools beside the default one, each with the number of its workers at the start.
+    pub(super) pools: Vec<(&'a str, u32)>,
     /// The configuration file, if one was read.
     pub(super) config: Option<PathBuf>,
     /// Where the admin endpoints are, if anywhere.
@@ -49,6 +51,9 @@ impl fmt::Display for Banner<'_> {
                 writeln!(f, "  Workers   {ready} of {all}; the log says why the others did not boot")?
             }
             (_, all) => writeln!(f, "  Workers   {all}")?,
+        }
+        for (pool, workers) in &self.pools {
+            writeln!(f, "  Pool      {pool}, {workers} of them")?;
         }
         writeln!(f, "  Root      {}", self.root.display())?;
         writeln!(f, "  PHP       {}", self.php)?;
@@ -92,6 +97,7 @@ mod tests {
             php: "8.4.24",
             symfony: Some("7.4.1"),
             workers: (3, 4),
+            pools: vec![("legacy", 1)],
             config: Some(PathBuf::from("/srv/shop/supercharger.toml")),
             admin: Some(&admin),
             watching: true,
@@ -101,6 +107,7 @@ mod tests {
             "supercharger {}\n\n  http://127.0.0.1:8080\n  http://localhost:80  (and every other address of this machine)\n  \
              unix:/run/shop.sock\n\n  \
              Mode      worker, /srv/shop/public/index.php\n  Workers   3 of 4; the log says why the others did not boot\n  \
+             Pool      legacy, 1 of them\n  \
              Root      /srv/shop/public\n  PHP       8.4.24\n  Symfony   7.4.1\n  Config    /srv/shop/supercharger.toml\n  \
              Admin     http://127.0.0.1:9180, supercharger status\n  Watch     changed files are served by new workers\n  Process   42\n\nCtrl-C stops the server once \
              running requests are done; a second Ctrl-C ends it at once.\n",

@@ -292,6 +292,7 @@ fn greet(
         php: &php::build_info().php_version,
         symfony: symfony.as_deref(),
         workers: (ready, workers),
+        pools: config.named_pools.iter().map(|named| (&*named.pool.name, named.pool.workers)).collect(),
         config: config_file(config),
         admin,
         watching: config.watch.is_some(),

@@ -152,6 +152,7 @@ fn limits(check: &mut Check, owner: Owner, classic: bool) -> Limits {
         if limits.on_reset_error == OnResetError::Continue {
             check.fault(key("reset.on_error"), "has no effect in classic mode, which has no reset", "remove it");
         }
+        return Limits { max_memory: 0, memory_growth: 0, soft_memory: 0, emergency_memory: 0, ..limits };
     }
     limits
 }

@@ -221,6 +221,11 @@ impl PipeWriter {
 }
 
 impl Breaker {
+    /// Whether the body has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.state.lock().tail != Tail::Open
+    }
+
     /// Ends the body as broken off behind what has been written so far; the producer is told that nobody listens. Returns whether the
     /// body had not ended before.
     pub(super) fn break_off(&self) -> bool {

@@ -203,6 +203,15 @@ pub enum Cut {
 }
 
 impl Cutoff {
+    /// Whether there is nothing left to end: all of the response has been handed over, or somebody has ended it.
+    pub fn is_over(&self) -> bool {
+        match &*self.0.link.lock() {
+            Link::Over => true,
+            Link::Waiting(_) => false,
+            Link::Streaming(breaker) => breaker.is_over(),
+        }
+    }
+
     /// Answers with `failure` if nothing has left yet, breaks the body off if it has not ended. What PHP still writes reaches
     /// nobody.
     pub fn cut(&self, failure: Failure) -> Cut {

@@ -16,7 +16,7 @@ use super::current::Current;
 use super::policy::{self, Life, Limits, WARM_REQUESTS};
 use super::snapshot::WorkerSnapshot;
 use super::state::{Event, WorkerState, next};
-use crate::job::{Boundary, Identity, Interrupt, Next, Request, ResetOutcome};
+use crate::job::{Boundary, Cutoff, Exchange, Identity, Interrupt, Next, ResetOutcome};
 use crate::telemetry::events::IllegalTransition;
 use crate::telemetry::{Place, RecycleReason};
 
@@ -46,6 +46,8 @@ struct Record {
     assigned: Option<Instant>,
     /// Since when nobody has asked it for anything, though it does something for itself.
     idle_since: Instant,
+    /// Ends the exchange that it has, until the response has left.
+    cutoff: Option<Cutoff>,
     /// Time between two requests, averaged over the last few.
     interval: Duration,
     /// Time that the latest request took until its response had left.
@@ -106,6 +108,7 @@ impl Incarnation {
             requests: 0,
             assigned: None,
             idle_since: now,
+            cutoff: None,
             interval: Duration::from_secs(1),
             duration: Duration::ZERO,
             memory: 0,
@@ -152,15 +155,17 @@ impl Incarnation {
     }
 
     /// Gets a request. Whether it is its last one, so that the seat is free for its successor.
-    pub(super) fn assign(&self, request: &Request) -> bool {
+    pub(super) fn assign(&self, exchange: &Exchange) -> bool {
         let now = Instant::now();
+        let cutoff = exchange.reply.cutoff();
         let mut record = self.record.lock();
         let outcome = record.step(Event::Assigned, now);
         record.requests += 1;
         if let Some(before) = record.assigned.replace(now) {
             record.interval = (record.interval * 3 + (now - before)) / 4;
         }
-        record.current.take(request);
+        record.current.take(&exchange.request);
+        record.cutoff = Some(cutoff);
         let last = self.limits.is_last(record.requests) && !record.held;
         drop(record);
         self.told(outcome, Event::Assigned);
@@ -173,7 +178,9 @@ impl Incarnation {
         let mut record = self.record.lock();
         record.note_duration(now);
         let outcome = record.step(Event::Responded, now);
+        let done = record.cutoff.take();
         drop(record);
+        drop(done);
         self.told(outcome, Event::Responded);
     }
 
@@ -286,6 +293,12 @@ impl Incarnation {
     pub(super) fn dismiss_parked(&self) -> bool {
         let mut record = self.record.lock();
         record.state == WorkerState::Standby && record.step(Event::Dismissed, Instant::now()).is_ok()
+    }
+
+    /// Whether the client has its response, told or not: between the two lies a moment in which that client may ask again.
+    pub(super) fn has_answered(&self) -> bool {
+        let cutoff = self.record.lock().cutoff.clone();
+        cutoff.is_none_or(|cutoff| cutoff.is_over())
     }
 
     /// Puts mail into the box of one that was taken off the idle list.

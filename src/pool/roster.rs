@@ -220,8 +220,10 @@ impl Slot {
     /// Whether a request need not be refused for want of a worker here: one is about to be free, or can be started.
     pub(super) fn has_room(&self) -> bool {
         match self.seat_sight().map(|sight| sight.state) {
-            // Their requests are in front, or nobody comes soon.
-            Some(WorkerState::Busy | WorkerState::Backoff | WorkerState::Stopped) => !self.wanted,
+            // Its client comes first.
+            Some(WorkerState::Busy) => !self.wanted || self.seated.as_ref().is_none_or(|worker| worker.has_answered()),
+            // Nobody comes soon.
+            Some(WorkerState::Backoff | WorkerState::Stopped) => !self.wanted,
             _ => true,
         }
     }

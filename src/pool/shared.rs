@@ -95,7 +95,7 @@ impl Shared {
 
     /// Notes that a worker has a request; if it is its last one, its seat is free.
     pub(super) fn assign(&self, worker: &Incarnation, exchange: &Exchange) {
-        if worker.assign(&exchange.request) {
+        if worker.assign(exchange) {
             self.wake_keeper();
         }
     }

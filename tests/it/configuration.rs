@@ -356,7 +356,7 @@ fn run_serves_as_file_and_environment_say() {
         for words in [
             &["server.start", &config, "\"workers\":3", "\"mode\":\"worker\""][..],
             &["config.notice", "NARYA_LOG_LEVEL sets log.level", "\"level\":\"info\""],
-            &["config.notice", "RUNTIME_WORKER_MAX_REQUEST has no effect", "\"level\":\"warn\""],
+            &["config.notice", "RUNTIME_WORKER_DRAIN_SECOND has no effect", "\"level\":\"warn\""],
             // Without --access-log: `run` logs every request.
             &["\"event\":\"access\"", "\"status\":200"],
         ] {

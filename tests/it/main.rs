@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "a failed test shows the server's log")]
 
 mod admin;
+mod admission;
 mod basics;
 mod binary;
 mod boundary;
@@ -25,6 +26,8 @@ mod listeners;
 mod opcache;
 mod php_cli;
 mod recycle_reasons;
+mod pools;
+mod recycle;
 mod request_bodies;
 mod request_head;
 mod request_parsing;
