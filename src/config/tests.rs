@@ -432,7 +432,7 @@ fn pools_have_sizes_queues_and_limits() {
                 overflow = { strategy = 'backpressure', max_queue = 7 }\n\
                 [pools.api]\nmatch = ['/api/*']\nmode = 'classic'\nmax = 9\nworkers = 3\n\
                 recycle = { max_requests = 50, jitter = 0, max_uptime = '0s' }";
-    let config = loaded(text, |_| {});
+    let config = loaded(text, |flags| flags.worker = Some("public/index.php".to_owned()));
     let pool = &config.pool;
     assert_eq!((pool.min, pool.workers, pool.max), (2, 4, 8));
     assert_eq!((pool.scale_down.idle, pool.scale_down.aggressive), (Duration::from_secs(30), Duration::ZERO));

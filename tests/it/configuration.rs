@@ -347,7 +347,7 @@ fn run_serves_as_file_and_environment_say() {
         .env("SUPERCHARGER__APP__ENV__GREETING", "hello")
         .env("SUPERCHARGER__PHP__INI__PRECISION", "7")
         .env("NARYA_LOG_LEVEL", "debug")
-        .env("RUNTIME_WORKER_MAX_REQUEST", "5");
+        .env("RUNTIME_WORKER_DRAIN_SECOND", "5");
     let text = "[app]\nworker = \"public/worker.php\"\n[pools.default]\nworkers = 1\n";
     let file = launch.dir().write("app/supercharger.toml", text).canonicalize().expect("it exists");
     run(launch, async |server| {
