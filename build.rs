@@ -307,6 +307,8 @@ fn link(php: &Php) {
     if matches!(php.library, Library::Static(_)) {
         // What PHP would begin again after a signal goes through ext/sc_interrupt.c, which only the executable is sure to have.
         println!("cargo:rustc-link-arg-bins=-Wl,--wrap=flock,--wrap=nanosleep");
+        // The same for what pcntl does about signals: ext/sc_signals.c.
+        println!("cargo:rustc-link-arg-bins=-Wl,--wrap=php_signal4,--wrap=php_signal");
     }
     println!("cargo:link_args={}", args.join("\u{1f}"));
 }

@@ -115,6 +115,10 @@ typedef struct sc_thread {
 	bool env_touched;               /* env_changes differs from env_boot */
 	uint32_t touched;               /* sc_touched, since the boundary */
 	uint64_t signals;               /* that this script has asked for; bit n - 1 is signal n */
+	uint64_t caught;                /* those of them that a handler of it waits for; under the lock of sc_signals.c */
+	uint64_t ignored;               /* those that it wants to be ignored; the same */
+	pid_t wanting_id;               /* of this thread, while it wants anything about a signal */
+	struct sc_thread *next_wanting;
 	sigset_t signal_mask;           /* of this thread before any script */
 	sc_target target;
 } sc_thread;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Launch, Mode, Server, modes, run};
+use crate::support::{Connection, Launch, Mode, Protocol, Server, modes, run};
 
 /// What cannot be changed any more once the response has left.
 const OF_THE_RESPONSE: &[&str] =
@@ -334,6 +334,31 @@ modes!(a_signal_is_handled_by_the_request_that_asked_for_it, |launch| launch.wor
 });
 
 // SIGTERM is the server's: a script can neither catch nor ignore it, and the server still stops by it.
+// SIGVTALRM ends a process that does not catch it: one moment without a handler, while others come and go, would end the server.
+modes!(a_signal_stays_with_whoever_still_catches_it, |launch| launch.workers(2), async |server| {
+    let catches = "pcntl_async_signals(true); $caught = 0;
+        pcntl_signal(SIGVTALRM, static function () use (&$caught): void { ++$caught; });";
+    let holds =
+        server.script(&format!("{catches} App\\mark('holds', (string) getmypid()); App\\await('go'); echo $caught;"));
+    let passes = server.script(&format!(
+        "{catches} pcntl_signal(SIGVTALRM, SIG_IGN); pcntl_signal(SIGVTALRM, SIG_DFL); echo 'passed';"
+    ));
+    let address = server.address();
+    let held = tokio::spawn(async move { Connection::open(address, Protocol::Http1).await.get(&holds).await });
+    let pid = server.dir().wait_for_mark("holds").await;
+    let storm = format!("for i in $(seq 2000); do kill -VTALRM {pid} || exit 1; done");
+    let mut storm = std::process::Command::new("bash").args(["-c", &storm]).spawn().expect("bash");
+    let mut passed = 0;
+    while storm.try_wait().expect("wait").is_none() || passed < 20 {
+        assert_eq!(server.get(&passes).await.ok().text(), "passed");
+        passed += 1;
+    }
+    assert!(storm.wait().expect("wait").success(), "the server has died of it");
+    server.dir().mark("go");
+    let caught: u32 = held.await.expect("a request").ok().text().parse().expect("a number");
+    assert!(caught > 0, "the others have taken it away");
+});
+
 modes!(signals_of_the_server_are_refused, async |server| {
     let answer = server.json("/signal-refused").await;
     assert_eq!(answer["given"], serde_json::json!([false, false, false]));
