@@ -61,9 +61,16 @@ fn a_fifth_resets(number: usize) -> String {
 }
 
 /// A script that is not cached, because it starts while a restart is pending or just after it, stays open as long as it runs: for a worker
-/// that is its life.
+/// that is its life. How fast restarts and boots are is not what is tested: requests may wait for long.
 fn launch(mode: Mode, workers: u32) -> Launch {
-    Launch::plain(mode).workers(workers).keeps_descriptors(workers as usize)
+    adapt(Launch::plain(mode), workers)
+}
+
+fn adapt(launch: Launch, workers: u32) -> Launch {
+    launch
+        .workers(workers)
+        .keeps_descriptors(workers as usize)
+        .config("pools.default.overflow.queue_timeout", "\"25s\"")
 }
 
 /// 500 requests on 16 workers, a fifth of which call `opcache_reset()`.
@@ -86,16 +93,14 @@ fn resets_under_load_in_classic_mode() {
     resets_under_load(Mode::Classic);
 }
 
-modes!(a_reset_is_promised_to_everybody_who_asks, |launch| launch.workers(4).keeps_descriptors(4), async |server| {
+modes!(a_reset_is_promised_to_everybody_who_asks, |launch| adapt(launch, 4), async |server| {
     load(server, 8, 100, |_| "/opcache-reset".to_owned(), &["reset"]).await;
     has_restarted(server, "manual").await;
 });
 
 modes!(
     the_memory_runs_full,
-    |launch| launch
-        .workers(8)
-        .keeps_descriptors(8)
+    |launch| adapt(launch, 8)
         .ini("opcache.memory_consumption", "8")
         .ini("opcache.interned_strings_buffer", "1")
         .ini("opcache.max_wasted_percentage", "1")
@@ -110,9 +115,7 @@ modes!(
 
 modes!(
     the_table_of_files_runs_full,
-    |launch| launch
-        .workers(8)
-        .keeps_descriptors(8)
+    |launch| adapt(launch, 8)
         .ini("opcache.max_accelerated_files", "200")
         .ini("opcache.max_wasted_percentage", "1")
         .ini("opcache.memory_consumption", "8")
@@ -131,7 +134,7 @@ modes!(
 
 modes!(
     invalidation_needs_no_restart,
-    |launch| launch.workers(8).keeps_descriptors(8).ini("opcache.file_update_protection", "0"),
+    |launch| adapt(launch, 8).ini("opcache.file_update_protection", "0"),
     async |server| {
         let large: Vec<_> = (1..=20_000).map(|number: u32| number.to_string()).collect();
         let code =
@@ -144,10 +147,7 @@ modes!(
 
 modes!(
     a_reset_brings_new_code,
-    |launch| launch
-        .keeps_descriptors(2)
-        .ini("opcache.validate_timestamps", "0")
-        .ini("opcache.file_update_protection", "0"),
+    |launch| adapt(launch, 2).ini("opcache.validate_timestamps", "0").ini("opcache.file_update_protection", "0"),
     async |server| {
         for version in ["one", "two", "three"] {
             server.dir().write("marks/version.php", &format!("<?php return static fn () => '{version}';"));
@@ -166,7 +166,7 @@ modes!(
     }
 );
 
-modes!(a_long_request_puts_the_restart_off, |launch| launch.workers(4).keeps_descriptors(4), async |server| {
+modes!(a_long_request_puts_the_restart_off, |launch| adapt(launch, 4), async |server| {
     let path = server.script("App\\mark('here'); App\\await('go'); echo 'well slept';");
     let mut long = server.connect(Protocol::Http1).await;
     let reading = tokio::spawn(async move { long.get(&path).await.ok().text() });
@@ -180,7 +180,7 @@ modes!(a_long_request_puts_the_restart_off, |launch| launch.workers(4).keeps_des
     has_restarted(server, "manual").await;
 });
 
-modes!(a_forked_child_puts_the_restart_off, |launch| launch.workers(4).keeps_descriptors(4), async |server| {
+modes!(a_forked_child_puts_the_restart_off, |launch| adapt(launch, 4), async |server| {
     let child = server.get("/opcache-fork").await.ok().text();
     server.dir().wait_for_mark("child").await;
     server.get("/opcache-reset").await.ok();
