@@ -62,6 +62,10 @@ fuzz: deps ## Run the fuzz targets, ten minutes each (FUZZ="--seconds 60 path" f
 soak: build ## Run what takes minutes and gigabytes: 1 GiB in either direction, latency beside slow clients
 	@cargo test --release --locked --test it -- --ignored --nocapture --test-threads 1 soak::
 
+.PHONY: chaos
+chaos: build ## Ten minutes of load with kills, reloads, resets and recycling; no acknowledged write is lost (SECONDS=60 for less)
+	@scripts/chaos $(or $(SECONDS),600)
+
 .PHONY: bench
 bench: build ## Compare with a bare hyper server (BENCH="--rounds 5"); writes bench/results/
 	@scripts/install-deps --bench

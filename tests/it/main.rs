@@ -11,6 +11,7 @@ mod basics;
 mod binary;
 mod boundary;
 mod broken;
+mod chaos;
 mod classic;
 mod client_abort;
 mod configuration;

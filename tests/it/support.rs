@@ -6,6 +6,7 @@
 pub(crate) mod client;
 pub(crate) mod dir;
 pub(crate) mod fixture;
+pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod parallel;
 pub(crate) mod program;

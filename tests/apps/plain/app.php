@@ -21,6 +21,7 @@ require __DIR__.'/routes/transfers.php';
 require __DIR__.'/routes/state.php';
 require __DIR__.'/routes/sessions.php';
 require __DIR__.'/routes/opcache.php';
+require __DIR__.'/routes/chaos.php';
 
 final class Terminate
 {
@@ -31,7 +32,7 @@ final class Terminate
 /** @return array<string, callable(): void> */
 function routes(): array
 {
-    return basics() + streams() + faults() + boundary() + responses() + transfers() + process() + sessions() + opcache();
+    return basics() + streams() + faults() + boundary() + responses() + transfers() + process() + sessions() + opcache() + chaos();
 }
 
 /** Answers the current request. */

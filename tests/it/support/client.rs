@@ -63,7 +63,7 @@ impl Connection {
         Self::try_open(address, protocol).await.unwrap_or_else(|error| panic!("connect to {address}: {error}"))
     }
 
-    async fn try_open(address: SocketAddr, protocol: Protocol) -> std::io::Result<Self> {
+    pub(crate) async fn try_open(address: SocketAddr, protocol: Protocol) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let io = TokioIo::new(stream);
@@ -285,6 +285,15 @@ impl Answer {
     /// The body so far, whole or not.
     pub(crate) fn partial_body(&self) -> &[u8] {
         &self.body
+    }
+
+    pub(crate) fn is_whole(&self) -> bool {
+        self.end == End::Whole
+    }
+
+    /// Whether the server takes no further request on the connection.
+    pub(crate) fn closes(&self) -> bool {
+        !self.is_whole() || self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
     }
 
     pub(crate) fn end(&self) -> End {
