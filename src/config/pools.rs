@@ -10,7 +10,7 @@ use super::keys::{self, Owner};
 use super::machine;
 use super::raw::PoolSettings;
 use crate::job::ReplyLimits;
-use crate::pool::{self, Limits, OnResetError, ScaleDown};
+use crate::pool::{self, Idle, Limits, OnResetError, ScaleDown};
 
 /// The default pool.
 pub(super) fn default(check: &mut Check, reply: ReplyLimits, classic: bool) -> pool::Config {
@@ -37,6 +37,7 @@ fn settings(check: &mut Check, owner: Owner, name: &str, reply: ReplyLimits, cla
     pool.scale_down = scale_down(check, owner, min == max);
     (pool.queue_timeout, pool.max_queue) = overflow(check, owner);
     pool.recycle = limits(check, owner, classic);
+    pool.idle = idle(check, owner, classic);
     pool
 }
 
@@ -111,6 +112,18 @@ fn overflow(check: &mut Check, owner: Owner) -> (Duration, usize) {
     } else {
         (queue_timeout, pool::MAX_QUEUE)
     }
+}
+
+/// What workers do while they wait; a script of classic mode leaves nothing behind to do it to.
+fn idle(check: &mut Check, owner: Owner, classic: bool) -> Idle {
+    let (after, roots) = (keys::of_pool(owner, "idle.collect_after"), keys::of_pool(owner, "idle.collect_roots"));
+    let idle = Idle { collect_after: check.duration(after), collect_roots: check.number(roots) };
+    for key in [after, roots] {
+        if classic && check.differs(key) {
+            check.fault(key, "has no effect in classic mode, where a script leaves no garbage", "remove it");
+        }
+    }
+    idle
 }
 
 /// Keys that say nothing about a script that runs anew for each request: its heap ends with it.

@@ -74,6 +74,19 @@ fn negative_control_a_little_garbage_is_left_alone() {
 }
 
 #[test]
+fn the_collection_can_be_switched_off_and_tuned() {
+    run(booted_with("").config("pools.default.idle.collect_after", "\"0s\""), async |server| {
+        server.get(&server.script(&litter(5000))).await.ok();
+        let collected = holds_within(Duration::from_millis(1500), || server.dir().marked("collected").is_some()).await;
+        assert!(!collected, "it is switched off");
+    });
+    run(booted_with("").config("pools.default.idle.collect_roots", "100"), async |server| {
+        server.get(&server.script(&litter(500))).await.ok();
+        server.dir().wait_for_mark("collected").await;
+    });
+}
+
+#[test]
 fn idle_callbacks_run_while_idle_and_never_while_busy() {
     run(booted_with("supercharger_on_idle(static fn () => note('tick'), 0.1, 'ping');"), async |server| {
         noted(server, 3).await;

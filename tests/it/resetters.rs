@@ -117,6 +117,48 @@ fn a_failing_resetter_is_told_and_its_siblings_run() {
     });
 }
 
+/// Whoever knows better may go on.
+#[test]
+fn a_failing_resetter_may_be_put_up_with() {
+    let boot = "supercharger_on_reset(static fn () => throw new LogicException('known'), 'known');";
+    let launch = booted_with(boot).config("pools.default.reset.on_error", "\"continue\"").expect_error("reset.error");
+    run(launch.config("pools.default.recycle.max_consecutive_failures", "0"), async |server| {
+        for _ in 0..10 {
+            assert_eq!(incarnation(server).await, 1);
+        }
+        server.wait_for_log("reset.error").await;
+    });
+}
+
+/// What the pool is told about memory is what PHP knows of it: after the reset, and at most during the request.
+#[test]
+fn the_pool_is_told_of_memory_in_use_and_at_its_peak() {
+    run(booted_with("").admin(), async |server| {
+        server.get("/").await.ok();
+        let told = async |field: &str| {
+            let workers = server.admin_json("/workers").await;
+            let worker =
+                workers["workers"].as_array().and_then(|all| all.first()).unwrap_or_else(|| panic!("{workers}"));
+            worker[field].as_u64().unwrap_or_else(|| panic!("{workers}"))
+        };
+        let (memory, peak) = (told("memory_bytes").await, told("memory_peak_bytes").await);
+        assert!(memory > 0 && memory <= peak, "{memory} {peak}");
+        server.get(&server.script("$large = str_repeat('x', 20 << 20);")).await.ok();
+        until_told(async || told("memory_peak_bytes").await >= peak + (19 << 20)).await;
+        assert!(told("memory_bytes").await < memory + (5 << 20), "a peak is no leak");
+        server.get(&server.script("$GLOBALS['leak'] = str_repeat('x', 20 << 20);")).await.ok();
+        until_told(async || told("memory_bytes").await >= memory + (19 << 20)).await;
+    });
+}
+
+async fn until_told(holds: impl AsyncFn() -> bool) {
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    while !holds().await {
+        assert!(std::time::Instant::now() < end, "the pool is not told");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The wish is granted once the request is over, and the log has it in the application's words, on one line.
 #[test]
 fn an_application_may_ask_for_a_new_worker() {

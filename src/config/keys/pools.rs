@@ -67,4 +67,8 @@ per_pool! {
     "A worker is replaced after so many failed requests in a row: uncaught exceptions, failed resets. 0: never.";
     "reset.on_error", Kind::Word(&["recycle", "continue"]), Preset::Value(r#""recycle""#),
     "Whether a worker is replaced before its next request when one of its resetters has failed.";
+    "idle.collect_after", TIME, Preset::Value(r#""500ms""#),
+    "A worker that has waited for a request for so long collects garbage cycles, if there is enough of them. 0: never.";
+    "idle.collect_roots", Kind::Number { least: 1, most: 1_000_000 }, Preset::Value("1000"),
+    "How many values that may be part of a cycle are enough; after 100 requests any are.";
 }
