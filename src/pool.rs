@@ -242,7 +242,6 @@ impl Pool {
         let mut status = self.shared.status.subscribe();
         if timeout_at(deadline.into(), status.wait_for(Status::is_over)).await.is_err() {
             self.shared.close();
-            self.shared.interrupt();
             // Whether it timed out is seen from the count below.
             drop(timeout(SETTLE, status.wait_for(Status::is_over)).await.map(drop));
         }

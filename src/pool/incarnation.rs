@@ -342,6 +342,7 @@ impl Incarnation {
     }
 
     /// Asks the thread's script to end. Does nothing before the thread has been attached.
+    #[allow(dead_code, reason = "the watchdog interrupts who is overdue")]
     pub(super) fn interrupt(&self) {
         if let Some(interrupt) = self.interrupt.get() {
             interrupt.interrupt();

@@ -229,15 +229,6 @@ impl Shared {
         self.wake_keeper();
     }
 
-    /// Asks every script that still runs to end.
-    pub(super) fn interrupt(&self) {
-        // Off the lock: what an interrupt does is not ours to know.
-        let all: Vec<_> = self.roster.lock().all().cloned().collect();
-        for worker in all {
-            worker.interrupt();
-        }
-    }
-
     /// Whether a worker that has ended should be replaced.
     pub(super) fn wants_workers(&self) -> bool {
         self.desk.lock().wants_workers()

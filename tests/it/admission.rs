@@ -1,6 +1,6 @@
 //! Who waits for a worker, for how long, and who is turned away.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::raw::Raw;
 use crate::support::{Launch, Protocol, Server, modes};
@@ -21,6 +21,14 @@ async fn release(server: &Server, holders: Vec<Raw>) {
     for (number, mut holder) in holders.into_iter().enumerate() {
         server.dir().mark(&format!("release-h{number}"));
         holder.until(&format!("held h{number}")).await;
+    }
+}
+
+/// Waits until so many requests wait for a worker.
+async fn until_waiting(server: &Server, count: u32) {
+    let end = Instant::now() + Duration::from_secs(20);
+    while server.metric("supercharger_queue_depth{pool=\"default\"}").await < f64::from(count) {
+        assert!(Instant::now() < end, "{count} should wait");
     }
 }
 
@@ -58,11 +66,11 @@ modes!(
     }
 );
 
-modes!(a_queue_of_two_takes_two_in_their_order, |launch| backpressure(launch.workers(1), 2), async |server| {
+modes!(a_queue_of_two_takes_two_in_their_order, |launch| backpressure(launch.workers(1).admin(), 2), async |server| {
     let holders = hold(server, 1).await;
     let connection = server.connect(Protocol::H2c).await;
     let mut waiting = tokio::task::JoinSet::new();
-    for number in 0..2 {
+    for number in 0..2_u32 {
         let mut stream = connection.share();
         waiting.spawn(async move { stream.get(&format!("/note?line={number}")).await.ok().text() });
         // Nothing shows from outside that it waits, so give it a moment.
@@ -80,19 +88,21 @@ modes!(a_queue_of_two_takes_two_in_their_order, |launch| backpressure(launch.wor
 
 modes!(
     a_place_in_the_queue_is_free_again_when_its_client_leaves,
-    |launch| backpressure(launch.workers(1), 1),
+    |launch| backpressure(launch.workers(1).admin(), 1),
     async |server| {
         let holders = hold(server, 1).await;
         let mut leaving = server.raw().await;
         leaving.get("/note?line=left").await;
-        // Nothing shows from outside that it waits, so give it a moment.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until_waiting(server, 1).await;
         refused(server).await;
         leaving.reset();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        let end = Instant::now() + Duration::from_secs(20);
+        while server.metric("supercharger_queue_depth{pool=\"default\"}").await > 0.0 {
+            assert!(Instant::now() < end, "the place should be free");
+        }
         let mut staying = server.raw().await;
         staying.get("/note?line=stayed").await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        until_waiting(server, 1).await;
         release(server, holders).await;
         staying.response().await;
         let notes = server.dir().marked("notes").unwrap_or_default();
@@ -111,14 +121,14 @@ modes!(
 );
 
 // Forty wait for one worker.
-modes!(forty_are_served_in_the_order_of_their_arrival, |launch| launch.workers(1), async |server| {
+modes!(forty_are_served_in_the_order_of_their_arrival, |launch| launch.workers(1).admin(), async |server| {
     let holders = hold(server, 1).await;
     let connection = server.connect(Protocol::H2c).await;
     let mut waiting = tokio::task::JoinSet::new();
-    for number in 0..40 {
+    for number in 0..40_u32 {
         let mut stream = connection.share();
         waiting.spawn(async move { stream.get(&format!("/note?line={number}")).await.ok().text() });
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        until_waiting(server, number + 1).await;
     }
     release(server, holders).await;
     while let Some(served) = waiting.join_next().await {
