@@ -130,6 +130,7 @@ impl Roster {
     }
 
     /// Every incarnation, ended ones too as long as they tell why a seat is empty.
+    #[allow(dead_code, reason = "the watchdog looks after all of them")]
     pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Incarnation>> {
         self.slots.iter().flat_map(Slot::all)
     }
