@@ -6,6 +6,7 @@
 //! Ownership: an `Exchange` has exactly one owner at a time (queue, then worker). The client's side keeps
 //! only an [`Awaiting`]; dropping that tells the worker that nobody listens any more.
 
+mod board;
 mod body;
 mod boundary;
 mod identity;
@@ -17,6 +18,7 @@ mod spill;
 
 use std::sync::Arc;
 
+pub use board::{BOARD_BYTES, Board, InFlight, Line, in_flight};
 pub use body::{BodySource, RequestBody};
 pub use boundary::{Boundary, Care, Interrupt, ResetOutcome, Wish};
 pub use identity::Identity;

@@ -30,7 +30,10 @@
 //!   `sc_thread_detach`; the handle forgets it before, under the lock that every call holds.
 //! * **I9 Quiet restart.** OPcache's usage lock is given up only while no thread but the one that carries the restart out is between
 //!   `sc_request_begin` and `sc_request_end`: every other scope passes the [`Gate`](gate::Gate).
+//! * **I10 Shared words.** The board is a file in memory that can no longer shrink, mapped once and never unmapped; both sides touch it
+//!   as atomic words, or after the other one has died.
 
+mod board;
 mod build_info;
 mod callbacks;
 mod classes;
@@ -49,6 +52,7 @@ mod view;
 mod wish;
 mod worker;
 
+pub use board::shared_words;
 pub use build_info::{BuildInfo, build_info};
 pub use classes::SYMFONY_RUNTIME_CLASS;
 pub use classic::ClassicRuntime;

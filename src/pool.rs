@@ -60,7 +60,7 @@ pub use snapshot::{CurrentRequest, PoolSnapshot, WorkerSnapshot};
 pub use state::WorkerState;
 pub use status::{BootError, Booted};
 
-use crate::job::{self, Exchange, Failure, ReplyLimits, Request, RequestBody, Response, Runtime};
+use crate::job::{self, Board, Exchange, Failure, ReplyLimits, Request, RequestBody, Response, Runtime};
 use crate::telemetry::RecycleReason;
 use keeper::{Keeper, inbox_size};
 use shared::Shared;
@@ -105,6 +105,8 @@ pub struct Config {
     pub recycle: Limits,
     /// What workers do while they wait.
     pub idle: Idle,
+    /// Where workers note what they run, for whoever survives a crash.
+    pub board: Option<Arc<Board>>,
 }
 
 impl Config {
@@ -122,6 +124,7 @@ impl Config {
             backoff: Backoff::default(),
             recycle: Limits::default(),
             idle: Idle::default(),
+            board: None,
         }
     }
 }

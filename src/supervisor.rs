@@ -31,7 +31,8 @@ pub use plan::{Blueprint, CHILD_MARK, Plan, Program, executable};
 
 use crate::control::{Order, PoolState, Report, Snapshot};
 use crate::telemetry::events::{
-    ChildBootFailed, ChildCrash, ChildCrashLoop, ChildReady, ChildReplace, ChildStop, LogReopen, ServerDrain,
+    ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildReady, ChildReplace, ChildStop, LogReopen,
+    Place, ServerDrain,
 };
 use child::{Child, Generation, Stage};
 use ending::{HELD, LONGEST_PAUSE, LOOP, pause, reap, told};
@@ -549,8 +550,19 @@ impl<B: Blueprint> Supervisor<B> {
         let signal =
             child.status.and_then(|status| status.terminating_signal()).and_then(signal_hook::low_level::signal_name);
         *self.crashes.entry(signal.unwrap_or("exit").to_owned()).or_default() += 1;
-        let uptime = child.started.elapsed();
-        ChildCrash { child: child.process, cause, in_flight: 0, uptime, in_a_row, retry_in }.emit();
+        let (uptime, requests) = (child.started.elapsed(), child.in_flight());
+        ChildCrash { child: child.process, cause, in_flight: requests.len(), uptime, in_a_row, retry_in }.emit();
+        for request in &requests {
+            ChildCrashRequest {
+                child: child.process,
+                method: &request.method,
+                path: &request.path,
+                request_id: &request.request_id,
+                place: Place { pool: &request.pool, slot: request.slot, incarnation: request.incarnation },
+                elapsed: request.elapsed,
+            }
+            .emit();
+        }
         if in_a_row == LOOP {
             ChildCrashLoop { place: child.process.place, in_a_row, longest_pause: LONGEST_PAUSE }.emit();
         }

@@ -25,7 +25,7 @@ use super::{environment, project};
 use crate::config::{Config, Given};
 use crate::control::{Hello, Link, Report, Reports};
 use crate::http::{self, Farewell, Listeners, Mode, Parting, Router};
-use crate::job::{self, Failure, RequestBody, Runtime};
+use crate::job::{self, BOARD_BYTES, Board, Failure, RequestBody, Runtime};
 use crate::lifecycle::{self, Phase, Phases};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
 use crate::pool::{self, BootError, Booted, Pool, RecycleMode, Selection};
@@ -140,8 +140,8 @@ impl Child {
     pub fn run(mut self, config: Config) -> ChildEnded {
         let reports = self.reports.clone();
         // The board comes after the listening sockets.
-        let rest = self.descriptors.split_off(self.hello.listeners.min(self.descriptors.len()));
-        drop(rest);
+        let board = self.descriptors.split_off(self.hello.listeners.min(self.descriptors.len()));
+        let config = with_board(config, board.first());
         let (failed, threads_left) = match Life::start(config, self) {
             Ok(life) => life.run(),
             Err(error) => {
@@ -151,6 +151,17 @@ impl Child {
         };
         ChildEnded { failed, threads_left }
     }
+}
+
+/// Has workers note what they run. Without a board a crash is reported without its requests, that is all.
+fn with_board(mut config: Config, board: Option<&OwnedFd>) -> Config {
+    let words = board.and_then(|board| php::shared_words(board, BOARD_BYTES).ok());
+    let board = words.map(Board::new);
+    config.pool.board.clone_from(&board);
+    for named in &mut config.named_pools {
+        named.pool.board.clone_from(&board);
+    }
+    config
 }
 
 /// A child with a running engine.

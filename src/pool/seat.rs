@@ -13,7 +13,7 @@ use super::queue::Turn;
 use super::roster::FirstBoot;
 use super::shared::Shared;
 use super::state::Event;
-use crate::job::{Boundary, Exit, Identity, Interrupt, Next, Runtime, Seat};
+use crate::job::{Board, Boundary, Exit, Identity, Interrupt, Line, Next, Runtime, Seat};
 use crate::telemetry::events::WorkerBoot;
 
 /// How far the script has come, as its loop boundary shows.
@@ -33,11 +33,13 @@ struct WorkerSeat {
     worker: Arc<Incarnation>,
     stage: Stage,
     chores: Chores,
+    line: Option<Line>,
 }
 
 /// Body of an incarnation's thread: runs the script to its end and reports that to the keeper.
 pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Incarnation>) {
-    let mut seat = WorkerSeat { shared, worker, stage: Stage::Booting, chores: Chores::default() };
+    let line = shared.config.board.as_ref().and_then(Board::line);
+    let mut seat = WorkerSeat { shared, worker, stage: Stage::Booting, chores: Chores::default(), line };
     seat.worker.apply(Event::Launched);
     // The runtime's state goes down with this thread, so nobody sees what a panic may have left half done.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut seat)))
@@ -103,6 +105,9 @@ impl Seat for WorkerSeat {
     }
 
     fn next(&mut self, boundary: Boundary) -> Next {
+        if let Some(line) = &self.line {
+            line.end();
+        }
         let tended = self.chores.note(&boundary);
         let course = match self.stage {
             // A script that asks again after it was told to leave is told again.
@@ -118,6 +123,9 @@ impl Seat for WorkerSeat {
             Course::StandBy => self.worker.receive(),
             Course::Leave => Next::Stop,
         };
+        if let (Some(line), Next::Job(exchange)) = (&self.line, &next) {
+            line.begin(&exchange.request, self.worker.identity());
+        }
         if matches!(next, Next::Stop) {
             self.stage = Stage::Dismissed;
             // Who follows need not wait for this thread's end.

@@ -2,13 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
+use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, ftruncate, memfd_create};
 use rustix::process::{Pid, Signal, WaitStatus, kill_process};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
@@ -17,6 +20,7 @@ use tokio::sync::mpsc;
 use super::plan::Plan;
 use super::{ChildId, Event};
 use crate::control::{Hello, Lines, Order, Report, Snapshot, line};
+use crate::job::{BOARD_BYTES, InFlight, in_flight};
 use crate::telemetry::RecycleReason;
 use crate::telemetry::events::{ChildStart, Process};
 
@@ -103,7 +107,16 @@ pub(super) struct Child {
     pub(super) killed: Option<&'static str>,
     /// It is to be replaced in order: the reason, more about it, and not before when.
     pub(super) wish: Option<(String, String, Instant)>,
+    board: File,
     orders: mpsc::Sender<Order>,
+}
+
+/// Memory for what a child's workers run. Nobody can make it smaller, which would end those who write to it.
+fn board() -> io::Result<File> {
+    let file = memfd_create("supercharger-board", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    ftruncate(&file, BOARD_BYTES as u64)?;
+    fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW)?;
+    Ok(file.into())
 }
 
 impl Child {
@@ -119,7 +132,8 @@ impl Child {
     ) -> io::Result<Self> {
         let plan = &generation.plan;
         let listeners = generation.listeners.lock();
-        let (pid, channel) = plan.program.start(&listeners)?;
+        let board = board()?;
+        let (pid, channel) = plan.program.start(&listeners, &board)?;
         let process = Process { pid, place, generation: generation.number };
         ChildStart { child: process }.emit();
         let hello =
@@ -144,6 +158,7 @@ impl Child {
             killed: None,
             wish: None,
             generation,
+            board,
             orders,
         })
     }
@@ -167,6 +182,13 @@ impl Child {
     /// Whether it accepts no connection any more.
     pub(super) fn accepts_nothing(&self) -> bool {
         self.stage >= Stage::NotAccepting || !self.served
+    }
+
+    /// What it was running when it died.
+    pub(super) fn in_flight(&self) -> Vec<InFlight> {
+        let mut bytes = vec![0; BOARD_BYTES];
+        let read = self.board.read_exact_at(&mut bytes, 0);
+        read.map_or_else(|_| Vec::new(), |()| in_flight(&bytes, SystemTime::now()))
     }
 
     /// Ends it at once.

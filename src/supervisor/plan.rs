@@ -80,7 +80,7 @@ impl Program {
     }
 
     /// Starts a child; gives its process id and the parent's end of the channel, on which the descriptors have been sent.
-    pub(super) fn start(&self, listeners: &[OwnedFd]) -> io::Result<(u32, UnixStream)> {
+    pub(super) fn start(&self, listeners: &[OwnedFd], board: &File) -> io::Result<(u32, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let child = Command::new(self.locate())
             .arg0(&self.name)
@@ -91,7 +91,7 @@ impl Program {
         // Whoever waits for any child must not have another one waiting for this one: the value is let go.
         let pid = child.id();
         drop(child);
-        let descriptors: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).collect();
+        let descriptors: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).chain([board.as_fd()]).collect();
         control::send_rights(&ours, &descriptors)?;
         ours.set_nonblocking(true)?;
         Ok((pid, ours))

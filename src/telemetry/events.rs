@@ -19,8 +19,8 @@ use std::time::Duration;
 
 pub use admin::AdminNotice;
 pub use child::{
-    ChildBootFailed, ChildCrash, ChildCrashLoop, ChildOrphaned, ChildReady, ChildReplace, ChildStart, ChildStop,
-    LogReopen, Process, ServerReload,
+    ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildOrphaned, ChildReady, ChildReplace,
+    ChildStart, ChildStop, LogReopen, Process, ServerReload,
 };
 pub use config::ConfigNotice;
 pub use opcache::{OpcacheDelayed, OpcacheRestart};

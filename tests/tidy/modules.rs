@@ -13,7 +13,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
         &["admin", "config", "control", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"],
     ),
     ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"]),
-    ("supervisor", &["control", "telemetry"]),
+    ("supervisor", &["control", "job", "telemetry"]),
     ("control", &[]),
     ("lifecycle", &["telemetry"]),
     ("job", &[]),

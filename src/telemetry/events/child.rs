@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::millis;
+use super::{Place, millis};
 
 /// Which child process an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,41 @@ impl ChildCrash<'_> {
             uptime_ms = millis(self.uptime),
             in_a_row = self.in_a_row,
             retry_in_ms = self.retry_in.map(millis),
+        );
+    }
+}
+
+/// `child.crash_request`: a request that a child was running when it crashed. One of them may be the cause; all are lost.
+#[derive(Debug, Clone, Copy)]
+pub struct ChildCrashRequest<'a> {
+    /// Which child.
+    pub child: Process,
+    /// Request method.
+    pub method: &'a str,
+    /// Path without query.
+    pub path: &'a str,
+    /// The request.
+    pub request_id: &'a str,
+    /// The worker.
+    pub place: Place<'a>,
+    /// Since the worker had got it.
+    pub elapsed: Duration,
+}
+
+impl ChildCrashRequest<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Place { pool, slot, incarnation } = self.place;
+        tracing::error!(
+            event = "child.crash_request",
+            child = self.child.pid,
+            method = self.method,
+            path = self.path,
+            request_id = self.request_id,
+            pool,
+            slot,
+            incarnation,
+            elapsed_ms = millis(self.elapsed),
         );
     }
 }
