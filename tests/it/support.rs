@@ -14,6 +14,7 @@ pub(crate) mod raw;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod server;
+pub(crate) mod steady;
 pub(crate) mod symfony;
 pub(crate) mod wait;
 
