@@ -4,7 +4,11 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+<<<<<<< HEAD
 use crate::support::steady::{Load, exchange};
+=======
+use crate::support::load::{Load, aside, exchange};
+>>>>>>> 02315f0 (tests: crashes, reloads and the parent process; docs: processes)
 use crate::support::{Launch, Mode, Server, modes, program, run, until};
 
 /// A boot takes a fraction of it; an unoptimised one on a machine that does other things is allowed more.
@@ -80,7 +84,7 @@ modes!(the_only_process_is_back_in_no_time_and_nobody_is_refused, dies, async |s
             .expect("the next process serves");
         let gap = first.saturating_duration_since(crashed);
         assert!(gap < BACK, "{cause}: back after {gap:?}");
-        println!("{cause}: back after {gap:?}");
+        eprintln!("{cause}: back after {gap:?}");
         let named = events(server, "child.crash_request");
         let named = named.iter().rfind(|line| line["request_id"] == "the-one-that-dies").expect("the request is named");
         assert_eq!((named["method"].as_str(), named["path"].as_str()), (Some("GET"), Some("/script")));
@@ -112,14 +116,14 @@ fn one_to_each(server: &Server) -> [(TcpStream, u32); 2] {
 
 modes!(one_crash_costs_a_slice, two_processes, async |server| {
     let [(mut one, _), (mut other, dying)] = one_to_each(server);
-    let held = std::thread::spawn(move || {
+    let held = aside(move || {
         let held = exchange(&mut one, "/hold?id=through", true);
         // The connection is still good afterwards.
         (held, exchange(&mut one, "/pid", true))
     });
     server.dir().wait_for_mark("holding-through").await;
     let path = server.script("for (;;) { posix_kill(getmypid(), SIGSEGV); }");
-    let died = std::thread::spawn(move || exchange(&mut other, &path, true));
+    let died = aside(move || exchange(&mut other, &path, true));
     let report = event(server, "child.crash").await;
     assert_eq!((report["child"].as_u64(), report["in_flight"].as_u64()), (Some(dying.into()), Some(1)), "{report}");
     // Whoever connects now is served by the other one, or by the one to come.

@@ -5,7 +5,11 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
+<<<<<<< HEAD
 use crate::support::steady::{Load, Outcome};
+=======
+use crate::support::load::{Load, Outcome, aside};
+>>>>>>> 02315f0 (tests: crashes, reloads and the parent process; docs: processes)
 use crate::support::{Launch, Mode, PrivateDir, Protocol, Server, holds_within, program, run, until};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -99,7 +103,7 @@ fn fifty_reloads(mode: Mode) {
         }
         for load in [kept, single] {
             let outcomes = load.finish();
-            println!("{} requests, none failed", outcomes.len());
+            eprintln!("{} requests, none failed", outcomes.len());
             none_failed(&outcomes);
             none_is_old(&outcomes);
         }
@@ -187,7 +191,7 @@ fn open_requests_and_uploads_finish() {
 fn a_kept_connection_gets_a_last_answer() {
     run(releases(Mode::Worker), async |server| {
         let address = server.address();
-        let client = std::thread::spawn(move || {
+        let client = aside(move || {
             let mut stream = TcpStream::connect(address).expect("a connection");
             let mut answers = Vec::new();
             loop {

@@ -31,7 +31,7 @@ modes!(signals_to_a_child_are_its_parents_affair, async |server| {
     assert_eq!(server.php_pid(), child);
 });
 
-/// Neither a mark nor a descriptor: what PHP starts must not take itself for a child of the server.
+// Neither a mark nor a descriptor: what PHP starts must not take itself for a child of the server.
 modes!(php_sees_nothing_of_its_parent, async |server| {
     let script = server.script(
         "header('Content-Type: text/plain'); echo implode(' ', array_keys(getenv())), '|', shell_exec('env; ls -l /proc/self/fd');",

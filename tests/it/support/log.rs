@@ -29,7 +29,7 @@ pub(crate) fn faults(output: &str, announced: &[String]) -> Vec<String> {
         .filter(|line| {
             // Whoever means it says the very word.
             let means = |word: &&str| announced.iter().any(|pattern| pattern == word);
-            let forbidden = FORBIDDEN.iter().chain(&LEAKS).any(|word| line.contains(word) && !means(&word));
+            let forbidden = FORBIDDEN.iter().chain(&LEAKS).any(|word| line.contains(word) && !means(word));
             let error = is_error(line) && !announced.iter().any(|pattern| line.contains(pattern.as_str()));
             forbidden || error
         })
