@@ -4,11 +4,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-<<<<<<< HEAD
-use crate::support::steady::{Load, exchange};
-=======
-use crate::support::load::{Load, aside, exchange};
->>>>>>> 02315f0 (tests: crashes, reloads and the parent process; docs: processes)
+use crate::support::steady::{Load, aside, exchange};
 use crate::support::{Launch, Mode, Server, modes, program, run, until};
 
 /// A boot takes a fraction of it; an unoptimised one on a machine that does other things is allowed more.

@@ -5,11 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
-<<<<<<< HEAD
-use crate::support::steady::{Load, Outcome};
-=======
-use crate::support::load::{Load, Outcome, aside};
->>>>>>> 02315f0 (tests: crashes, reloads and the parent process; docs: processes)
+use crate::support::steady::{Load, Outcome, aside};
 use crate::support::{Launch, Mode, PrivateDir, Protocol, Server, holds_within, program, run, until};
 
 const SOON: Duration = Duration::from_secs(20);

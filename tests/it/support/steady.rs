@@ -13,8 +13,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What became of one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
-    /// When it was about to be sent.
-    pub(crate) begun: Instant,
     /// When its answer was there.
     pub(crate) ended: Instant,
     /// Status and body, or what went wrong, with the step at which it did.
@@ -42,7 +40,7 @@ impl Load {
             (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
         let clients = (0..clients).map(|_| {
             let (stop, mark, done, path) = (Arc::clone(&stop), Arc::clone(&mark), Arc::clone(&done), path.to_owned());
-            std::thread::spawn(move || {
+            aside(move || {
                 let (mut outcomes, mut connection) = (Vec::new(), None);
                 while !stop.load(Ordering::SeqCst) {
                     let outcome = request(address, &path, keep, &mut connection, mark.load(Ordering::SeqCst));
@@ -76,8 +74,12 @@ impl Load {
     }
 }
 
+/// Does something on a thread of its own.
+pub(crate) fn aside<T: Send + 'static>(task: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    std::thread::Builder::new().name("client".to_owned()).spawn(task).expect("a thread")
+}
+
 fn request(address: SocketAddr, path: &str, keep: bool, connection: &mut Option<TcpStream>, mark: u64) -> Outcome {
-    let begun = Instant::now();
     let (result, refused) = match connection.take().map_or_else(|| TcpStream::connect(address), Ok) {
         Err(error) => (Err(format!("connect: {error}")), true),
         Ok(mut stream) => match exchange(&mut stream, path, keep) {
@@ -90,7 +92,7 @@ fn request(address: SocketAddr, path: &str, keep: bool, connection: &mut Option<
             Err(error) => (Err(error), false),
         },
     };
-    Outcome { begun, ended: Instant::now(), result, refused, mark }
+    Outcome { ended: Instant::now(), result, refused, mark }
 }
 
 /// Sends a request and takes its answer: status, body, and whether the server closes the connection.
