@@ -68,6 +68,8 @@ pub struct Config {
     pub processes: u32,
     /// Memory beyond which a child process is replaced, in bytes; `None` for no such limit.
     pub max_rss: Option<u64>,
+    /// How many threads of a child may be stuck.
+    pub max_stuck: u32,
     /// Where it comes from.
     pub source: Source,
 }
@@ -353,6 +355,7 @@ fn assemble(check: &mut Check) -> Config {
         drain_timeout: check.duration("server.drain_timeout"),
         processes: check.number("server.processes"),
         max_rss: Some(check.size("process.max_rss")).filter(|most| *most > 0),
+        max_stuck: check.number("process.max_stuck"),
         source: Source::default(),
     }
 }

@@ -24,6 +24,7 @@ mod care;
 mod complaint;
 mod counters;
 mod current;
+mod deadline;
 #[cfg(test)]
 mod fake;
 mod incarnation;
@@ -41,6 +42,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod watchdog;
 
 use std::io;
 use std::sync::Arc;
@@ -49,11 +51,13 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
 
 pub use backoff::Backoff;
 pub use care::Idle;
 pub use counters::RestartCause;
+pub use deadline::Deadlines;
 pub use policy::{Limits, OnResetError};
 pub use scale::{Direction, ScaleDown};
 pub use snapshot::{CurrentRequest, PoolSnapshot, WorkerSnapshot};
@@ -107,6 +111,10 @@ pub struct Config {
     pub idle: Idle,
     /// Where workers note what they run, for whoever survives a crash.
     pub board: Option<Arc<Board>>,
+    /// Longest times.
+    pub deadlines: Deadlines,
+    /// How many threads of this process are stuck; every pool counts its own in.
+    pub stuck: watch::Sender<u32>,
 }
 
 impl Config {
@@ -125,6 +133,8 @@ impl Config {
             recycle: Limits::default(),
             idle: Idle::default(),
             board: None,
+            deadlines: Deadlines::default(),
+            stuck: watch::Sender::new(0),
         }
     }
 }
@@ -243,7 +253,9 @@ impl Pool {
     pub async fn stop(&self, deadline: Instant) -> StopReport {
         self.shared.drain();
         let mut status = self.shared.status.subscribe();
-        if timeout_at(deadline.into(), status.wait_for(Status::is_over)).await.is_err() {
+        // Who is stuck is not waited for.
+        let settled = |status: &Status| status.is_over() || (status.only_stuck() && !self.shared.wants_workers());
+        if timeout_at(deadline.into(), status.wait_for(settled)).await.is_err() {
             self.shared.close();
             // Whether it timed out is seen from the count below.
             drop(timeout(SETTLE, status.wait_for(Status::is_over)).await.map(drop));

@@ -10,6 +10,7 @@
 
 mod orders;
 
+use std::convert::Infallible;
 use std::env;
 use std::fs::File;
 use std::io;
@@ -34,6 +35,8 @@ use orders::{Sight, Standing};
 
 /// Time for threads that have nothing to do any more to leave, when there is no drain deadline left that would be longer.
 const STOP_GRACE: Duration = Duration::from_secs(2);
+/// The pool itself gives up a boot that takes too long, and says so; this is for one that cannot.
+const BOOT_SLACK: Duration = Duration::from_secs(2);
 /// Bound on tokio's own end: only file operations in flight could still hold it.
 const RUNTIME_STOP: Duration = Duration::from_secs(1);
 
@@ -270,6 +273,19 @@ impl Living<'_> {
         Lived { result, threads_left }
     }
 
+    /// Asks the parent for another child once too many threads are stuck: they hold memory, and what they compute takes a CPU from those
+    /// who serve.
+    async fn count_stuck(&self) -> Infallible {
+        let most = self.config.max_stuck;
+        let mut stuck = self.config.pool.stuck.subscribe();
+        if let Ok(count) = stuck.wait_for(|stuck| *stuck > most).await.map(|count| *count) {
+            let detail = format!("{count} PHP threads are stuck, process.max_stuck is {most}");
+            self.reports.send(&Report::ReplaceMe { reason: "max_stuck".to_owned(), detail });
+        }
+        // The parent does not forget.
+        std::future::pending().await
+    }
+
     /// The default pool and the others, in the order that `http` counts them in.
     fn pool_configs(&self) -> impl Iterator<Item = (&pool::Config, &Mode, Duration)> {
         let site = &self.config.http.site;
@@ -296,7 +312,9 @@ impl Living<'_> {
                     Arc::new(WorkerRuntime::new(Arc::clone(engine), &script).ok_or(Error::Nul)?)
                 }
             };
-            let pool = Pool::start(config.clone(), runtime)?;
+            // All count their stuck threads together.
+            let config = pool::Config { stuck: self.config.pool.stuck.clone(), ..config.clone() };
+            let pool = Pool::start(config, runtime)?;
             if matches!(mode, Mode::Worker { .. }) {
                 // Weak: a pool keeps the engine, which keeps this list.
                 looping.push(Arc::downgrade(&pool));
@@ -317,7 +335,7 @@ impl Living<'_> {
         let start = Instant::now();
         let mut workers = (0, 0);
         for (pool, (config, _, limit)) in pools.iter().zip(self.pool_configs()) {
-            let booted: Booted = timeout_at((start + limit).into(), pool.ready())
+            let booted: Booted = timeout_at((start + limit + BOOT_SLACK).into(), pool.ready())
                 .await
                 .map_err(|_| Error::BootTimeout { pool: Arc::clone(&config.name), limit })??;
             workers = (workers.0 + booted.ready, workers.1 + booted.workers);
@@ -360,7 +378,11 @@ impl Living<'_> {
             });
         };
         let backend = Pools(pools.to_vec());
-        let drained = listeners.serve(backend, self.config.http.clone(), router, stop, drain_timeout, tell).await;
+        let serving = listeners.serve(backend, self.config.http.clone(), router, stop, drain_timeout, tell);
+        let drained = tokio::select! {
+            drained = serving => drained,
+            never = self.count_stuck() => match never {},
+        };
         let connections_cut = drained.map_err(Error::Network)?.cut;
         Ok(Some(Served { deadline: deadline.unwrap_or_else(Instant::now), connections_cut }))
     }

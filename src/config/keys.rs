@@ -220,6 +220,12 @@ const FIRST: &[Key] = &[
         meaning: "Resident memory of a child process beyond which it is replaced in order: another one boots beside it and takes over. `0`: no limit.",
     },
     Key {
+        name: "process.max_stuck",
+        kind: Kind::Number { least: 0, most: 1000 },
+        preset: Preset::Value("2"),
+        meaning: "How many PHP threads of a child process may be stuck, because they did not end after a timeout; beyond, the child is replaced in order.",
+    },
+    Key {
         name: "app.root",
         kind: Kind::Path("a directory"),
         preset: Preset::Unset {

@@ -10,7 +10,7 @@ use super::keys::{self, Owner};
 use super::machine;
 use super::raw::PoolSettings;
 use crate::job::ReplyLimits;
-use crate::pool::{self, Idle, Limits, OnResetError, ScaleDown};
+use crate::pool::{self, Deadlines, Idle, Limits, OnResetError, ScaleDown};
 
 /// The default pool.
 pub(super) fn default(check: &mut Check, reply: ReplyLimits, classic: bool) -> pool::Config {
@@ -38,6 +38,12 @@ fn settings(check: &mut Check, owner: Owner, name: &str, reply: ReplyLimits, cla
     (pool.queue_timeout, pool.max_queue) = overflow(check, owner);
     pool.recycle = limits(check, owner, classic);
     pool.idle = idle(check, owner, classic);
+    pool.deadlines = Deadlines {
+        boot: boot_timeout(check, owner),
+        request: check.duration(keys::of_pool(owner, "request_timeout")),
+        reset: check.duration(keys::of_pool(owner, "reset.timeout")),
+        grace: check.duration(keys::of_pool(owner, "stuck_grace")),
+    };
     pool
 }
 

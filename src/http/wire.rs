@@ -233,6 +233,8 @@ impl Watch {
     /// Reads on and forgets until the client is through: a connection closed with unread data is reset, and the reset would overtake
     /// the answer on its way. Only for a connection that hyper has given up; the caller limits the time.
     pub(super) async fn drain(&self) {
+        // hyper says nothing when it breaks a body off; the client is to know it now and not when this ends. An error says that it has gone.
+        drop(poll_fn(|cx| Pin::new(&mut self.writer.lock().half).poll_shutdown(cx)).await);
         while let Ok(1..) = poll_fn(|cx| self.writer.lock().half.poll_discard(cx)).await {}
     }
 }

@@ -13,8 +13,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use parking_lot::Mutex;
 
 use super::current::Current;
+use super::deadline::{Clock, Deadlines, Overrun};
 use super::policy::{self, Life, Limits, WARM_REQUESTS};
-use super::snapshot::WorkerSnapshot;
+use super::snapshot::{CurrentRequest, WorkerSnapshot};
 use super::state::{Event, WorkerState, next};
 use crate::job::{Boundary, Cutoff, Exchange, Identity, Interrupt, Next, ResetOutcome};
 use crate::telemetry::events::IllegalTransition;
@@ -46,8 +47,11 @@ struct Record {
     assigned: Option<Instant>,
     /// Since when nobody has asked it for anything, though it does something for itself.
     idle_since: Instant,
+    /// When the script came back to its loop, or began to do something for itself.
+    returned: Option<Instant>,
     /// Ends the exchange that it has, until the response has left.
     cutoff: Option<Cutoff>,
+    overdue: Option<Overdue>,
     /// Time between two requests, averaged over the last few.
     interval: Duration,
     /// Time that the latest request took until its response had left.
@@ -69,6 +73,41 @@ struct Record {
     left: Option<(RecycleReason, Option<String>)>,
 }
 
+/// What has become of an incarnation since it passed a deadline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overdue {
+    pub(super) since: Instant,
+    /// When it was interrupted last.
+    struck: Option<Instant>,
+    /// Nobody waits for it any more.
+    pub(super) stuck: bool,
+    /// Its replacement has been counted and reported.
+    pub(super) counted: bool,
+}
+
+impl Overdue {
+    fn next_strike(&self) -> Instant {
+        let pace = if self.stuck { STRIKE_STUCK_EVERY } else { STRIKE_EVERY };
+        self.struck.map_or(self.since, |struck| struck + pace)
+    }
+}
+
+/// A deadline that has passed.
+#[derive(Debug)]
+pub(super) struct Expired {
+    pub(super) overrun: Overrun,
+    /// How long the incarnation has been at it.
+    pub(super) lasted: Duration,
+    /// Ends what it has not answered.
+    pub(super) cutoff: Option<Cutoff>,
+    pub(super) request: Option<CurrentRequest>,
+}
+
+/// Time between two interrupts of one that may still give way: what begins to wait again after one ends with a later one.
+const STRIKE_EVERY: Duration = Duration::from_millis(100);
+/// The same for one that is stuck: a script that computes for minutes in a library is to end there and not go on.
+const STRIKE_STUCK_EVERY: Duration = Duration::from_secs(1);
+
 /// An incarnation as those see it who decide about its slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Sight {
@@ -82,6 +121,7 @@ pub(super) struct Sight {
     pub(super) ahead: bool,
     pub(super) held: bool,
     pub(super) due: Option<RecycleReason>,
+    pub(super) overdue: Option<Overdue>,
 }
 
 /// What a worker does after it has come to its loop.
@@ -108,7 +148,9 @@ impl Incarnation {
             requests: 0,
             assigned: None,
             idle_since: now,
+            returned: None,
             cutoff: None,
+            overdue: None,
             interval: Duration::from_secs(1),
             duration: Duration::ZERO,
             memory: 0,
@@ -349,6 +391,71 @@ impl Incarnation {
         }
     }
 
+    /// Passes a deadline if one is due. It serves nobody after that.
+    pub(super) fn expire(&self, now: Instant, deadlines: &Deadlines) -> Option<Expired> {
+        let mut record = self.record.lock();
+        let (overrun, since, over) = deadlines.of(&record.clock())?;
+        if now < over || record.step(Event::Expired, now).is_err() {
+            return None;
+        }
+        let reason = overrun.reason();
+        let counted = reason.is_some() || overrun == Overrun::Boot;
+        record.overdue = Some(Overdue { since: now, struck: None, stuck: false, counted });
+        record.left = record.left.take().or_else(|| reason.map(|reason| (reason, None)));
+        let request = record.assigned.filter(|_| overrun == Overrun::Request);
+        let request = request.map(|since| record.current.told(since));
+        Some(Expired { overrun, lasted: now - since, cutoff: record.cutoff.take(), request })
+    }
+
+    /// When somebody should look at its deadlines again.
+    pub(super) fn next_watch(&self, deadlines: &Deadlines) -> Option<Instant> {
+        let record = self.record.lock();
+        match &record.overdue {
+            _ if record.state.has_ended() => None,
+            Some(overdue) => {
+                let given_up = overdue.since.checked_add(deadlines.grace).filter(|_| !overdue.stuck);
+                [given_up, Some(overdue.next_strike())].into_iter().flatten().min()
+            }
+            None => deadlines.of(&record.clock()).map(|(.., over)| over),
+        }
+    }
+
+    /// Interrupts it.
+    pub(super) fn strike(&self, now: Instant) {
+        let mut record = self.record.lock();
+        if let Some(overdue) = &mut record.overdue {
+            overdue.struck = Some(now);
+        }
+        // One that is on its way out by itself by now has no such step, and needs none.
+        let outcome = if record.state.is_overdue() { record.step(Event::Struck, now) } else { Ok(record.state) };
+        drop(record);
+        self.told(outcome, Event::Struck);
+        self.interrupt();
+    }
+
+    /// Keeps after it if it is overdue: interrupts it from time to time, and gives it up when its grace is over; then the answer is how
+    /// long it was asked.
+    pub(super) fn urge(&self, now: Instant, grace: Duration) -> Option<Duration> {
+        let mut record = self.record.lock();
+        let state = record.state;
+        let overdue = record.overdue.as_mut().filter(|_| !state.has_ended())?;
+        let after = now.saturating_duration_since(overdue.since);
+        if after >= grace && !overdue.stuck {
+            overdue.stuck = true;
+            // One that came back to its loop and hangs behind it keeps the state that tells so.
+            let outcome = if state.is_overdue() { record.step(Event::Abandoned, now) } else { Ok(state) };
+            drop(record);
+            self.told(outcome, Event::Abandoned);
+            return Some(after);
+        }
+        let due = overdue.next_strike() <= now;
+        drop(record);
+        if due {
+            self.strike(now);
+        }
+        None
+    }
+
     pub(super) fn sight(&self) -> Sight {
         let record = self.record.lock();
         Sight {
@@ -361,6 +468,7 @@ impl Incarnation {
             ahead: record.ahead,
             held: record.held,
             due: record.due,
+            overdue: record.overdue,
         }
     }
 
@@ -393,7 +501,17 @@ impl Record {
             self.since = now;
         }
         self.state = after;
+        match event {
+            Event::Returned | Event::Tended => self.returned = self.returned.or(Some(now)),
+            Event::Acknowledged | Event::Assigned => self.returned = None,
+            _ => {}
+        }
         Ok(after)
+    }
+
+    fn clock(&self) -> Clock {
+        let &Self { state, since, started, assigned, returned, .. } = self;
+        Clock { state, since, started, assigned, returned }
     }
 
     /// The first of: the response has left, the script is back at its loop.

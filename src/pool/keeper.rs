@@ -27,7 +27,7 @@ use super::state::{Event, WorkerState};
 use super::status::Status;
 use crate::job::{Exit, Runtime};
 use crate::telemetry::RecycleReason;
-use crate::telemetry::events::{PoolScale, WorkerBootFailed, WorkerCrash, WorkerRecycle};
+use crate::telemetry::events::{PoolScale, WorkerBootFailed, WorkerCrash, WorkerGaveWay, WorkerRecycle};
 
 /// What the keeper is told.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ const TICKS_PER_LIMIT: u32 = 20;
 const TICK: std::ops::RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_secs(5);
 
 pub(super) struct Keeper {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     runtime: Arc<dyn Runtime>,
     inbox: Receiver<Message>,
     /// Of every incarnation that has not been joined, by slot and number.
@@ -79,6 +79,8 @@ impl Keeper {
         let tick = self.tick();
         loop {
             let now = Instant::now();
+            // Before the look: who is overdue frees its seat.
+            self.watch(now);
             let grows = self.scale(now);
             self.look(now);
             if self.threads.is_empty() && !self.shared.wants_workers() {
@@ -87,7 +89,8 @@ impl Keeper {
             }
             let retry = self.shared.roster.lock().slots.iter().filter_map(|slot| slot.retry_at).min();
             let tick = if grows { Some(UP_AFTER) } else { tick };
-            let next = [retry.map(|at| at.max(now)), tick.map(|tick| now + tick)].into_iter().flatten().min();
+            let times = [retry.map(|at| at.max(now)), tick.map(|tick| now + tick), self.next_watch(now)];
+            let next = times.into_iter().flatten().min();
             let message = match next {
                 Some(at) => self.inbox.recv_deadline(at),
                 None => self.inbox.recv().map_err(RecvTimeoutError::from),
@@ -309,6 +312,10 @@ impl Keeper {
             Position::Successor | Position::Leaving => {}
         }
         drop(roster);
+        if sight.overdue.is_some_and(|overdue| overdue.stuck) {
+            shared.status.send_modify(Status::came_back);
+            shared.config.stuck.send_modify(|stuck| *stuck = stuck.saturating_sub(1));
+        }
         self.report(worker, exit, &sight, told, retry_in);
         if let Some(before) = missed {
             shared.status.send_modify(|status| status.missed(before, &boot_message(exit)));
@@ -316,16 +323,13 @@ impl Keeper {
     }
 
     fn report(&mut self, worker: &Incarnation, exit: &Exit, sight: &Sight, told: bool, retry_in: Option<Duration>) {
-        let place = worker.place();
-        let (requests, uptime) = (sight.requests, sight.started.elapsed());
-        let recycled = |reason: RecycleReason, cause: &str| {
-            self.shared.counters.recycle(reason);
-            self.shared.roster.lock().slot(place.slot).last_recycle = Some(reason);
-            WorkerRecycle { place, reason, cause, requests, uptime, retry_in }.emit();
-        };
+        if let Some(overdue) = sight.overdue.filter(|overdue| overdue.counted) {
+            let after = overdue.since.elapsed();
+            return WorkerGaveWay { place: worker.place(), after, stuck: overdue.stuck }.emit();
+        }
         if told && *exit == Exit::Stopped {
             let (reason, words) = worker.left().unwrap_or((RecycleReason::Shutdown, None));
-            return recycled(reason, words.as_deref().unwrap_or("stopped"));
+            return self.recycled(worker, reason, words.as_deref().unwrap_or("stopped"), retry_in);
         }
         let cause = RestartCause::of(exit, told || sight.booted.is_some());
         if !told {
@@ -333,17 +337,35 @@ impl Keeper {
         }
         match (exit, cause.reason()) {
             (Exit::Panicked { message }, _) => {
-                self.shared.counters.recycle(RecycleReason::Crash);
-                self.shared.roster.lock().slot(place.slot).last_recycle = Some(RecycleReason::Crash);
-                WorkerCrash { place, message, requests, retry_in }.emit();
+                self.count_recycle(worker, RecycleReason::Crash);
+                WorkerCrash { place: worker.place(), message, requests: sight.requests, retry_in }.emit();
             }
-            (_, Some(reason)) => recycled(reason, cause.label()),
+            (_, Some(reason)) => self.recycled(worker, reason, cause.label(), retry_in),
             (_, None) => self.complain(worker, &boot_message(exit), retry_in),
         }
     }
 
+    /// Counts and reports that an incarnation has been replaced, or sent away.
+    pub(super) fn recycled(
+        &self,
+        worker: &Incarnation,
+        reason: RecycleReason,
+        cause: &str,
+        retry_in: Option<Duration>,
+    ) {
+        self.count_recycle(worker, reason);
+        let sight = worker.sight();
+        let (requests, uptime) = (sight.requests, sight.started.elapsed());
+        WorkerRecycle { place: worker.place(), reason, cause, requests, uptime, retry_in }.emit();
+    }
+
+    fn count_recycle(&self, worker: &Incarnation, reason: RecycleReason) {
+        self.shared.counters.recycle(reason);
+        self.shared.roster.lock().slot(worker.identity().slot).last_recycle = Some(reason);
+    }
+
     /// Reports a failed boot, unless the pool has just reported the same.
-    fn complain(&mut self, worker: &Incarnation, message: &str, retry_in: Option<Duration>) {
+    pub(super) fn complain(&mut self, worker: &Incarnation, message: &str, retry_in: Option<Duration>) {
         let quiet = self.shared.config.backoff.max;
         let Some(repeated) = self.complaints.hear(message, Instant::now(), quiet) else { return };
         WorkerBootFailed { place: worker.place(), message, repeated, retry_in }.emit();
@@ -352,7 +374,7 @@ impl Keeper {
 
 impl Slot {
     /// How long the replacement of an incarnation has to wait; `None` if that one came to something.
-    fn pause(&mut self, ended: &Sight, config: &super::Config, now: Instant) -> Option<Duration> {
+    pub(super) fn pause(&mut self, ended: &Sight, config: &super::Config, now: Instant) -> Option<Duration> {
         let stood = ended.booted.is_some_and(|booted| now.saturating_duration_since(booted) >= config.backoff.max);
         if ended.requests > 0 || stood {
             self.failures = 0;
@@ -363,7 +385,7 @@ impl Slot {
     }
 
     /// Notes that a boot has come to nothing. Brings what the slot's first boot had come to before.
-    fn miss(&mut self) -> FirstBoot {
+    pub(super) fn miss(&mut self) -> FirstBoot {
         let before = self.first_boot;
         if before == FirstBoot::Pending {
             self.first_boot = FirstBoot::Failed;

@@ -99,6 +99,7 @@ mod tests {
             ahead: false,
             held: false,
             due: None,
+            overdue: None,
         })
     }
 

@@ -47,6 +47,8 @@ pub(super) struct Status {
     failed: u32,
     /// Threads that have been started and not been joined.
     threads: u32,
+    /// Those of them that nobody waits for.
+    stuck: u32,
     /// No thread is left and none will be started.
     over: bool,
     failure: Option<Arc<str>>,
@@ -54,7 +56,7 @@ pub(super) struct Status {
 
 impl Status {
     pub(super) fn new(pool: Arc<str>, workers: u32) -> Self {
-        Self { pool, workers, ready: 0, failed: 0, threads: 0, over: false, failure: None }
+        Self { pool, workers, ready: 0, failed: 0, threads: 0, stuck: 0, over: false, failure: None }
     }
 
     /// A slot has reached its loop.
@@ -87,6 +89,21 @@ impl Status {
     /// A thread has been joined.
     pub(super) fn joined(&mut self) {
         self.threads -= 1;
+    }
+
+    /// A thread does not end, and is given up.
+    pub(super) fn got_stuck(&mut self) {
+        self.stuck += 1;
+    }
+
+    /// Such a thread has ended at last.
+    pub(super) fn came_back(&mut self) {
+        self.stuck -= 1;
+    }
+
+    /// Whether the threads that are left are those that nobody waits for.
+    pub(super) fn only_stuck(&self) -> bool {
+        self.stuck > 0 && self.threads == self.stuck
     }
 
     /// The pool has come to its end.

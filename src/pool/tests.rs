@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod deadlines;
 mod life;
 mod recycle;
 mod scale;

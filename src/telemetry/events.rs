@@ -8,6 +8,7 @@
 mod admin;
 mod child;
 mod config;
+mod deadline;
 mod macros;
 mod opcache;
 mod request;
@@ -23,6 +24,7 @@ pub use child::{
     ChildStart, ChildStop, LogReopen, Process, ServerReload,
 };
 pub use config::ConfigNotice;
+pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
 pub use opcache::{OpcacheDelayed, OpcacheRestart};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};

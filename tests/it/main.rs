@@ -52,6 +52,7 @@ mod streaming;
 mod supervisor;
 mod support;
 mod symfony;
+mod timeouts;
 mod tiny_memory;
 mod uploads;
 mod watch;

@@ -34,7 +34,11 @@ per_pool! {
     "max", Kind::Number { least: 1, most: 1024 }, Preset::Unset { words: "as many as `workers`", example: "16" },
     "Most threads that the pool grows to while requests wait.";
     "boot_timeout", Kind::Duration { least: "1ms", most: "1h" }, Preset::Value(r#""60s""#),
-    "Longest time at the start for a worker to reach its loop; beyond, the start has failed.";
+    "Longest time for a worker to reach its loop; beyond, the boot has failed and is tried again after a pause. If no worker boots at the start, the start has failed.";
+    "request_timeout", Kind::Duration { least: "0s", most: "24h" }, Preset::Value(r#""30s""#),
+    "Longest time for a script to handle a request and what it does after the response, waiting in the queue not counted; beyond: 504, and the script is ended. 0: no limit.";
+    "stuck_grace", Kind::Duration { least: "0s", most: "10m" }, Preset::Value(r#""5s""#),
+    "How long a thread that was interrupted may take to end its script; beyond, it counts as stuck and nobody waits for it.";
     "scale_down_idle", TIME, NEVER,
     "A worker that has been idle for so long is ended, one at a time, down to `min`. 0: never.";
     "aggressive_scale_down", TIME, NEVER,
@@ -67,6 +71,8 @@ per_pool! {
     "A worker is replaced after so many failed requests in a row: uncaught exceptions, failed resets. 0: never.";
     "reset.on_error", Kind::Word(&["recycle", "continue"]), Preset::Value(r#""recycle""#),
     "Whether a worker is replaced before its next request when one of its resetters has failed.";
+    "reset.timeout", Kind::Duration { least: "0s", most: "1h" }, Preset::Value(r#""5s""#),
+    "Longest time for the reset between two requests of a worker and for its idle callbacks; beyond, the worker is replaced (`reset_missing`). 0: no limit.";
     "idle.collect_after", TIME, Preset::Value(r#""500ms""#),
     "A worker that has waited for a request for so long collects garbage cycles, if there is enough of them. 0: never.";
     "idle.collect_roots", Kind::Number { least: 1, most: 1_000_000 }, Preset::Value("1000"),
