@@ -252,7 +252,9 @@ modes!(a_hundred_timeouts_leave_nothing_behind, |launch| within(Duration::from_m
 
 modes!(
     timeouts_under_load_leave_neighbours_unharmed,
-    |launch| impatient(launch).workers(6).config("pools.default.overflow.queue_timeout", "\"30s\""),
+    |launch| within(Duration::from_secs(3), launch)
+        .workers(6)
+        .config("pools.default.overflow.queue_timeout", "\"30s\""),
     async |server| {
         let (_listener, port) = silent();
         let hang = [
