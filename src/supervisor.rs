@@ -441,15 +441,23 @@ impl<B: Blueprint> Supervisor<B> {
 
     /// When to look up if nothing happens.
     fn due(&self) -> Instant {
-        let children = self.children.values().flat_map(|child| {
-            let wish = child.wish.as_ref().filter(|_| child.stage == Stage::Serving).map(|(.., due)| *due);
-            child.deadline.into_iter().chain(wish)
-        });
+        let deadlines = self.children.values().filter_map(|child| child.deadline);
+        // What nobody would see to when it is due must not wake anybody.
+        let wishes = self.children.iter().filter(|(id, child)| self.may_obey(**id, child));
+        let wishes = wishes.filter_map(|(_, child)| child.wish.as_ref()).map(|(.., due)| *due);
         let series = self.series.values().filter_map(|series| series.next.as_ref()).map(|(due, _)| *due);
         let shifts = self.shifts.iter().filter_map(Shift::due);
-        let memory = self.current.plan.max_rss.map(|_| self.memory_due);
+        let memory = self.current.plan.max_rss.filter(|_| !self.ending).map(|_| self.memory_due);
         let far = Instant::now() + Duration::from_secs(60);
-        children.chain(series).chain(shifts).chain(memory).chain(self.inquiries.due()).min().unwrap_or(far).min(far)
+        deadlines
+            .chain(wishes)
+            .chain(series)
+            .chain(shifts)
+            .chain(memory)
+            .chain(self.inquiries.due())
+            .min()
+            .unwrap_or(far)
+            .min(far)
     }
 
     /// Does what is due, and what the last event has made possible.
@@ -512,7 +520,8 @@ impl<B: Blueprint> Supervisor<B> {
                     self.outcome.workers_left += workers_left;
                 }
             }
-            Stage::Booting => {
+            // Also one that stood by while its siblings still booted: without it they cannot take over.
+            Stage::Booting | Stage::Standby if self.shifts.iter().any(|shift| shift.awaits(id)) => {
                 let message = match (child.fault.clone(), child.killed) {
                     (Some(message), _) => message,
                     (None, Some(why)) => format!("a child process was killed: {why}"),
@@ -520,13 +529,19 @@ impl<B: Blueprint> Supervisor<B> {
                 };
                 self.boot_failed(id, &child, message);
             }
-            Stage::Standby | Stage::Serving => {
+            Stage::Booting | Stage::Standby | Stage::Serving => {
                 let held = child.started.elapsed() >= HELD;
                 let series = self.series.entry(child.process.place).or_default();
                 series.in_a_row = if held { 1 } else { series.in_a_row + 1 };
                 let (in_a_row, wait) = (series.in_a_row, pause(series.in_a_row));
-                self.report_crash(&child, &cause, in_a_row, Some(wait));
-                self.replace_later(&child, wait);
+                if let Some(shift) = self.shifts.iter_mut().find(|shift| shift.boots_for(id)) {
+                    // Its successor is on the way already; a second one would stay beside the first.
+                    shift.kind = Kind::Replacement;
+                    self.report_crash(&child, &cause, in_a_row, Some(Duration::ZERO));
+                } else {
+                    self.report_crash(&child, &cause, in_a_row, Some(wait));
+                    self.replace_later(&child, wait);
+                }
             }
         }
     }
@@ -626,18 +641,23 @@ impl<B: Blueprint> Supervisor<B> {
         }
     }
 
+    /// Whether the wish of a child, if it has one, can be seen to now. A reload replaces everybody; should it fail, the wish is still
+    /// there.
+    fn may_obey(&self, id: ChildId, child: &Child) -> bool {
+        child.stage == Stage::Serving
+            && child.status.is_none()
+            && !self.ending
+            && !self.is_reloading()
+            && !self.shifts.iter().any(|shift| shift.is_for(id))
+    }
+
     /// Starts successors of children that are to be replaced in order.
     fn obey_wishes(&mut self, now: Instant) {
-        // A reload replaces everybody; should it fail, the wish is still there.
-        if self.is_reloading() {
-            return;
-        }
         let wanting: Vec<ChildId> = self
             .children
             .iter()
-            .filter(|(_, child)| child.stage == Stage::Serving && child.status.is_none())
+            .filter(|(id, child)| self.may_obey(**id, child))
             .filter(|(_, child)| child.wish.as_ref().is_some_and(|(.., due)| *due <= now))
-            .filter(|(id, _)| !self.shifts.iter().any(|shift| shift.is_for(**id)))
             .map(|(id, _)| *id)
             .collect();
         for old in wanting {

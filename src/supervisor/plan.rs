@@ -15,6 +15,8 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{Mode, OFlags, open};
+
 use crate::control::{self, ConfigFile};
 
 /// The first argument of a child process. It is an argument and no variable, because what PHP starts inherits variables.
@@ -58,17 +60,19 @@ pub trait Blueprint {
 }
 
 /// An executable at one moment. While its file stays the same it is started by its name; if another has taken its place, what was
-/// there at that moment is started nevertheless: children that are replaced between two reloads run what their siblings run.
+/// there at that moment is started nevertheless, and in the same folder: children that are replaced between two reloads run what their
+/// siblings run.
 #[derive(Debug, Clone)]
 pub struct Program {
     name: OsString,
     path: PathBuf,
     image: Arc<File>,
+    folder: Arc<OwnedFd>,
     arguments: Vec<OsString>,
 }
 
 impl Program {
-    /// The executable that this process was started as, with the same arguments, as it is on disk now.
+    /// The executable that this process was started as, with the same arguments and in the same folder, as they are now.
     ///
     /// # Errors
     /// It is not there any more.
@@ -76,7 +80,8 @@ impl Program {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_else(|| path.into());
         let image = Arc::new(File::open(path)?);
-        Ok(Self { name, path: path.to_owned(), image, arguments: arguments.collect() })
+        let folder = Arc::new(open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);
+        Ok(Self { name, path: path.to_owned(), image, folder, arguments: arguments.collect() })
     }
 
     /// Starts a child; gives its process id and the parent's end of the channel, on which the descriptors have been sent.
@@ -86,6 +91,8 @@ impl Program {
             .arg0(&self.name)
             .arg(CHILD_MARK)
             .args(&self.arguments)
+            // By its descriptor: a reload that came to nothing has gone to another, and a link may lead elsewhere by now.
+            .current_dir(format!("/proc/self/fd/{}", self.folder.as_raw_fd()))
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .spawn()?;
         // Whoever waits for any child must not have another one waiting for this one: the value is let go.

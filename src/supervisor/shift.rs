@@ -68,6 +68,11 @@ impl Shift {
         self.kind == Kind::Successor { old: id } || self.old.contains(&id)
     }
 
+    /// Whether it brings up the successor of that child.
+    pub(super) fn boots_for(&self, id: ChildId) -> bool {
+        self.step == Step::Boot && self.kind == Kind::Successor { old: id }
+    }
+
     fn is_reload(&self) -> bool {
         matches!(self.kind, Kind::Reload { .. })
     }

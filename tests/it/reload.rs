@@ -301,3 +301,54 @@ fn a_new_executable_is_run_after_a_reload() {
         assert_eq!(server.get("/").await.ok().text(), "0");
     });
 }
+
+/// One of two new children is ready and dies while the other still boots: the reload fails, and the next one is not held up by it.
+#[test]
+fn a_child_that_dies_before_it_could_serve_fails_the_reload() {
+    let launch = releases(Mode::Worker).workers(1).config("server.processes", "2").expect_error("server.reload");
+    run(launch, async |server| {
+        let slow = "<?php if (!@mkdir(getenv('TEST_DIR').'/first')) { \
+            while (!file_exists(getenv('TEST_DIR').'/go')) { usleep(2000); } } const RELEASE = 1;";
+        deploy(server, slow);
+        server.signal("HUP");
+        let ready = until(SOON, "one of the new ones is ready", || {
+            let log = server.log();
+            let lines = log.lines().filter(|line| line.contains("\"event\":\"child.ready\""));
+            lines
+                .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"))
+                .find(|line| line["generation"] == 2)
+        });
+        let pid = ready.await["child"].as_u64().expect("a process id");
+        program::signal(u32::try_from(pid).expect("a process id"), "KILL");
+        let result = until(SOON, "the reload is over", || reloads(server).first().cloned()).await;
+        assert_eq!(result["result"], "failed", "{result}");
+        server.dir().mark("go");
+        assert_eq!(server.get("/").await.ok().text(), "0");
+        deploy(server, &release(2));
+        assert_eq!(reload(server).await["result"], "done");
+        assert_eq!(server.get("/").await.ok().text(), "2");
+    });
+}
+
+/// A deployment by a link that leads to another folder, and that fails: who crashes afterwards comes back in the old folder.
+#[test]
+fn after_a_failed_reload_children_come_back_as_they_were() {
+    let launch =
+        releases(Mode::Worker).expect_error("server.reload").expect_error("child.crash").expect_error("broken");
+    let link = launch.dir().path().join("current");
+    std::os::unix::fs::symlink(launch.dir().app(), &link).expect("a link");
+    launch.dir().write("second/public/worker.php", "<?php throw new RuntimeException('broken');");
+    let path = link.display().to_string();
+    let launch = launch.wrapped(&["sh", "-c", "cd \"$CURRENT\" && export PWD && exec \"$0\" \"$@\""]);
+    run(launch.env("CURRENT", &path), async |server| {
+        assert_eq!(server.get("/").await.ok().text(), "0");
+        let other = server.dir().path().join("other");
+        std::os::unix::fs::symlink(server.dir().path().join("second"), &other).expect("a link");
+        std::fs::rename(&other, &link).expect("renamed");
+        assert_eq!(reload(server).await["result"], "failed");
+        let pid = server.php_pid();
+        program::signal(pid, "KILL");
+        until(SOON, "it is replaced", || server.children().first().copied().filter(|child| *child != pid)).await;
+        assert_eq!(server.get("/").await.ok().text(), "0");
+    });
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::program::{self, signal};
-use crate::support::{Launch, Mode, PrivateDir, modes, run, until};
+use crate::support::{Launch, Mode, PrivateDir, holds_within, modes, run, until};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -131,4 +131,32 @@ fn all_children(parent: u32) -> usize {
             stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok()) == Some(parent)
         })
         .count()
+}
+
+/// A child is too large, and is killed for it by the system while its successor boots: there is one successor and no second.
+#[test]
+fn who_dies_while_its_successor_boots_gets_no_second_one() {
+    let dir = PrivateDir::new();
+    let script = "<?php class Kept { public static string $bytes = ''; } $folder = getenv('TEST_DIR'); \
+        if (!@mkdir($folder.'/first')) { touch($folder.'/second'); while (!file_exists($folder.'/go')) { usleep(2000); } } \
+        while (supercharger_handle_request(static function () { \
+        if ($_SERVER['REQUEST_URI'] === '/grow') { Kept::$bytes = str_repeat('x', 700 << 20); } echo 'ok'; })) {}";
+    dir.write("app/public/worker.php", script);
+    let launch = Launch::with_dir(dir, Mode::Worker)
+        .root("public")
+        .script("public/worker.php")
+        .workers(1)
+        .config("process.max_rss", "\"600MiB\"")
+        .ini("memory_limit", "2G")
+        .expect_error("child.crash");
+    run(launch, async |server| {
+        let pid = server.php_pid();
+        server.get("/grow").await.ok();
+        until(SOON, "the successor boots", || server.dir().marked("second")).await;
+        program::signal(pid, "KILL");
+        server.wait_for_log("\"child.crash\"").await;
+        server.dir().mark("go");
+        assert_eq!(server.get("/").await.ok().text(), "ok");
+        assert!(!holds_within(Duration::from_secs(2), || server.children().len() > 1).await, "one too many");
+    });
 }
