@@ -61,8 +61,13 @@ fn logs_are_reopened_by_sigusr1() {
 /// A child that has grown beyond the ceiling is replaced in order: nobody notices.
 #[test]
 fn a_child_that_is_too_large_is_replaced() {
-    let launch =
-        Launch::plain(Mode::Worker).config("process.max_rss", "\"600MiB\"").ini("memory_limit", "2G").workers(1);
+    let launch = Launch::plain(Mode::Worker)
+        .config("process.max_rss", "\"600MiB\"")
+        // Else the worker itself is replaced, and its memory with it.
+        .config("pools.default.recycle.max_memory", "\"0\"")
+        .config("pools.default.recycle.max_requests", "0")
+        .ini("memory_limit", "2G")
+        .workers(1);
     run(launch, async |server| {
         let pid = server.php_pid();
         let leak = server.script("static $kept = ''; class Kept { public static string $bytes = ''; } Kept::$bytes = str_repeat('x', 700 << 20);");
