@@ -21,6 +21,9 @@ use crate::job::{Boundary, Cutoff, Exchange, Identity, Interrupt, Next, ResetOut
 use crate::telemetry::events::IllegalTransition;
 use crate::telemetry::{Place, RecycleReason};
 
+/// A message that it is seated, and what follows at once: its first request, or that it is to leave.
+const MAILBOX: usize = 2;
+
 /// Aligned to two cache lines, so that workers do not slow each other down by neighbourhood.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -129,7 +132,7 @@ pub(super) struct Sight {
 pub(super) enum Course {
     /// It serves; if `news`, the keeper has something to look at.
     Serve { news: bool },
-    /// It stands by until it is seated.
+    /// It stands by until it is seated, or, after its last request, until it is sent away.
     StandBy,
     /// It leaves.
     Leave,
@@ -137,7 +140,7 @@ pub(super) enum Course {
 
 impl Incarnation {
     pub(super) fn new(identity: Identity, limits: Limits, seated: bool) -> Arc<Self> {
-        let (post, mailbox) = bounded(1);
+        let (post, mailbox) = bounded(MAILBOX);
         let now = Instant::now();
         let record = Record {
             state: WorkerState::Starting,
@@ -253,7 +256,8 @@ impl Incarnation {
         self.told(outcome, Event::Tended);
     }
 
-    /// Comes to its loop after a request, or after something that it did for itself: what it reports is noted, and judged.
+    /// Comes to its loop after a request, or after something that it did for itself: what it reports is noted, and judged. One that has had
+    /// its last request keeps its seat, and takes nothing, until the keeper knows that somebody follows.
     pub(super) fn return_with(
         &self,
         boundary: &Boundary,
@@ -266,7 +270,9 @@ impl Incarnation {
         record.note_duration(now);
         record.note(boundary, tended);
         let verdict = policy::judge(&self.limits, &record.life(now, pressed), boundary);
-        let leaves = record.state.is_overdue() || verdict.is_some_and(|verdict| verdict.at_once);
+        let last = self.limits.is_last(record.requests) && !record.held;
+        let followed = last && record.left.is_some();
+        let leaves = record.state.is_overdue() || followed || verdict.is_some_and(|verdict| verdict.at_once);
         let due_before = record.due;
         match verdict {
             Some(verdict) if leaves => {
@@ -278,15 +284,19 @@ impl Incarnation {
             }
             Some(_) | None => {}
         }
-        let event = if leaves { Event::Dismissed } else { Event::Acknowledged };
+        let news = record.looks_ahead(&self.limits, boot_estimate) || record.due != due_before;
+        let (event, course) = match (leaves, last) {
+            (true, _) => (Event::Dismissed, Course::Leave),
+            (false, true) => (Event::Parked, Course::StandBy),
+            (false, false) => (Event::Acknowledged, Course::Serve { news }),
+        };
         let outcome = record.step(event, now);
         if tended && outcome == Ok(WorkerState::Idle) {
             record.since = record.idle_since;
         }
-        let news = record.looks_ahead(&self.limits, boot_estimate) || record.due != due_before;
         drop(record);
         self.told(outcome, event);
-        if leaves { Course::Leave } else { Course::Serve { news } }
+        course
     }
 
     /// Judges a worker that waits for a request: time alone may be a reason.
@@ -307,7 +317,7 @@ impl Incarnation {
         record.due = record.due.or(Some(reason));
     }
 
-    /// Its successor does not boot: it serves on, beyond its limit of requests if need be.
+    /// Its successor does not boot, or not in time: it serves on, beyond its limit of requests if need be.
     pub(super) fn hold(&self) {
         self.record.lock().held = true;
     }
@@ -324,14 +334,14 @@ impl Incarnation {
         self.record.lock().left.clone()
     }
 
-    /// The seat is its own from now on. Whether it stood by and is to be listed at the desk; otherwise it will come by itself.
+    /// The seat is its own from now on, or still. Whether it stood by and is to be listed at the desk; otherwise it will come by itself.
     pub(super) fn seat(&self) -> bool {
         let mut record = self.record.lock();
         record.seated = true;
         record.state == WorkerState::Standby && record.step(Event::Seated, Instant::now()).is_ok()
     }
 
-    /// Lets it leave if it stands by for its seat; whether it did. It has to be told then.
+    /// Lets it leave if it stands by; whether it did. It has to be told then.
     pub(super) fn dismiss_parked(&self) -> bool {
         let mut record = self.record.lock();
         record.state == WorkerState::Standby && record.step(Event::Dismissed, Instant::now()).is_ok()
@@ -394,6 +404,10 @@ impl Incarnation {
     /// Passes a deadline if one is due. It serves nobody after that.
     pub(super) fn expire(&self, now: Instant, deadlines: &Deadlines) -> Option<Expired> {
         let mut record = self.record.lock();
+        if record.overdue.is_some() {
+            // It came back to its loop after all and is on its way out: it is urged on as it was, and counted once.
+            return None;
+        }
         let (overrun, since, over) = deadlines.of(&record.clock())?;
         if now < over || record.step(Event::Expired, now).is_err() {
             return None;
@@ -549,7 +563,6 @@ impl Record {
             memory: self.memory,
             baseline: self.baseline.filter(|_| self.requests > WARM_REQUESTS),
             failures: self.failures,
-            held: self.held,
             pressed,
         }
     }

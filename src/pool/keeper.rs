@@ -18,7 +18,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use super::complaint::Complaints;
 use super::counters::RestartCause;
 use super::incarnation::{Incarnation, Sight};
-use super::plan::{Act, Outlook, act};
+use super::plan::{Act, Outlook, act, next_at};
 use super::roster::{FirstBoot, Position, Slot};
 use super::scale::{Direction, Scale, UP_AFTER, scale};
 use super::seat::occupy;
@@ -45,6 +45,12 @@ pub(super) fn inbox_size(slots: u32) -> usize {
 
 /// A quarter of a pool's slots may have successors that boot, at least one: a boot takes a whole CPU from those who serve.
 const PREPARING_SHARE: usize = 4;
+
+/// How long a worker that has had its last request waits for a successor that boots: so many times what a boot takes, and at least the
+/// floor, within which no boot is late. After that it serves on.
+const PATIENCE_BOOTS: u32 = 4;
+/// The floor of that.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How exactly limits of time are kept for workers that wait: this part of the shortest one.
 const TICKS_PER_LIMIT: u32 = 20;
@@ -78,6 +84,8 @@ impl Keeper {
     fn keep(&mut self) {
         let tick = self.tick();
         loop {
+            #[cfg(test)]
+            self.shared.turns.fetch_add(1, Ordering::Relaxed);
             let now = Instant::now();
             // Before the look: who is overdue frees its seat.
             self.watch(now);
@@ -87,9 +95,8 @@ impl Keeper {
                 self.shared.status.send_modify(Status::ended);
                 return;
             }
-            let retry = self.shared.roster.lock().slots.iter().filter_map(|slot| slot.retry_at).min();
             let tick = if grows { Some(UP_AFTER) } else { tick };
-            let times = [retry.map(|at| at.max(now)), tick.map(|tick| now + tick), self.next_watch(now)];
+            let times = [self.next_at(now), tick.map(|tick| now + tick), self.next_watch(now)];
             let next = times.into_iter().flatten().min();
             let message = match next {
                 Some(at) => self.inbox.recv_deadline(at),
@@ -164,8 +171,12 @@ impl Keeper {
         let boots = |slot: &&Slot| slot.successor_sight().is_some_and(|sight| sight.booted.is_none());
         let mut preparing = roster.slots.iter().filter(boots).count();
         let most = roster.slots.len().div_ceil(PREPARING_SHARE);
+        // First those who can take nothing before their successor is there.
+        let mut order: Vec<_> = (0..slots).collect();
+        let serves = |index: &u32| !roster.slots[*index as usize].seat_sight().is_some_and(|sight| sight.last);
+        order.sort_by_cached_key(serves);
         drop(roster);
-        for index in 0..slots {
+        for index in order {
             while let Some(act) = self.decide(index, wanted, preparing < most, now) {
                 preparing += usize::from(act == Act::Prepare);
                 self.perform(index, act, now);
@@ -174,16 +185,26 @@ impl Keeper {
     }
 
     fn decide(&self, index: u32, wanted: bool, may_prepare: bool, now: Instant) -> Option<Act> {
-        let mut roster = self.shared.roster.lock();
-        let slot = roster.slot(index);
-        act(&Outlook {
+        act(&self.outlook(self.shared.roster.lock().slot(index), wanted, may_prepare, now))
+    }
+
+    /// When to look again, if nobody tells anything before.
+    fn next_at(&self, now: Instant) -> Option<Instant> {
+        let wanted = self.shared.wants_workers();
+        let roster = self.shared.roster.lock();
+        roster.slots.iter().filter_map(|slot| next_at(&self.outlook(slot, wanted, false, now))).min()
+    }
+
+    fn outlook(&self, slot: &Slot, wanted: bool, may_prepare: bool, now: Instant) -> Outlook {
+        Outlook {
             seat: slot.seat_sight(),
             successor: slot.successor_sight(),
             wanted: wanted && slot.wanted,
             retry_at: slot.retry_at,
             may_prepare,
+            patience: PATIENCE.max(self.shared.boot_estimate() * PATIENCE_BOOTS),
             now,
-        })
+        }
     }
 
     fn perform(&mut self, index: u32, act: Act, now: Instant) {
@@ -209,6 +230,7 @@ impl Keeper {
                 }
                 let slot = roster.slot(index);
                 slot.seated = slot.successor.take();
+                slot.retry_at = None;
                 let new = slot.seated.clone();
                 drop(roster);
                 new.iter().for_each(|new| shared.seat(new));
@@ -222,6 +244,21 @@ impl Keeper {
                 new.iter().for_each(|new| shared.seat(new));
                 old.iter().for_each(|old| {
                     shared.dismiss(old, old.sight().due.unwrap_or(RecycleReason::MaxRequests));
+                });
+            }
+            Act::ServeOn => {
+                let seated = slot.seated.clone();
+                drop(roster);
+                seated.iter().for_each(|seated| {
+                    seated.hold();
+                    shared.seat(seated);
+                });
+            }
+            Act::Dismiss => {
+                let seated = slot.seated.clone();
+                drop(roster);
+                seated.iter().for_each(|seated| {
+                    shared.dismiss(seated, seated.sight().due.unwrap_or(RecycleReason::MaxRequests));
                 });
             }
             Act::Forgo => {

@@ -97,8 +97,6 @@ pub(super) struct Life {
     pub(super) baseline: Option<u64>,
     /// Failures in a row, the latest request included.
     pub(super) failures: u32,
-    /// Its successor does not boot: a limit of requests is no reason to leave nobody in its place.
-    pub(super) held: bool,
     /// Somebody waits for a worker.
     pub(super) pressed: bool,
 }
@@ -126,7 +124,7 @@ pub(super) fn judge(limits: &Limits, life: &Life, boundary: &Boundary) -> Option
         (failed && limits.on_reset_error == OnResetError::Recycle, RecycleReason::ResetFailed, true),
         (beyond(life.memory, limits.emergency_memory), RecycleReason::MemEmergency, true),
         (beyond(life.memory, limits.max_memory), RecycleReason::MemLimit, false),
-        (limits.is_last(life.requests), RecycleReason::MaxRequests, !life.held),
+        (limits.is_last(life.requests), RecycleReason::MaxRequests, false),
         (longer(life.uptime, limits.max_uptime), RecycleReason::MaxUptime, false),
         (life.requests > 0 && longer(life.idle, limits.max_idle), RecycleReason::MaxIdle, false),
         (longer(life.duration, limits.max_request_duration), RecycleReason::SlowRequest, false),
@@ -209,8 +207,7 @@ mod tests {
             ("failed", fine(), failed(), Some((R::ResetFailed, true))),
             ("emergency", Life { memory: 2001, ..fine() }, clean(), Some((R::MemEmergency, true))),
             ("memory", Life { memory: 1001, ..fine() }, clean(), Some((R::MemLimit, false))),
-            ("requests", Life { requests: 100, ..fine() }, clean(), Some((R::MaxRequests, true))),
-            ("held", Life { requests: 130, held: true, ..fine() }, clean(), Some((R::MaxRequests, false))),
+            ("requests", Life { requests: 100, ..fine() }, clean(), Some((R::MaxRequests, false))),
             ("uptime", Life { uptime: seconds(1001), ..fine() }, clean(), Some((R::MaxUptime, false))),
             ("idle", Life { idle: seconds(101), ..fine() }, clean(), Some((R::MaxIdle, false))),
             ("idle, never asked", Life { idle: seconds(101), requests: 0, ..fine() }, clean(), None),
@@ -287,9 +284,6 @@ mod tests {
 
     #[test]
     fn who_has_several_reasons_leaves_at_once_if_one_says_so() {
-        let life = Life { memory: 1001, requests: 100, ..fine() };
-        let expected = Verdict { reason: RecycleReason::MemLimit, at_once: true };
-        assert_eq!(judge(&limits(), &life, &Boundary::default()), Some(expected), "exactly its limit, not one more");
         let old = Life { uptime: seconds(2000), ..fine() };
         let expected = Verdict { reason: RecycleReason::MaxUptime, at_once: true };
         assert_eq!(judge(&limits(), &old, &wish(true)), Some(expected));

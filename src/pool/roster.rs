@@ -188,6 +188,7 @@ impl Roster {
         chosen
             .filter_map(|(_, slot)| {
                 slot.wanted = false;
+                slot.retry_at = None;
                 slot.seated.clone()
             })
             .collect()

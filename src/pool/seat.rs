@@ -70,6 +70,14 @@ impl WorkerSeat {
         self.worker.return_with(boundary, tended, pressed, self.shared.boot_estimate())
     }
 
+    /// Waits for its seat. Once seated it waits as everyone does, and looks after itself meanwhile.
+    fn stand_by(&mut self) -> Next {
+        match self.worker.receive() {
+            Next::Care(_) => care::wait(&self.shared, &self.worker, &mut self.chores),
+            mail @ (Next::Job(_) | Next::Stop) => mail,
+        }
+    }
+
     /// What is next for a worker that serves.
     fn serve(&mut self, tended: bool) -> Next {
         match self.shared.turn(&self.worker) {
@@ -120,7 +128,7 @@ impl Seat for WorkerSeat {
         }
         let next = match course {
             Course::Serve { .. } => self.serve(tended),
-            Course::StandBy => self.worker.receive(),
+            Course::StandBy => self.stand_by(),
             Course::Leave => Next::Stop,
         };
         if let (Some(line), Next::Job(exchange)) = (&self.line, &next) {

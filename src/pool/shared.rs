@@ -20,7 +20,7 @@ use super::state::Event;
 use super::status::Status;
 use super::ticket::Ticket;
 use super::{Config, RecycleMode, Selection};
-use crate::job::{Exchange, Failure, Next};
+use crate::job::{Care, Exchange, Failure, Next};
 use crate::telemetry::events::RequestRejected;
 use crate::telemetry::{RecycleReason, Rejection};
 
@@ -37,12 +37,17 @@ pub(super) struct Shared {
     pub(super) may_grow: AtomicBool,
     desk: Mutex<Desk>,
     keeper: Sender<Message>,
+    /// How often the keeper has looked.
+    #[cfg(test)]
+    pub(super) turns: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(config: Config, keeper: Sender<Message>) -> Self {
         let (pool, workers, most) = (&config.name, config.workers, config.max);
         Self {
+            #[cfg(test)]
+            turns: AtomicU64::new(0),
             roster: Mutex::new(Roster::new(pool.clone(), most, workers)),
             counters: Counters::default(),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
@@ -89,7 +94,7 @@ impl Shared {
     /// Puts a request into the box of a worker that has been taken off the idle list, or has never been on it.
     fn hand(&self, worker: &Incarnation, exchange: Box<Exchange>) {
         self.assign(worker, &exchange);
-        // An idle worker's box is empty. Were it not, the exchange would be dropped here and so report a lost worker.
+        // An idle worker's box has room. Were it not so, the exchange would be dropped here and so report a lost worker.
         drop(worker.post(Next::Job(exchange)));
     }
 
@@ -122,11 +127,14 @@ impl Shared {
         self.desk.lock().sink(worker);
     }
 
-    /// Lets a successor that has got its seat take part, if it stood by; one that boots will come by itself.
+    /// Lets a worker that has got its seat, or has waited there for its successor in vain, take part, if it stood by; one that boots
+    /// will come by itself.
     pub(super) fn seat(&self, worker: &Arc<Incarnation>) {
         if !worker.seat() {
             return;
         }
+        // Nothing to do but to wait from now on as one that is idle. Before the turn, after which others may write to it.
+        drop(worker.post(Next::Care(Care::default())));
         match self.turn(worker) {
             Turn::Serve(exchange) => self.hand(worker, exchange),
             Turn::Wait => {}
@@ -141,7 +149,7 @@ impl Shared {
         if idle {
             self.send_away(worker);
         } else if worker.dismiss_parked() {
-            // Nobody has written to it yet, so the box is empty.
+            // Who stands by gets no other mail, so there is room in the box.
             drop(worker.post(Next::Stop));
         }
     }
@@ -174,7 +182,7 @@ impl Shared {
     /// Tells a worker that waits at its box.
     fn send_away(&self, worker: &Incarnation) {
         worker.apply(Event::Dismissed);
-        // The box is empty, as in `hand`.
+        // The box has room, as in `hand`.
         drop(worker.post(Next::Stop));
     }
 

@@ -18,12 +18,14 @@
 //! Busy        --Responded-->    Resetting
 //! Busy        --Returned-->     Resetting
 //! Busy        --Acknowledged--> Idle
+//! Busy        --Parked-->       Standby
 //! Busy        --Dismissed-->    Draining
 //! Busy        --Expired-->      TimedOut
 //! Busy        --Ended-->        Crashed
 //! Resetting   --Responded-->    Resetting
 //! Resetting   --Returned-->     Resetting
 //! Resetting   --Acknowledged--> Idle
+//! Resetting   --Parked-->       Standby
 //! Resetting   --Dismissed-->    Draining
 //! Resetting   --Expired-->      TimedOut
 //! Resetting   --Ended-->        Crashed
@@ -56,6 +58,7 @@
 //! A test reads this table and compares it with the function over all states and events. Some edges want a word:
 //! `Busy --Acknowledged--> Idle` is a request whose client had gone before a response could leave;
 //! `Resetting --Responded--> Resetting` is a script that finished its response early and then ended normally;
+//! `Busy --Parked--> Standby` and `Resetting --Parked--> Standby` are a worker that has had its last request while its successor boots;
 //! `Idle --Tended--> Resetting` is a worker that does something for itself while nobody asks for anything;
 //! the loops at the timeout states are a thread that goes on as if it had time, and `Dismissed` there is one that came back to its loop
 //! after all: it is sent away, never to serve again.
@@ -69,7 +72,7 @@ pub enum WorkerState {
     Starting,
     /// The script runs and has not reached its loop.
     Booting,
-    /// It stands at its loop and waits for the one it will replace.
+    /// It stands at its loop and takes nothing: it waits for the one it will replace, or, after its last request, for its successor.
     Standby,
     /// It waits for a request.
     Idle,
@@ -104,9 +107,9 @@ pub(super) enum Event {
     Launched,
     /// The script stands at its loop boundary, clean.
     Acknowledged,
-    /// A successor has reached its loop while the other one still serves.
+    /// A successor has reached its loop while the other one still serves, or the other one has had its last request before that.
     Parked,
-    /// A successor takes the seat.
+    /// A successor takes the seat, or one that has waited for its successor in vain serves on.
     Seated,
     /// It got a request.
     Assigned,
@@ -219,7 +222,7 @@ pub(super) fn next(state: WorkerState, event: Event) -> Option<WorkerState> {
     };
     match (state, event) {
         (Starting, Event::Launched) => Some(Booting),
-        (Booting, Event::Parked) => Some(Standby),
+        (Booting | Busy | Resetting, Event::Parked) => Some(Standby),
         (Standby, Event::Seated) | (Booting | Busy | Resetting, Event::Acknowledged) => Some(Idle),
         (Idle, Event::Assigned) => Some(Busy),
         (Idle, Event::Tended) | (Busy | Resetting, Event::Responded | Event::Returned) => Some(Resetting),
@@ -288,7 +291,7 @@ mod tests {
             }
         }
         assert_eq!(actual, documented());
-        assert_eq!(actual.len(), 50, "the diagram has been found in the source");
+        assert_eq!(actual.len(), 52, "the diagram has been found in the source");
     }
 
     #[test]

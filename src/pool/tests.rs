@@ -9,3 +9,4 @@ mod recycle;
 mod scale;
 mod stop;
 mod stress;
+mod succession;

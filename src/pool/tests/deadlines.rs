@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use crate::job::{Boundary, Exit, Failure, Interrupt, Next, RequestBody, Seat};
-use crate::pool::fake::{answer, config, eventually, path_of, pool_of, request, serve, stop_clean, text, until_state};
+use crate::pool::fake::{
+    answer, config, eventually, exchange, incarnation, path_of, pool_of, request, serve, stop_clean, text, until_state,
+};
+use crate::pool::incarnation::Course;
+use crate::pool::state::Event;
 use crate::pool::{Config, Deadlines, Pool, WorkerState};
 use crate::telemetry::RecycleReason;
 
@@ -154,4 +158,20 @@ async fn a_boot_that_hangs_is_given_up_and_tried_again_with_pauses() {
     assert!(begun.elapsed() >= SHORT * 3 + Duration::from_millis(140), "{:?}", begun.elapsed());
     assert_eq!(boots.load(Ordering::Relaxed), 4);
     stop_clean(&pool).await;
+}
+
+#[test]
+fn one_that_is_stuck_twice_is_counted_once() {
+    let limits = Deadlines { request: SHORT, grace: SHORT, ..off() };
+    let worker = incarnation(0);
+    worker.apply(Event::Launched);
+    worker.arrive(Duration::ZERO);
+    worker.assign(&exchange("/"));
+    let at = |times: u32| Instant::now() + SHORT * times;
+    assert!(worker.expire(at(2), &limits).is_some());
+    assert!(worker.urge(at(4), SHORT).is_some(), "it is stuck");
+    assert_eq!(worker.return_with(&Boundary::default(), false, false, Duration::ZERO), Course::Leave);
+    assert!(worker.expire(at(8), &limits).is_none(), "it hangs on its way out too");
+    assert!(worker.urge(at(16), SHORT).is_none(), "which is no second worker");
+    assert!(worker.sight().overdue.is_some_and(|overdue| overdue.stuck), "it is taken off once");
 }
