@@ -121,6 +121,8 @@ async fn stopping_before_the_boot_ends_the_wait_for_it() {
             crate::job::Next::Job(_) | crate::job::Next::Care(_) => panic!("there was nothing to do"),
         }
     });
+    // A pool that stops before it has a thread starts none.
+    until_state(&pool, WorkerState::Booting, 1).await;
     pool.drain();
     go.send(()).expect("the worker is there");
     let booted = pool.ready().await;
