@@ -70,6 +70,8 @@ pub struct Config {
     pub max_rss: Option<u64>,
     /// How many threads of a child may be stuck.
     pub max_stuck: u32,
+    /// How long a child process may leave its parent without an answer until it is replaced; `None` for no such limit.
+    pub unresponsive: Option<Duration>,
     /// Where it comes from.
     pub source: Source,
 }
@@ -356,6 +358,7 @@ fn assemble(check: &mut Check) -> Config {
         processes: check.number("server.processes"),
         max_rss: Some(check.size("process.max_rss")).filter(|most| *most > 0),
         max_stuck: check.number("process.max_stuck"),
+        unresponsive: Some(check.duration("process.unresponsive")).filter(|limit| !limit.is_zero()),
         source: Source::default(),
     }
 }

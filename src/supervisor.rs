@@ -16,6 +16,7 @@ mod inquiry;
 mod legacy;
 mod memory;
 mod plan;
+mod pulse;
 mod shift;
 mod signals;
 
@@ -132,6 +133,7 @@ pub struct Supervisor<B> {
     mistake: Option<String>,
     reloads: (u64, u64),
     memory_due: Instant,
+    pulse_due: Instant,
 }
 
 impl<B: Blueprint> Supervisor<B> {
@@ -159,6 +161,7 @@ impl<B: Blueprint> Supervisor<B> {
             mistake: None,
             reloads: (0, 0),
             memory_due: Instant::now(),
+            pulse_due: Instant::now(),
         }
     }
 
@@ -293,6 +296,7 @@ impl<B: Blueprint> Supervisor<B> {
 
     fn said(&mut self, id: ChildId, report: Report) {
         let Some(child) = self.children.get_mut(&id) else { return };
+        child.pulse.heard();
         match report {
             Report::Ready { ready, workers } if child.stage == Stage::Booting => {
                 child.reach(Stage::Standby);
@@ -345,6 +349,12 @@ impl<B: Blueprint> Supervisor<B> {
                 let question =
                     self.inquiries.begin_status(self.status(), self.children.keys().copied().collect(), answer);
                 let told = self.order_all(&Order::Snapshot { id: question }, |_| true);
+                let now = Instant::now();
+                for id in &told {
+                    if let Some(child) = self.children.get_mut(id) {
+                        child.pulse.asked(now);
+                    }
+                }
                 self.inquiries.awaits(question, told);
             }
             Ask::ReopenLogs => self.reopen_logs(),
@@ -375,6 +385,7 @@ impl<B: Blueprint> Supervisor<B> {
             uptime: child.started.elapsed(),
             snapshot: child.last.as_ref().map(|(_, snapshot)| snapshot.clone()),
             stale: Some(child.last.as_ref().map_or(child.started, |(then, _)| *then).elapsed()),
+            unanswered: child.pulse.owes(),
             because: child.because,
         });
         Status {
@@ -448,12 +459,14 @@ impl<B: Blueprint> Supervisor<B> {
         let series = self.series.values().filter_map(|series| series.next.as_ref()).map(|(due, _)| *due);
         let shifts = self.shifts.iter().filter_map(Shift::due);
         let memory = self.current.plan.max_rss.filter(|_| !self.ending).map(|_| self.memory_due);
+        let pulse = Some(self.pulse_due).filter(|_| !self.ending);
         let far = Instant::now() + Duration::from_secs(60);
         deadlines
             .chain(wishes)
             .chain(series)
             .chain(shifts)
             .chain(memory)
+            .chain(pulse)
             .chain(self.inquiries.due())
             .min()
             .unwrap_or(far)
@@ -466,6 +479,7 @@ impl<B: Blueprint> Supervisor<B> {
         if !self.ending {
             self.start_replacements(now);
             self.watch_memory(now);
+            self.watch_pulse(now);
             self.obey_wishes(now);
             self.advance(now);
         }

@@ -11,6 +11,10 @@ use serde_json::json;
 use super::totals::Pools;
 use crate::control::{PoolState, Snapshot};
 
+/// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
+/// a second anyway.
+const SILENCE: Duration = Duration::from_secs(4);
+
 /// The server at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct View {
@@ -83,6 +87,8 @@ pub struct Child {
     pub because: Option<&'static str>,
     /// It did not answer in time: `snapshot` is that old.
     pub stale: Option<Duration>,
+    /// It has not said anything since it was asked, so long ago.
+    pub unanswered: Option<Duration>,
 }
 
 /// The part that a child plays.
@@ -99,6 +105,12 @@ pub enum Role {
 }
 
 impl Child {
+    /// Whether it has left its parent without an answer for too long to count on it. One that is only late is judged by
+    /// what it said last.
+    fn is_silent(&self) -> bool {
+        self.unanswered.is_some_and(|owed| owed >= SILENCE)
+    }
+
     /// Its pools, as far as they are known.
     pub(super) fn pools(&self) -> &[PoolState] {
         self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.pools)
@@ -142,11 +154,12 @@ impl View {
         if serving.peek().is_none() {
             return Err("no process serves");
         }
-        // A child that does not answer may still serve; nothing says that it does not.
-        let can = |child: &Child| {
-            child.stale.is_some() || child.pools().iter().all(|pool| !pool.draining && has_worker(pool))
-        };
-        if serving.any(can) { Ok(()) } else { Err("a pool has no worker that could serve") }
+        let mut answering = serving.filter(|child| !child.is_silent()).peekable();
+        if answering.peek().is_none() {
+            return Err("no process answers");
+        }
+        let can = |child: &Child| child.pools().iter().all(|pool| !pool.draining && has_worker(pool));
+        if answering.any(can) { Ok(()) } else { Err("a pool has no worker that could serve") }
     }
 }
 

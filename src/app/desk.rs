@@ -156,6 +156,7 @@ fn child(status: ChildStatus) -> admin::Child {
         uptime: status.uptime,
         snapshot: status.snapshot,
         stale: status.stale,
+        unanswered: status.unanswered,
         because: status.because.map(|reason| reason.label()),
     }
 }

@@ -168,6 +168,7 @@ fn plan(config: &Config, listeners: &Listeners, executable: &Path) -> io::Result
         boot_limit: boot.unwrap_or_default() + BOOT_SLACK,
         drain_timeout: config.drain_timeout,
         max_rss: config.max_rss,
+        unresponsive: config.unresponsive,
     })
 }
 

@@ -226,6 +226,12 @@ const FIRST: &[Key] = &[
         meaning: "How many PHP threads of a child process may be stuck, because they did not end after a timeout; beyond, the child is replaced in order.",
     },
     Key {
+        name: "process.unresponsive",
+        kind: Kind::Duration { least: "0s", most: "1h" },
+        preset: Preset::Value(r#""30s""#),
+        meaning: "How long a child process may leave its parent without an answer until it is replaced. `0s`: for ever.",
+    },
+    Key {
         name: "app.root",
         kind: Kind::Path("a directory"),
         preset: Preset::Unset {

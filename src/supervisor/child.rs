@@ -18,6 +18,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 
 use super::plan::Plan;
+use super::pulse::Pulse;
 use super::{ChildId, Event};
 use crate::control::{Hello, Lines, Order, Report, Snapshot, line};
 use crate::job::{BOARD_BYTES, InFlight, in_flight};
@@ -91,6 +92,8 @@ pub(super) struct Child {
     pub(super) workers: (u32, u32),
     /// What it last said of itself, and when.
     pub(super) last: Option<(Instant, Snapshot)>,
+    /// Whether it answers.
+    pub(super) pulse: Pulse,
     /// Why it was started in place of another.
     pub(super) because: Option<RecycleReason>,
     /// Why another takes its place.
@@ -149,6 +152,7 @@ impl Child {
             deadline: Some(now + plan.boot_limit),
             workers: (0, 0),
             last: None,
+            pulse: Pulse::default(),
             because: None,
             replaced_for: None,
             fault: None,

@@ -86,6 +86,8 @@ pub struct ChildStatus {
     pub snapshot: Option<Snapshot>,
     /// It has not answered in time: `snapshot` is that old.
     pub stale: Option<Duration>,
+    /// It has not said anything since it was asked, so long ago.
+    pub unanswered: Option<Duration>,
     /// Why it was started in place of another; none for the first ones.
     pub because: Option<RecycleReason>,
 }

@@ -62,7 +62,7 @@ impl Inquiries {
             && let Some(index) = of.iter().position(|id| *id == child)
         {
             let child = &mut status.children[index];
-            (child.snapshot, child.stale) = (Some(snapshot), None);
+            (child.snapshot, child.stale, child.unanswered) = (Some(snapshot), None, None);
         }
     }
 

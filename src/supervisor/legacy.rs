@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::child::Child;
+use super::pulse;
 use super::shift::Kind;
 use crate::control::PoolState;
 use crate::telemetry::RecycleReason;
@@ -16,6 +17,7 @@ pub(super) fn reason(kind: &Kind, wish: Option<&str>) -> Option<RecycleReason> {
         Kind::Successor { .. } => Some(match wish {
             Some("max_rss") => RecycleReason::MemLimit,
             Some("max_stuck") => RecycleReason::Timeout,
+            Some(pulse::UNRESPONSIVE) => RecycleReason::Crash,
             Some(wish) => {
                 let known = RecycleReason::ALL.into_iter().find(|reason| reason.label() == wish);
                 known.unwrap_or(RecycleReason::Manual)

@@ -39,6 +39,8 @@ pub struct Plan {
     pub drain_timeout: Duration,
     /// Memory beyond which a child is replaced, in bytes.
     pub max_rss: Option<u64>,
+    /// How long a child that serves may leave questions unanswered.
+    pub unresponsive: Option<Duration>,
 }
 
 /// Where plans come from, and who is told what became of them.

@@ -1,6 +1,6 @@
 //! The parent process and its children as an operator sees them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::program::{self, signal};
 use crate::support::{Launch, Mode, PrivateDir, holds_within, modes, run, until};
@@ -163,5 +163,61 @@ fn who_dies_while_its_successor_boots_gets_no_second_one() {
         server.dir().mark("go");
         assert_eq!(server.get("/").await.ok().text(), "ok");
         assert!(!holds_within(Duration::from_secs(2), || server.children().len() > 1).await, "one too many");
+    });
+}
+
+/// A child whose process lives and whose thread for orders does not answer.
+#[test]
+fn a_child_that_does_not_answer_is_not_ready_and_is_replaced() {
+    let launch = Launch::plain(Mode::Worker)
+        .admin()
+        .config("process.unresponsive", "\"8s\"")
+        .config("server.drain_timeout", "\"0s\"");
+    run(launch, async |server| {
+        let pid = server.php_pid();
+        server.ask_admin("GET", "/ready", &[]).await.ok();
+        signal(pid, "STOP");
+        let limit = Instant::now() + SOON;
+        loop {
+            let ready = server.ask_admin("GET", "/ready", &[]).await;
+            if ready.status() == 503 {
+                assert_eq!(ready.json()["reason"], "no process answers");
+                break;
+            }
+            assert!(Instant::now() < limit, "/ready counts on a process that does not answer");
+        }
+        let line = server.wait_for_log("\"child.replace\"").await;
+        assert!(line.contains("\"reason\":\"unresponsive\"") && line.contains("is 8 s"), "{line}");
+        until(SOON, "only the new one is left", || {
+            matches!(server.children()[..], [only] if only != pid).then_some(())
+        })
+        .await;
+        assert_ne!(server.get("/pid").await.ok().text(), pid.to_string());
+        assert_eq!(server.admin_json("/ready").await["status"], "ready");
+        assert_eq!(server.admin_json("/status").await["processes"][0]["because"], "crash");
+    });
+}
+
+/// A machine that sleeps, a container that is paused: nobody could answer, and nobody has waited.
+#[test]
+fn a_suspended_server_goes_on_with_its_children() {
+    let launch = Launch::plain(Mode::Worker).admin().config("process.unresponsive", "\"2s\"");
+    run(launch, async |server| {
+        let pid = server.php_pid();
+        for process in [pid, server.pid()] {
+            signal(process, "STOP");
+        }
+        // Longer than the limit.
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        for process in [server.pid(), pid] {
+            signal(process, "CONT");
+        }
+        // It has answered questions that were put to it since.
+        let limit = Instant::now() + SOON;
+        while server.admin_json("/status").await["processes"][0]["stale"] != false {
+            assert!(Instant::now() < limit, "it does not answer");
+        }
+        assert_eq!(server.php_pid(), pid);
+        assert!(!server.log().contains("child.replace"), "{}", server.log());
     });
 }

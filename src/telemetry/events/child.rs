@@ -178,7 +178,7 @@ impl ChildCrashLoop {
 pub struct ChildReplace<'a> {
     /// Which one.
     pub child: Process,
-    /// Label of a recycle reason or of a ceiling of the process (`max_rss`, `max_stuck`).
+    /// Label of a recycle reason or of a ceiling of the process (`max_rss`, `max_stuck`, `unresponsive`).
     pub reason: &'a str,
     /// More, such as the figures.
     pub detail: &'a str,
