@@ -59,6 +59,16 @@ pub enum BindError {
         /// The port alone.
         port: u16,
     },
+    /// This server itself listens there, for another host, until the reload has succeeded.
+    #[error(
+        "cannot listen on {address}: this server has the port already, for another host, and keeps it until the reload is done. Restart the server, or take another port"
+    )]
+    Ours {
+        /// As configured.
+        address: ListenAddress,
+        /// The port alone.
+        port: u16,
+    },
     /// A port below 1024 without the right to it.
     #[error(
         "cannot listen on {address}: not permitted. Ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one with --listen"
@@ -202,6 +212,26 @@ impl Socket {
     fn unix(listener: std::os::unix::net::UnixListener, file: Option<SocketFile>) -> io::Result<Self> {
         let bound = Bound::Unix(listener.local_addr()?.as_pathname().map(Path::to_owned));
         Ok(Self { listener: Listener::Unix(listener), bound, file: file.map(Arc::new), address: None })
+    }
+
+    /// Whether that address is this socket's; who may connect to a file is no part of where it is.
+    pub(super) fn is_at(&self, address: &ListenAddress) -> bool {
+        match (&self.address, address) {
+            (Some(ListenAddress::Unix(mine)), ListenAddress::Unix(other)) => mine.path() == other.path(),
+            (mine, other) => mine.as_ref() == Some(other),
+        }
+    }
+
+    /// A second handle, with the rights that the address names now.
+    pub(super) fn kept(&self, address: &ListenAddress) -> Result<Self, BindError> {
+        // Also if the address is the same: a reload that failed may have given others.
+        if let (ListenAddress::Unix(unix), Some(file)) = (address, &self.file)
+            && file.is_there()
+        {
+            unix.admit()?;
+        }
+        let again = self.again().map_err(|cause| BindError::Other { address: address.clone(), cause })?;
+        Ok(Self { address: Some(address.clone()), ..again })
     }
 
     /// A second handle of the same socket.

@@ -98,11 +98,15 @@ pub fn bind(addresses: &[ListenAddress]) -> Result<Listeners, BindError> {
 /// The first address that cannot be had, as a sentence for the operator.
 pub fn rebind(addresses: &[ListenAddress], before: &Listeners) -> Result<Listeners, BindError> {
     let kept = |address: &ListenAddress| {
-        let socket = before.sockets.iter().find(|socket| socket.address.as_ref() == Some(address))?;
-        Some(socket.again().map_err(|cause| BindError::Other { address: address.clone(), cause }))
+        let socket = before.sockets.iter().find(|socket| socket.is_at(address))?;
+        Some(socket.kept(address))
     };
-    let sockets =
-        addresses.iter().map(|address| kept(address).unwrap_or_else(|| address.bind())).collect::<Result<_, _>>()?;
+    let bound = |address: &ListenAddress| match address.bind() {
+        Err(BindError::InUse { address, port }) if before.has_port(port) => Err(BindError::Ours { address, port }),
+        bound => bound,
+    };
+    let sockets = addresses.iter().map(|address| kept(address).unwrap_or_else(|| bound(address)));
+    let sockets = sockets.collect::<Result<_, _>>()?;
     Ok(Listeners { sockets })
 }
 
@@ -128,6 +132,10 @@ impl Listeners {
     /// Where the server can really be reached (port 0 has become a number).
     pub fn addresses(&self) -> Vec<Bound> {
         self.sockets.iter().map(|socket| socket.bound.clone()).collect()
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        self.sockets.iter().any(|socket| matches!(socket.bound, Bound::Tcp(address) if address.port() == port))
     }
 
     /// Whether somebody else has bound them, so that no configuration says where they listen.
@@ -214,4 +222,50 @@ struct Reading(#[allow(dead_code, reason = "only its end is of interest")] mpsc:
 /// Resolves once the acceptors are to stop. A sender that is gone is an order as well.
 async fn stopped(orders: &mut watch::Receiver<Order>) {
     drop(orders.wait_for(|order| matches!(order, Order::Drain | Order::HandOver | Order::Cut)).await);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+
+    use super::*;
+
+    fn address(text: &str) -> ListenAddress {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn a_socket_file_whose_rights_change_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("x.sock");
+        let with = |options: &str| address(&format!("unix:{}{options}", path.display()));
+        let seen = || {
+            let data = std::fs::symlink_metadata(&path).expect("the file");
+            (data.ino(), data.permissions().mode() & 0o777)
+        };
+        let first = bind(&[with("")]).expect("bound");
+        let (inode, mode) = seen();
+        assert_eq!(mode, 0o660);
+        let second = rebind(&[with("?mode=0600")], &first).expect("kept");
+        assert_eq!(seen(), (inode, 0o600));
+        // The reload has failed; the next one comes from the old generation.
+        drop(second);
+        let third = rebind(&[with("")], &first).expect("kept");
+        assert_eq!(seen(), (inode, 0o660));
+        drop((first, third));
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_same_port_for_another_host_needs_a_restart() {
+        let first = bind(&[address("127.0.0.1:0")]).expect("bound");
+        let Some(Bound::Tcp(bound)) = first.addresses().pop() else { panic!("a port") };
+        let message = rebind(&[address(&format!("0.0.0.0:{}", bound.port()))], &first).expect_err("taken").to_string();
+        assert!(message.contains("this server has the port already") && message.contains("Restart"), "{message}");
+        // Somebody else's is somebody else's.
+        let other = bind(&[address("127.0.0.1:0")]).expect("bound");
+        let Some(Bound::Tcp(taken)) = other.addresses().pop() else { panic!("a port") };
+        let message = rebind(&[address(&taken.to_string())], &first).expect_err("taken").to_string();
+        assert!(message.contains("by another process"), "{message}");
+    }
 }

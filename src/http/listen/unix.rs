@@ -5,7 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, chown};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -106,6 +106,12 @@ impl UnixAddress {
         }
     }
 
+    /// Gives a file that is there already the rights of this address.
+    pub(super) fn admit(&self) -> Result<(), BindError> {
+        self.give_away()?;
+        fs::set_permissions(&self.path, fs::Permissions::from_mode(self.mode)).map_err(|cause| self.other(cause))
+    }
+
     /// Hands the file to the user and group that the address names.
     fn give_away(&self) -> Result<(), BindError> {
         let fault = |problem: String| BindError::Owner { address: ListenAddress::Unix(self.clone()), problem };
@@ -186,11 +192,16 @@ impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.to_owned(), identity: identity(path)? })
     }
+
+    /// Whether the name still is this socket's.
+    pub(super) fn is_there(&self) -> bool {
+        identity(&self.path).is_ok_and(|now| now == self.identity)
+    }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if identity(&self.path).is_ok_and(|now| now == self.identity) {
+        if self.is_there() {
             drop(fs::remove_file(&self.path));
         }
     }
@@ -202,8 +213,6 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     fn address(folder: &Path, options: &str) -> UnixAddress {
