@@ -3,7 +3,8 @@
 //! A program of this machine is one that connects from a loopback address or to a socket file. But a browser is one too, and does what
 //! any web page asks of it: a page may send orders to 127.0.0.1 (so a request that names an origin is refused), and a
 //! name of its own may be pointed to 127.0.0.1 (so the name that was asked for must be local). And a proxy on this machine is one
-//! too, and speaks for the whole world (so what was forwarded is refused).
+//! too, and speaks for the whole world (so what was forwarded is refused). And PHP on this machine is one too, and may be talked into sending
+//! a form to an address that a stranger names (so an order has to carry a header field that nobody adds by accident).
 
 #![forbid(unsafe_code)]
 
@@ -41,7 +42,12 @@ pub(super) enum Denied {
     Origin,
     /// The name that was asked for is none of this machine.
     Host,
+    /// An order without [`ORDER`].
+    Unmarked,
 }
+
+/// The field that every order carries, with any value: no form, no link and no ordinary HTTP client adds it.
+pub(super) const ORDER: &str = "x-supercharger";
 
 /// What proxies add.
 const FORWARDED: [&str; 6] =
@@ -67,6 +73,9 @@ fn decide(peer: Option<Peer>, method: &Method, headers: &HeaderMap, target: Opti
     // No browser connects to a socket file.
     if peer != Some(Peer::Unix) && !asks_for_this_machine(headers, target) {
         return Err(Denied::Host);
+    }
+    if is_order && !headers.contains_key(ORDER) {
+        return Err(Denied::Unmarked);
     }
     Ok(())
 }
@@ -94,6 +103,7 @@ impl Denied {
             Self::ProxyHeader => "proxyHeaderNotTrusted",
             Self::Origin => "originDenied",
             Self::Host => "hostDenied",
+            Self::Unmarked => "orderHeaderMissing",
         }
     }
 }
@@ -139,17 +149,19 @@ mod tests {
     #[test]
     fn who_may_ask() {
         const LOCAL: (&str, &str) = ("host", "127.0.0.1:9180");
-        let cases: [Case; 24] = [
+        let cases: [Case; 26] = [
             ("127.0.0.1:5", "GET", &[LOCAL], Ok(())),
             ("127.9.9.9:5", "GET", &[LOCAL], Ok(())),
-            ("[::1]:5", "POST", &[("host", "[::1]:9180")], Ok(())),
+            ("[::1]:5", "POST", &[("host", "[::1]:9180"), ("x-supercharger", "")], Ok(())),
+            ("[::1]:5", "POST", &[("host", "[::1]:9180")], Err(Denied::Unmarked)),
             ("[::ffff:127.0.0.1]:5", "GET", &[LOCAL], Ok(())),
             ("[::ffff:10.0.0.1]:5", "GET", &[LOCAL], Err(Denied::Ip)),
             ("10.0.0.1:5", "GET", &[LOCAL], Err(Denied::Ip)),
             ("[fe80::1]:5", "GET", &[LOCAL], Err(Denied::Ip)),
             ("", "GET", &[LOCAL], Err(Denied::Ip)),
             ("unix", "GET", &[], Ok(())),
-            ("unix", "POST", &[("host", "shop.example")], Ok(())),
+            ("unix", "POST", &[("host", "shop.example"), ("x-supercharger", "1")], Ok(())),
+            ("unix", "POST", &[("host", "shop.example")], Err(Denied::Unmarked)),
             ("unix", "POST", &[("origin", "http://shop.example")], Err(Denied::Origin)),
             ("127.0.0.1:5", "GET", &[("host", "localhost")], Ok(())),
             ("127.0.0.1:5", "GET", &[("host", "LOCALHOST.:9180")], Ok(())),

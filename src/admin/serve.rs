@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::future::pending;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
 
 use super::guard::Peer;
 
@@ -24,6 +26,8 @@ use super::guard::Peer;
 const MOST_CONNECTIONS: usize = 64;
 /// Time for the head of a request, and for a connection to stay idle: a place must not be held by somebody who says nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a client to take an answer, from the moment at which there is one: a place must not be held by somebody who reads nothing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for answers in flight when the server ends.
 const STOP_GRACE: Duration = Duration::from_millis(300);
 /// Pause after the kernel had no descriptor for a connection.
@@ -102,9 +106,17 @@ fn converse(
     place: OwnedSemaphorePermit,
 ) {
     let inner = TowerToHyperService::new(router.clone());
+    // When the answer that is on its way must have been taken; none while a request is worked on.
+    let (answering, answered) = watch::channel(None);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        hyper::service::Service::call(&inner, request)
+        answering.send_replace(None);
+        let (answer, answering) = (hyper::service::Service::call(&inner, request), answering.clone());
+        async move {
+            let answer = answer.await;
+            answering.send_replace(Some(Instant::now() + ANSWER_TIMEOUT));
+            answer
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -112,8 +124,29 @@ fn converse(
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        // A client that went away, or spoke no HTTP.
-        drop(connection.await);
+        tokio::select! {
+            // A client that went away, or spoke no HTTP.
+            _ = connection => {}
+            () = untaken(answered) => {}
+        }
         drop(place);
     });
+}
+
+/// Resolves when an answer has not been taken in time. A connection that is idle by then has been so for as long as it may be.
+async fn untaken(mut answered: watch::Receiver<Option<Instant>>) {
+    loop {
+        let due = *answered.borrow_and_update();
+        let late = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            () = late => return,
+            // Without a service there is nothing to answer; the connection ends by itself.
+            changed = answered.changed() => if changed.is_err() { pending().await },
+        }
+    }
 }

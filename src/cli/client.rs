@@ -118,6 +118,8 @@ async fn exchange(
         .method(method)
         .uri(target)
         .header(header::HOST, "localhost")
+        // Orders are refused without it.
+        .header("x-supercharger", "1")
         .body(Empty::<Bytes>::new())
         .map_err(|error| broken(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;

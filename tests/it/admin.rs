@@ -161,11 +161,36 @@ fn strangers_pages_and_proxies_are_refused() {
                 serde_json::json!({"error": "forbidden", "code": "runtime_endpoint_denied", "reason": reason});
             assert_eq!(answer.json(), expected, "{method} {path}");
         }
+        for path in ["/drain", "/reload", "/workers/recycle"] {
+            let answer = server.ask_admin_unmarked("POST", path, &[]).await;
+            answer.expect(403);
+            assert_eq!(answer.json()["reason"], "orderHeaderMissing", "{path}");
+        }
         // Liveness is nobody's secret; readiness without its reason neither.
         for path in ["/healthz", "/ready"] {
             server.ask_admin("GET", path, &[("host", "evil.example")]).await.ok();
         }
         server.get("/").await.ok();
+    });
+}
+
+/// Every place is taken by a client that asks and reads nothing: they are given up, and others get an answer.
+#[test]
+fn clients_that_read_nothing_hold_no_place() {
+    run(Launch::plain(Mode::Worker).admin(), async |server| {
+        // So many requests on one connection that their answers fill what the kernel holds.
+        let requests = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(800);
+        let greedy: Vec<_> = (0..64)
+            .map(|_| {
+                let mut client = std::net::TcpStream::connect(server.admin()).expect("a connection");
+                client.set_nonblocking(true).expect("non-blocking");
+                std::io::Write::write(&mut client, requests.as_bytes()).expect("requests");
+                client
+            })
+            .collect();
+        let answer = tokio::time::timeout(Duration::from_secs(45), server.ask_admin("GET", "/healthz", &[])).await;
+        answer.expect("a place is free again").ok();
+        drop(greedy);
     });
 }
 

@@ -301,6 +301,14 @@ impl Server {
 
     /// A request to the admin endpoints.
     pub(crate) async fn ask_admin(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        // What every order has to carry.
+        let mark = (method == "POST").then_some(("x-supercharger", "1"));
+        let headers: Vec<_> = headers.iter().copied().chain(mark).collect();
+        self.ask_admin_unmarked(method, path, &headers).await
+    }
+
+    /// The same without the header field of orders.
+    pub(crate) async fn ask_admin_unmarked(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
         Connection::open(self.admin(), Protocol::Http1).await.send(method, path, headers, "").await
     }
 
