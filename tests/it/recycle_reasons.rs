@@ -199,3 +199,85 @@ fn reset_missing() {
         server.get("/").await.ok();
     });
 }
+
+#[test]
+fn timeout() {
+    let launch = launch().config("pools.default.request_timeout", "\"700ms\"").expect_error("Time is up");
+    by_scripts("timeout", launch, &["sleep(600);"]);
+}
+
+/// The slot of a worker that was not needed any more says so when it is needed again.
+#[test]
+fn scale_down() {
+    let launch =
+        launch().workers(2).config("pools.default.min", "1").config("pools.default.aggressive_scale_down", "\"200ms\"");
+    run_within(Duration::from_secs(90), launch, async |server| {
+        let end = Instant::now() + SOON;
+        while count(server, "scale_down").await < 1.0 {
+            assert!(Instant::now() < end, "nobody was sent away\n{}", server.log());
+        }
+        let mut holders = Vec::new();
+        for id in ["a", "b"] {
+            let mut holder = server.raw().await;
+            holder.get(&format!("/hold?id={id}")).await;
+            server.dir().wait_for_mark(&format!("holding-{id}")).await;
+            holders.push(holder);
+        }
+        is_seen(server, "scale_down", "\"worker.recycle\"").await;
+        for (id, mut holder) in ["a", "b"].into_iter().zip(holders) {
+            server.dir().mark(&format!("release-{id}"));
+            assert!(holder.response().await.ends_with(&format!("held {id}")));
+        }
+    });
+}
+
+/// While the server ends there is nobody who would take the place: in `/workers` it is empty.
+#[test]
+fn shutdown() {
+    run_within(Duration::from_secs(90), launch().workers(2), async |server| {
+        // The response has left, so only the pool waits for that worker.
+        let path = server.script("supercharger_finish_request(); \\App\\mark('after'); while (!file_exists(getenv('TEST_DIR').'/marks/go')) { usleep(5000); }");
+        server.get(&path).await.ok();
+        server.dir().wait_for_mark("after").await;
+        server.signal("TERM");
+        let end = Instant::now() + SOON;
+        loop {
+            let (count, workers) = (count(server, "shutdown").await, last(server).await);
+            let logged =
+                server.log().lines().any(|line| line.contains("\"worker.recycle\"") && line.contains("shutdown"));
+            if count >= 1.0 && logged && workers.len() == 1 {
+                break;
+            }
+            assert!(Instant::now() < end, "{count} in the metric, {workers:?}, in the log: {logged}\n{}", server.log());
+        }
+        server.dir().mark("go");
+        assert_eq!(server.wait_for_end(SOON).await.code(), Some(0));
+    });
+}
+
+/// A process that is replaced because too many of its threads are stuck.
+#[test]
+fn too_many_stuck_threads() {
+    let launch = launch()
+        .config("pools.default.request_timeout", "\"500ms\"")
+        .config("pools.default.stuck_grace", "\"100ms\"")
+        .config("process.max_stuck", "0")
+        .config("server.drain_timeout", "\"1s\"")
+        .expect_error("Time is up")
+        .expect_error("\"worker.stuck\"")
+        .expect_error("child.");
+    run_within(Duration::from_secs(90), launch, async |server| {
+        let before = server.php_pid();
+        let path = server.script("password_hash('x', PASSWORD_BCRYPT, ['cost' => 20]);");
+        server.get(&path).await.expect(504);
+        assert!(server.wait_for_log("\"child.replace\"").await.contains("\"reason\":\"max_stuck\""));
+        let end = Instant::now() + SOON * 2;
+        while server.children().contains(&before) {
+            assert!(Instant::now() < end, "children {:?}\n{}", server.children(), server.log());
+            server.get("/").await.ok();
+        }
+        assert_eq!(last(server).await, ["timeout"]);
+        assert_eq!(server.admin_json("/status").await["processes"][0]["because"], "timeout");
+        assert!(count(server, "timeout").await >= 1.0);
+    });
+}

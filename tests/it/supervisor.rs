@@ -188,7 +188,7 @@ fn a_child_that_does_not_answer_is_not_ready_and_is_replaced() {
         }
         let line = server.wait_for_log("\"child.replace\"").await;
         assert!(line.contains("\"reason\":\"unresponsive\"") && line.contains("is 8 s"), "{line}");
-        until(SOON, "only the new one is left", || {
+        until(SOON * 2, "only the new one is left", || {
             matches!(server.children()[..], [only] if only != pid).then_some(())
         })
         .await;
