@@ -101,6 +101,21 @@ fn idle_callbacks_run_while_idle_and_never_while_busy() {
     });
 }
 
+/// Nor does it take a request before they run in a worker that has replaced another one.
+#[test]
+fn idle_callbacks_run_in_a_successor_too() {
+    let boot = "supercharger_on_idle(static fn () => note('tick '.supercharger_worker()['incarnation']), 0.1, 'ping');";
+    run(booted_with(boot).admin(), async |server| {
+        noted(server, 1).await;
+        server.ask_admin("POST", "/workers/recycle", &[]).await.expect(202);
+        until(Duration::from_secs(10), "the successor ticks", || {
+            let text = server.dir().marked("notes").unwrap_or_default();
+            (text.lines().filter(|line| *line == "tick 2").count() >= 3).then_some(())
+        })
+        .await;
+    });
+}
+
 /// A callback is nobody's request, and what it leaves behind is put back.
 #[test]
 fn an_idle_callback_belongs_to_no_request() {
