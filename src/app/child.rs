@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+mod opcache;
 mod orders;
 
 use std::convert::Infallible;
@@ -15,7 +16,7 @@ use std::env;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime;
@@ -29,8 +30,7 @@ use crate::http::{self, Farewell, Listeners, Mode, Parting, Router};
 use crate::job::{self, BOARD_BYTES, Board, Failure, RequestBody, Runtime};
 use crate::lifecycle::{self, Phase, Phases};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
-use crate::pool::{self, BootError, Booted, Pool, RecycleMode, Selection};
-use crate::telemetry::RecycleReason;
+use crate::pool::{self, BootError, Booted, Pool};
 use orders::{Sight, Standing};
 
 /// Time for threads that have nothing to do any more to leave, when there is no drain deadline left that would be longer.
@@ -301,7 +301,7 @@ impl Living<'_> {
         variables: &environment::Variables,
         pools: &mut Vec<Arc<Pool>>,
     ) -> Result<(), Error> {
-        let mut looping = Vec::new();
+        let mut premises = opcache::Pools::new(self.reports);
         for (config, mode, _) in self.pool_configs() {
             let runtime: Arc<dyn Runtime> = match mode {
                 Mode::Classic { .. } => Arc::new(ClassicRuntime::new(Arc::clone(engine))),
@@ -315,18 +315,10 @@ impl Living<'_> {
             // All count their stuck threads together.
             let config = pool::Config { stuck: self.config.pool.stuck.clone(), ..config.clone() };
             let pool = Pool::start(config, runtime)?;
-            if matches!(mode, Mode::Worker { .. }) {
-                // Weak: a pool keeps the engine, which keeps this list.
-                looping.push(Arc::downgrade(&pool));
-            }
+            premises.add(&pool, matches!(mode, Mode::Worker { .. }));
             pools.push(pool);
         }
-        engine.on_opcache_restart(move || {
-            for pool in looping.iter().filter_map(Weak::upgrade) {
-                // Each of them is in the log.
-                let _: usize = pool.recycle(Selection::All, RecycleReason::Opcache, RecycleMode::Break);
-            }
-        });
+        engine.on_opcache_restart(premises);
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 
 use super::gate::Gate;
-use super::opcache::{GuardError, Opcache};
+use super::opcache::{GuardError, Opcache, Premises};
 use super::{Program, classes, program, view};
 use crate::sys;
 
@@ -151,11 +151,10 @@ impl Engine {
         &self.gate
     }
 
-    /// Sets what is called when OPcache is about to restart: every worker has to leave its loop as soon as it can, and its replacement
-    /// may be started at once; it waits until the restart is done. Only the first call has an effect.
-    pub fn on_opcache_restart(&self, recall: impl Fn() + Send + Sync + 'static) {
+    /// Sets what restarts of OPcache need of those who use the engine. Only the first call has an effect.
+    pub fn on_opcache_restart(&self, premises: impl Premises + 'static) {
         if let Some(opcache) = self.opcache.get() {
-            opcache.on_recall(Box::new(recall));
+            opcache.work_for(Box::new(premises));
         }
     }
 

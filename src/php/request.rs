@@ -2,7 +2,7 @@
 
 use std::mem::ManuallyDrop;
 
-use super::gate::Stay;
+use super::gate::{Pass, Stay};
 use super::thread::{PhpThread, ScriptPath};
 use crate::sys;
 
@@ -49,15 +49,15 @@ pub(super) struct Finished {
 /// A request in progress on a thread. Dropping it ends the request, so that every way out does.
 pub(super) struct RequestScope<'t, 's> {
     thread: &'t mut PhpThread<'s>,
-    /// How it is counted at the gate; `None` if it has not passed there.
-    stay: Option<Stay>,
+    /// What it has from the gate; `None` if it has not passed there.
+    pass: Option<Pass>,
 }
 
 impl<'t, 's> RequestScope<'t, 's> {
     /// Starts PHP's request, as soon as PHP may be entered; `None` if PHP could not, in which case the request has been ended again.
     pub(super) fn begin(thread: &'t mut PhpThread<'s>, request: *const sys::sc_request, stay: Stay) -> Option<Self> {
-        thread.gate().enter(stay);
-        Self::start(thread, request, Some(stay))
+        let pass = thread.gate().enter(stay);
+        Self::start(thread, request, Some(pass))
     }
 
     /// Starts a request past the gate, for the restart of OPcache (I9).
@@ -65,10 +65,10 @@ impl<'t, 's> RequestScope<'t, 's> {
         Self::start(thread, std::ptr::null(), None)
     }
 
-    fn start(thread: &'t mut PhpThread<'s>, request: *const sys::sc_request, stay: Option<Stay>) -> Option<Self> {
+    fn start(thread: &'t mut PhpThread<'s>, request: *const sys::sc_request, pass: Option<Pass>) -> Option<Self> {
         // SAFETY: I1, I4: `request` is null or owned by the host until the scope ends.
         let begun = unsafe { sys::sc_request_begin(request) };
-        let scope = Self { thread, stay };
+        let scope = Self { thread, pass };
         // Dropping the scope ends what php_request_startup() left half-done.
         begun.then_some(scope)
     }
@@ -87,8 +87,8 @@ impl<'t, 's> RequestScope<'t, 's> {
         let mut boundary = sys::sc_boundary::default();
         // SAFETY: I1, I4: begun, and ended only here: `run` forgets the scope, `drop` is the other way.
         let run = unsafe { sys::sc_request_end(&raw mut boundary) };
-        if let Some(stay) = self.stay {
-            self.thread.gate().leave(stay);
+        if let Some(pass) = self.pass {
+            self.thread.gate().leave(pass);
         }
         let host = self.thread.host();
         host.release();

@@ -25,7 +25,7 @@ pub use child::{
 };
 pub use config::ConfigNotice;
 pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
-pub use opcache::{OpcacheDelayed, OpcacheRestart};
+pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
 pub use watch::{WatchChange, WatchFailed, WatchPolling, WatchStart};

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::support::run::run_within;
 use crate::support::{Connection, Launch, Mode, Protocol, Server, modes, run, until};
@@ -81,6 +81,33 @@ fn resets_under_load(mode: Mode) {
         load(server, 32, 500, a_fifth_resets, &[]).await;
         has_restarted(server, "manual").await;
     });
+}
+
+/// Code of the JIT lies in the same memory.
+fn resets_under_load_with_jit(mode: Mode) {
+    let launch = launch(mode, 16)
+        .ini("opcache.jit", "tracing")
+        .ini("opcache.jit_buffer_size", "16M")
+        .ini("opcache.jit_hot_func", "2")
+        .ini("opcache.jit_hot_loop", "2");
+    launch.dir().write("marks/version.php", "<?php return static fn () => 'one';");
+    run_within(Duration::from_secs(120), launch, async |server| {
+        let jit = server.script("echo json_encode(opcache_get_status(false)['jit'] ?? null);");
+        let jit = server.json(&jit).await;
+        assert_eq!(jit["on"], true, "{jit}");
+        load(server, 32, 500, a_fifth_resets, &[]).await;
+        has_restarted(server, "manual").await;
+    });
+}
+
+#[test]
+fn resets_under_load_with_jit_in_worker_mode() {
+    resets_under_load_with_jit(Mode::Worker);
+}
+
+#[test]
+fn resets_under_load_with_jit_in_classic_mode() {
+    resets_under_load_with_jit(Mode::Classic);
 }
 
 #[test]
@@ -190,6 +217,79 @@ modes!(a_forked_child_puts_the_restart_off, |launch| adapt(launch, 4), async |se
     assert_eq!(server.get(&format!("/opcache-reap?child={child}")).await.ok().text(), "0");
     has_restarted(server, "manual").await;
 });
+
+/// Begins a request that stays until the mark `go`; returns when it has been served for so long.
+async fn long_request(server: &Server, time: Duration) -> JoinHandle<String> {
+    let path = server.script("App\\mark('here'); App\\await('go', 120); echo 'well slept';");
+    let mut long = server.connect(Protocol::Http1).await;
+    let begin = Instant::now();
+    let reading = tokio::spawn(async move { long.get(&path).await.ok().text() });
+    server.dir().wait_for_mark("here").await;
+    until(SOON, "it has run for a while", || (begin.elapsed() >= time).then_some(())).await;
+    reading
+}
+
+fn lines_with(server: &Server, part: &str) -> usize {
+    server.log().lines().filter(|line| line.contains(part)).count()
+}
+
+/// A restart that cannot be is not prepared for: nobody is sent away, as often as it is tried.
+#[test]
+fn a_restart_without_hope_sends_nobody_away() {
+    run(launch(Mode::Worker, 4), async |server| {
+        // Too long to be taken for a short one.
+        let reading = long_request(server, Duration::from_secs(3)).await;
+        server.get("/opcache-reset").await.ok();
+        until(SOON, "it was tried twice", || (lines_with(server, "\"opcache.delayed\"") >= 2).then_some(())).await;
+        assert_eq!(lines_with(server, "\"worker.recycle\""), 0, "{}", server.log());
+        server.dir().mark("go");
+        assert_eq!(reading.await.expect("no panic"), "well slept");
+    });
+}
+
+/// Only the first attempt sends workers away: who was in its way is remembered until it leaves.
+#[test]
+fn a_restart_that_fails_sends_workers_away_once() {
+    run(launch(Mode::Worker, 4), async |server| {
+        let reading = long_request(server, Duration::ZERO).await;
+        server.get("/opcache-reset").await.ok();
+        until(SOON, "it was tried twice", || (lines_with(server, "\"opcache.delayed\"") >= 2).then_some(())).await;
+        let recalled = lines_with(server, "\"worker.recycle\"");
+        assert!(recalled <= 4, "{recalled} incarnations ended for one restart: {}", server.log());
+        server.dir().mark("go");
+        assert_eq!(reading.await.expect("no panic"), "well slept");
+        has_restarted(server, "manual").await;
+    });
+}
+
+/// Another process starts with an empty cache; what stood in the way of the restart ends in its own time.
+fn replaces_the_process(mode: Mode) {
+    run_within(Duration::from_secs(120), launch(mode, 4), async |server| {
+        let old = server.php_pid();
+        let reading = long_request(server, Duration::ZERO).await;
+        server.get("/opcache-reset").await.ok();
+        let find = || server.log().lines().find(|line| line.contains("\"child.replace\"")).map(str::to_owned);
+        let line = until(SOON, "it is to be replaced", find).await;
+        assert!(line.contains("\"reason\":\"opcache\""), "{line}");
+        let ready = || (lines_with(server, "\"child.ready\"") == 2).then_some(());
+        until(SOON, "another process is ready", ready).await;
+        server.dir().mark("go");
+        assert_eq!(reading.await.expect("no panic"), "well slept");
+        until(SOON, "the old process ends", || (!server.children().contains(&old)).then_some(())).await;
+        let status = server.json("/opcache-restarts").await;
+        assert_eq!((&status["enabled"], &status["pending"]), (&true.into(), &false.into()), "{status}");
+    });
+}
+
+#[test]
+fn a_restart_that_cannot_be_replaces_the_process_in_worker_mode() {
+    replaces_the_process(Mode::Worker);
+}
+
+#[test]
+fn a_restart_that_cannot_be_replaces_the_process_in_classic_mode() {
+    replaces_the_process(Mode::Classic);
+}
 
 /// Workers that boot for a restart serve again; those that boot for many in a row do so ever more rarely.
 #[test]

@@ -41,6 +41,12 @@ impl UsageLock {
         Ok(None)
     }
 
+    /// The lock on another file, which no OPcache looks at.
+    #[cfg(test)]
+    pub(super) fn on(file: File) -> Self {
+        Self { file }
+    }
+
     /// The descriptor, for locks of the other kind.
     pub(super) fn descriptor(&self) -> RawFd {
         self.file.as_raw_fd()

@@ -43,3 +43,17 @@ impl OpcacheDelayed {
         tracing::warn!(event = "opcache.delayed", reason, inside, retry_in_ms);
     }
 }
+
+/// `opcache.standstill`: the kernel refuses OPcache's lock after a restart, and no PHP runs until it gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct OpcacheStandstill<'a> {
+    /// In the kernel's words.
+    pub error: &'a std::io::Error,
+}
+
+impl OpcacheStandstill<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::error!(event = "opcache.standstill", error = %self.error);
+    }
+}
