@@ -1,5 +1,8 @@
 //! What takes too long, or too much disk, for every run: `make soak`. Ignored otherwise.
 
+mod memory;
+mod storm;
+
 use std::time::{Duration, Instant};
 
 use crate::support::raw::Raw;
