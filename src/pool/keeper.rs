@@ -43,8 +43,11 @@ pub(super) fn inbox_size(slots: u32) -> usize {
     slots as usize + 1
 }
 
-/// A quarter of a pool's slots may have successors that boot, at least one: a boot takes a whole CPU from those who serve.
+/// A quarter of a pool's slots may have successors that boot: a boot takes a whole CPU from those who serve.
 const PREPARING_SHARE: usize = 4;
+/// In a small pool more than that: workers that began together reach their limits together, and each that waits for another's successor
+/// is one less who serves.
+const PREPARING_LEAST: usize = 4;
 
 /// How long a worker that has had its last request waits for a successor that boots: so many times what a boot takes, and at least the
 /// floor, within which no boot is late. After that it serves on.
@@ -170,7 +173,7 @@ impl Keeper {
             .for_each(|worker| worker.look_at_idle(now, pressed));
         let boots = |slot: &&Slot| slot.successor_sight().is_some_and(|sight| sight.booted.is_none());
         let mut preparing = roster.slots.iter().filter(boots).count();
-        let most = roster.slots.len().div_ceil(PREPARING_SHARE);
+        let most = roster.slots.len().div_ceil(PREPARING_SHARE).max(PREPARING_LEAST);
         // First those who can take nothing before their successor is there.
         let mut order: Vec<_> = (0..slots).collect();
         let serves = |index: &u32| !roster.slots[*index as usize].seat_sight().is_some_and(|sight| sight.last);
