@@ -236,7 +236,7 @@ fn scale_down() {
 fn shutdown() {
     run_within(Duration::from_secs(90), launch().workers(2).config("log.level", "\"debug\""), async |server| {
         // The response has left, so only the pool waits for that worker.
-        let path = server.script("supercharger_finish_request(); \\App\\mark('after'); while (!file_exists(getenv('TEST_DIR').'/marks/go')) { usleep(5000); }");
+        let path = server.script("supercharger_finish_request(); \\App\\mark('after'); while (!file_exists(getenv('TEST_DIR').'/go')) { usleep(5000); }");
         server.get(&path).await.ok();
         server.dir().wait_for_mark("after").await;
         server.signal("TERM");
