@@ -24,7 +24,7 @@ use super::guard::Peer;
 
 /// Connections at a time; further ones wait in the kernel. Operators and scrapers are few.
 const MOST_CONNECTIONS: usize = 64;
-/// Time for the head of a request, and for a connection to stay idle: a place must not be held by somebody who says nothing.
+/// Time for the head of a request: a place must not be held by somebody who says nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take an answer, from the moment at which there is one: a place must not be held by somebody who reads nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -106,7 +106,7 @@ fn converse(
     place: OwnedSemaphorePermit,
 ) {
     let inner = TowerToHyperService::new(router.clone());
-    // When the answer that is on its way must have been taken; none while a request is worked on.
+    // When the answer that is on its way must have been taken; none while the request is worked on.
     let (answering, answered) = watch::channel(None);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
@@ -121,6 +121,8 @@ fn converse(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
+        // One request, so that nobody keeps a place by asking on and on without reading.
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
@@ -133,7 +135,7 @@ fn converse(
     });
 }
 
-/// Resolves when an answer has not been taken in time. A connection that is idle by then has been so for as long as it may be.
+/// Resolves when an answer has not been taken in time.
 async fn untaken(mut answered: watch::Receiver<Option<Instant>>) {
     loop {
         let due = *answered.borrow_and_update();

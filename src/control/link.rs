@@ -143,7 +143,8 @@ mod tests {
         for report in &sent[..2] {
             reports.send(report);
         }
-        let reader = thread::spawn(move || {
+        let reader = thread::Builder::new().name("reader".to_owned());
+        let reader = reader.spawn(move || {
             let (mut lines, mut bytes, mut got) = (Lines::default(), [0; 65536], Vec::<Report>::new());
             while got.len() < 3 {
                 let count = parent.read(&mut bytes).expect("bytes");
@@ -156,6 +157,7 @@ mod tests {
             got.truncate(3);
             got
         });
+        let reader = reader.expect("a thread");
         reports.send(&sent[2]);
         // Should the reader have been slow, what is left goes with a further one.
         while !reader.is_finished() {

@@ -112,12 +112,12 @@ impl Gate {
     /// Threads inside.
     pub(super) fn inside(&self) -> u64 {
         let state = self.state.load(Ordering::Acquire);
-        (state / ONE_EVEN & COUNT) + (state / ONE_ODD & COUNT)
+        ((state / ONE_EVEN) & COUNT) + ((state / ONE_ODD) & COUNT)
     }
 
     /// Threads inside that run a loop.
     pub(super) fn loops(&self) -> u64 {
-        self.state.load(Ordering::Acquire) / LOOPING & COUNT
+        (self.state.load(Ordering::Acquire) / LOOPING) & COUNT
     }
 
     /// Threads that were inside when the latest wait for quiet was given up, and have not left since.
