@@ -336,7 +336,12 @@ async fn storm(server: &Server, uploads: usize, broken: usize) {
 }
 
 fn launch(mode: Mode) -> Launch {
-    Launch::plain(mode).workers(2).ini("upload_max_filesize", "10M").ini("post_max_size", "20M")
+    // A worker that is replaced has another heap.
+    Launch::plain(mode)
+        .workers(2)
+        .config("pools.default.recycle.max_requests", "0")
+        .ini("upload_max_filesize", "10M")
+        .ini("post_max_size", "20M")
 }
 
 #[test]
