@@ -4,9 +4,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use supercharger::cli::{self, Cli};
+use supercharger::cli;
 
 fn main() -> ExitCode {
-    cli::run(Cli::parse())
+    cli::run(cli::parse())
 }

@@ -8,13 +8,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use bytes::Bytes;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use supercharger::job::{
-    self, Exchange, Identity, Next, ReplyLimits, RequestBody, RequestBuilder, ResponseBody, Runtime as _, Seat, Target,
+    self, Boundary, Exchange, Identity, Interrupt, Next, ReplyLimits, RequestBody, RequestBuilder, ResetOutcome,
+    ResponseBody, Runtime as _, Seat, Target,
 };
 use supercharger::php::{ClassicRuntime, Config, Engine};
 
@@ -43,12 +44,17 @@ impl Seat for FuzzSeat {
         &self.identity
     }
 
-    fn next(&mut self) -> Next {
+    fn attached(&mut self, _interrupt: Arc<dyn Interrupt>) {}
+
+    fn next(&mut self, boundary: Boundary) -> Next {
+        assert!(matches!(boundary.reset, ResetOutcome::Done(_)), "{:?}", boundary.reset);
         self.idle.send(()).expect("the fuzzer lives");
         self.requests.recv().map_or(Next::Stop, Next::Job)
     }
 
     fn responded(&mut self) {}
+
+    fn resetting(&mut self) {}
 }
 
 fn lane() -> &'static Mutex<Lane> {
