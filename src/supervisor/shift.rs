@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -146,14 +147,15 @@ impl<B: Blueprint> Supervisor<B> {
 
     /// Takes every shift as far as it can go.
     pub(super) fn advance(&mut self, now: Instant) {
-        let mut index = 0;
-        while index < self.shifts.len() {
-            let mut shift = self.shifts.remove(index);
+        // A step of one may do away with others: those before it are gone from the list, those behind it are looked at here.
+        for mut shift in mem::take(&mut self.shifts) {
+            if self.is_overtaken(&shift) {
+                continue;
+            }
             if self.step(&mut shift, now) {
                 self.over(shift);
             } else {
-                self.shifts.insert(index, shift);
-                index += 1;
+                self.shifts.push(shift);
             }
         }
         if !self.is_reloading()
@@ -197,6 +199,11 @@ impl<B: Blueprint> Supervisor<B> {
         self.all_old(shift, Child::reads_nothing)
     }
 
+    /// Whether what is about to come up is of an older generation than the one that serves by now.
+    fn is_overtaken(&self, shift: &Shift) -> bool {
+        shift.step == Step::Boot && shift.generation.number < self.current.number
+    }
+
     fn all_old(&self, shift: &Shift, holds: impl Fn(&Child) -> bool) -> bool {
         shift.old.iter().all(|id| self.children.get(id).is_none_or(|child| child.status.is_some() || holds(child)))
     }
@@ -214,8 +221,8 @@ impl<B: Blueprint> Supervisor<B> {
         if shift.is_reload() {
             self.current = Arc::clone(&shift.generation);
             self.series.clear();
-            // Whatever else was about to come up belongs to the old.
-            self.shifts.retain(|other| other.step != Step::Boot);
+            let shifts = mem::take(&mut self.shifts);
+            self.shifts = shifts.into_iter().filter(|other| !self.is_overtaken(other)).collect();
         }
         let reason = shift.new.first().and_then(|id| self.children.get(id)).and_then(|child| child.because);
         for id in &shift.old {

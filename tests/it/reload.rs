@@ -337,6 +337,28 @@ fn a_child_that_dies_before_it_could_serve_fails_the_reload() {
     });
 }
 
+/// A crashed child's replacement still boots when a reload is through: its children take over from that one too.
+#[test]
+fn a_reload_overtakes_a_replacement_that_still_boots() {
+    let launch = releases(Mode::Worker).workers(1).config("server.processes", "2").expect_error("child.crash");
+    run(launch, async |server| {
+        let hangs = "<?php if (file_exists(getenv('TEST_DIR').'/hang')) { touch(getenv('TEST_DIR').'/hangs'); \
+            while (!file_exists(getenv('TEST_DIR').'/go')) { usleep(2000); } } const RELEASE = 1;";
+        deploy(server, hangs);
+        assert_eq!(reload(server).await["result"], "done");
+        until(SOON, "the first ones have ended", || (server.children().len() == 2).then_some(())).await;
+        server.dir().mark("hang");
+        program::signal(server.children()[0], "KILL");
+        server.dir().wait_for_mark("hangs").await;
+        std::fs::remove_file(server.dir().marks().join("hang")).expect("removed");
+        assert_eq!(reload(server).await["result"], "done");
+        assert_eq!(server.get("/").await.ok().text(), "1");
+        server.dir().mark("go");
+        until(SOON, "all others have ended", || (server.children().len() == 2).then_some(())).await;
+        assert_eq!(server.get("/").await.ok().text(), "1");
+    });
+}
+
 /// A deployment by a link that leads to another folder, and that fails: who crashes afterwards comes back in the old folder.
 #[test]
 fn after_a_failed_reload_children_come_back_as_they_were() {
