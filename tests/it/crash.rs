@@ -147,6 +147,47 @@ modes!(killed_from_outside, dies, async |server| {
     }
 });
 
+fn starves(launch: Launch) -> Launch {
+    dies(launch)
+        .expect_error("ut of memory")
+        .expect_error("memory allocation of")
+        .expect_error("PHP Fatal error")
+        // Whoever is in flight in a process that may have no more memory shares its fate.
+        .expect_error("worker")
+        .expect_error("request.failed")
+}
+
+/// Leaves the process hardly more memory than it has.
+fn starve(pid: u32) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("its size");
+    let size: u64 = size.trim().trim_end_matches(" kB").parse().expect("a number");
+    let limit = format!("--as={}", (size + (64 << 10)) << 10);
+    let set = std::process::Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
+    assert!(set.expect("prlimit").success());
+}
+
+// The system has no more memory for the process: whether PHP gets away with a fatal error or native code gives up, the port stays open,
+// and whatever has been reported, the next request is served.
+modes!(the_machine_has_no_more_memory, starves, async |server| {
+    let load = Load::start(server.address(), "/pid", 4, false);
+    until(SOON, "the load has begun", || (load.done() > 20).then_some(())).await;
+    for path in ["/memory", "/memory-small-pieces", "/memory-one-piece"] {
+        starve(server.php_pid());
+        let mut raw = server.raw().await;
+        raw.write(format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await;
+        assert!(raw.closes_within(SOON).await, "it has come to an end: {}", raw.text());
+        assert!(!raw.text().starts_with("HTTP/1.1 200"), "{}", raw.text());
+        let at = load.done();
+        until(SOON, "it serves", || (load.done() > at + 50).then_some(())).await;
+    }
+    let outcomes = load.finish();
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.refused).count(), 0, "connections were refused");
+    let log = server.log();
+    assert!(log.contains("ut of memory") || log.contains("\"child.crash\""), "it had no more memory: {log}");
+    assert_eq!(server.get("/pid").await.ok().status(), 200);
+});
+
 /// Children that die again and again are started at longer and longer intervals, and one line says so.
 #[test]
 fn crash_loops_are_spread_out() {
