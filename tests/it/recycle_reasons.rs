@@ -267,7 +267,10 @@ fn too_many_stuck_threads() {
             assert!(Instant::now() < end, "children {:?}\n{}", server.children(), server.log());
             server.get("/").await.ok();
         }
-        assert_eq!(last(server).await, ["timeout"]);
+        // The parent may show the one that has ended for a moment longer.
+        while last(server).await != ["timeout"] {
+            assert!(Instant::now() < end, "{:?}", last(server).await);
+        }
         assert_eq!(server.admin_json("/status").await["processes"][0]["because"], "timeout");
         assert!(count(server, "timeout").await >= 1.0);
     });
