@@ -74,6 +74,11 @@ impl Shift {
         self.step == Step::Boot && self.kind == Kind::Successor { old: id }
     }
 
+    /// Whether what it is about to bring up is older than the generation that serves by now.
+    fn is_overtaken(&self, serving: u64) -> bool {
+        self.step == Step::Boot && self.generation.number < serving
+    }
+
     fn is_reload(&self) -> bool {
         matches!(self.kind, Kind::Reload { .. })
     }
@@ -149,7 +154,7 @@ impl<B: Blueprint> Supervisor<B> {
     pub(super) fn advance(&mut self, now: Instant) {
         // A step of one may do away with others: those before it are gone from the list, those behind it are looked at here.
         for mut shift in mem::take(&mut self.shifts) {
-            if self.is_overtaken(&shift) {
+            if shift.is_overtaken(self.current.number) {
                 continue;
             }
             if self.step(&mut shift, now) {
@@ -199,11 +204,6 @@ impl<B: Blueprint> Supervisor<B> {
         self.all_old(shift, Child::reads_nothing)
     }
 
-    /// Whether what is about to come up is of an older generation than the one that serves by now.
-    fn is_overtaken(&self, shift: &Shift) -> bool {
-        shift.step == Step::Boot && shift.generation.number < self.current.number
-    }
-
     fn all_old(&self, shift: &Shift, holds: impl Fn(&Child) -> bool) -> bool {
         shift.old.iter().all(|id| self.children.get(id).is_none_or(|child| child.status.is_some() || holds(child)))
     }
@@ -221,8 +221,7 @@ impl<B: Blueprint> Supervisor<B> {
         if shift.is_reload() {
             self.current = Arc::clone(&shift.generation);
             self.series.clear();
-            let shifts = mem::take(&mut self.shifts);
-            self.shifts = shifts.into_iter().filter(|other| !self.is_overtaken(other)).collect();
+            self.shifts.retain(|other| !other.is_overtaken(shift.generation.number));
         }
         let reason = shift.new.first().and_then(|id| self.children.get(id)).and_then(|child| child.because);
         for id in &shift.old {

@@ -4,6 +4,7 @@
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::support::server::memory_kib;
 use crate::support::steady::{Load, aside, exchange};
 use crate::support::{Launch, Mode, Server, modes, program, run, until};
 
@@ -159,12 +160,10 @@ fn starves(launch: Launch) -> Launch {
 
 /// Leaves the process hardly more memory than it has; `None` if there is none, or it is just dying.
 fn starve(server: &Server) -> Option<()> {
-    let pid = server.children().first()?.to_string();
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:"))?;
-    let size: u64 = size.trim().trim_end_matches(" kB").parse().expect("a number");
-    let limit = format!("--as={}", (size + (64 << 10)) << 10);
-    let set = std::process::Command::new("prlimit").args(["--pid", &pid, &limit]).output().expect("prlimit");
+    let pid = *server.children().first()?;
+    let limit = format!("--as={}", (memory_kib(pid, "VmSize")? + (64 << 10)) << 10);
+    let set =
+        std::process::Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).output().expect("prlimit");
     set.status.success().then_some(())
 }
 

@@ -376,10 +376,7 @@ impl Server {
 
     /// A field of `/proc/PID/status` in KiB: `VmRSS`, `VmHWM`.
     pub(crate) fn memory_kib(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.php_pid())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-        line.and_then(|value| value.trim().strip_suffix("kB")?.trim().parse().ok())
-            .unwrap_or_else(|| panic!("no {field}"))
+        memory_kib(self.php_pid(), field).unwrap_or_else(|| panic!("no {field}"))
     }
 
     /// A new connection.
@@ -494,4 +491,11 @@ impl Drop for Server {
             eprintln!("---");
         }
     }
+}
+
+/// A field of `/proc/PID/status` in KiB; `None` if there is no such process, or it is just dying.
+pub(crate) fn memory_kib(pid: u32, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
