@@ -473,6 +473,7 @@ static void sc_serve(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 	self->failed = false;
 	self->phase = SC_PHASE_HANDLER;
 	sc_reset_begin(self->request);
+	sc_on_script(self->host);
 
 	sc_call_handler(fci, fcc);
 	if (!sc_settle_exception(&ending) || !sc_run_shutdown_functions(&ending)) {

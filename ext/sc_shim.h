@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 9
+#define SC_ABI 10
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -237,6 +237,8 @@ typedef struct sc_head {
 
 /* Waits for the next request of this worker. Calling it says: the former request's state is gone. */
 typedef sc_next (*sc_on_next_fn)(void *host, const sc_boundary *boundary, sc_given *given);
+/* The handler of the request that sc_on_next() gave is about to be called. */
+typedef void (*sc_on_script_fn)(void *host);
 /* The script has come back to its loop; resetters and the reset of the engine begin. */
 typedef void (*sc_on_resetting_fn)(void *host);
 /* A resetter or an idle callback has failed. */
@@ -260,6 +262,7 @@ typedef size_t (*sc_on_read_body_fn)(void *host, char *into, size_t len);
 typedef void (*sc_on_log_fn)(void *host, int32_t level, sc_text message, sc_text context);
 
 sc_next sc_on_next(void *host, const sc_boundary *boundary, sc_given *given);
+void sc_on_script(void *host);
 void sc_on_resetting(void *host);
 void sc_on_callback_error(void *host, const sc_callback_error *error);
 void sc_on_recycle(void *host, sc_text reason);

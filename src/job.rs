@@ -15,6 +15,8 @@ mod pipe;
 mod reply;
 mod request;
 mod spill;
+mod timeline;
+mod trail;
 
 use std::sync::Arc;
 
@@ -29,6 +31,8 @@ pub use reply::{
     ResponseHead, channel,
 };
 pub use request::{Header, Request, RequestBuilder, Span, Target};
+pub use timeline::{Moment, Phases, Timeline};
+pub use trail::{Outcome, Trail};
 
 /// One request on its way through the process, with the means to answer it.
 #[derive(Debug)]
@@ -66,6 +70,11 @@ pub trait Seat {
     /// superglobals and every other piece of request state are as new. Only after it is a worker idle. What `boundary` reports decides
     /// whether this incarnation serves on.
     fn next(&mut self, boundary: Boundary) -> Next;
+
+    /// An exchange is over, as this boundary has it: its response has been given, and nothing of it is left in the worker, or the worker's
+    /// script has ended with it. To be called for each exchange that came from [`Seat::next`], before that is called again; it is the
+    /// place where a request is accounted for.
+    fn done(&mut self, exchange: Box<Exchange>, boundary: &Boundary);
 
     /// The response has left; what follows (terminate, reset) is off the client's path.
     fn responded(&mut self);

@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod backoff;
 mod care;
 mod complaint;
@@ -64,7 +65,7 @@ pub use snapshot::{CurrentRequest, PoolSnapshot, WorkerSnapshot};
 pub use state::WorkerState;
 pub use status::{BootError, Booted};
 
-use crate::job::{self, Board, Exchange, Failure, ReplyLimits, Request, RequestBody, Response, Runtime};
+use crate::job::{self, Board, Exchange, Failure, Moment, ReplyLimits, Request, RequestBody, Response, Runtime};
 use crate::telemetry::RecycleReason;
 use keeper::{Keeper, inbox_size};
 use shared::Shared;
@@ -220,7 +221,8 @@ impl Pool {
     /// # Errors
     /// The [`Failure`] that stands in for a response.
     pub async fn submit(&self, request: Request, body: RequestBody) -> Result<Response, Failure> {
-        let (reply, mut awaiting) = job::channel(self.shared.config.reply);
+        let (reply, mut awaiting) = job::channel(self.shared.config.reply, &request.trail);
+        request.trail.timeline().mark(Moment::Queued);
         match self.shared.admit(Box::new(Exchange { request, body, reply }))? {
             None => awaiting.response().await,
             Some(ticket) => ticket.answer(&mut awaiting).await,

@@ -52,6 +52,8 @@ impl Seat for FuzzSeat {
         self.requests.recv().map_or(Next::Stop, Next::Job)
     }
 
+    fn done(&mut self, _: Box<Exchange>, _: &Boundary) {}
+
     fn responded(&mut self) {}
 
     fn resetting(&mut self) {}
@@ -135,7 +137,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
     }
     let lane = lane().lock().expect("one input at a time");
     let (request, body) = request(&lane, data);
-    let (reply, mut awaiting) = job::channel(ReplyLimits::default());
+    let (reply, mut awaiting) = job::channel(ReplyLimits::default(), &request.trail);
     lane.requests.send(Box::new(Exchange { request, body, reply })).expect("the PHP thread lives");
     let answer = lane.runtime.block_on(awaiting.response()).expect("PHP answers");
     let ResponseBody::Full(text) = answer.body else { panic!("a small answer leaves whole") };

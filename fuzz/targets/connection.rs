@@ -38,7 +38,7 @@ impl Backend for Checks {
             }
         }
         assert_eq!(length, body.length());
-        let (mut reply, mut awaiting) = job::channel(ReplyLimits::default());
+        let (mut reply, mut awaiting) = job::channel(ReplyLimits::default(), &request.trail);
         let uri = Bytes::copy_from_slice(request.bytes(request.uri));
         reply.head(ResponseHead {
             status: 200,

@@ -233,6 +233,9 @@ mod tests {
         for (refusal, status, code, close) in cases {
             let refusal: Refusal = refusal;
             let face = refusal.face();
+            if let Refusal::Failed(failure) = refusal {
+                assert_eq!(failure.status(), status, "{refusal:?}");
+            }
             assert_eq!((face.status.as_u16(), face.code, face.close), (status, code, close), "{refusal:?}");
             let headers = refusal.respond(&HeaderMap::new(), "id").headers().clone();
             assert_eq!(headers.contains_key(header::RETRY_AFTER), status == 503, "{refusal:?}");

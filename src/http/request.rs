@@ -97,7 +97,7 @@ pub(super) fn assemble(
     script: &Script,
     id: &str,
 ) -> Request {
-    let mut builder = RequestBuilder::new();
+    let mut builder = RequestBuilder::accepted_at(arrival.wall, arrival.monotonic);
     headers::copy(&parts.headers, &mut builder);
 
     let host = parts.headers.get(header::HOST).map_or(&b""[..], |value| value.as_bytes());
@@ -134,8 +134,6 @@ pub(super) fn assemble(
     fields.remote_port = client.port;
     fields.server_port = port;
     fields.https = client.https;
-    fields.accepted_at = arrival.wall;
-    fields.accepted = arrival.monotonic;
     builder.build()
 }
 

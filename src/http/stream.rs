@@ -118,16 +118,18 @@ impl Body for Unknown {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use http_body_util::BodyExt as _;
 
     use super::*;
-    use crate::job::{self, Ending, Fault, ReplyLimits, ResponseBody};
+    use crate::job::{self, Ending, Fault, ReplyLimits, ResponseBody, Trail};
 
     /// What a client gets of these pieces, and whether the body came to its end.
     fn got(pieces: &[&str], ending: Ending, declared: Option<u64>) -> (String, bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         runtime.block_on(async {
-            let (mut reply, mut awaiting) = job::channel(ReplyLimits::default());
+            let (mut reply, mut awaiting) = job::channel(ReplyLimits::default(), &Trail::new(Instant::now()));
             for piece in pieces {
                 reply.write(piece.as_bytes()).expect("the client is there");
                 reply.flush().expect("the client is there");

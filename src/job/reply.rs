@@ -10,13 +10,15 @@
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::pipe::{Breaker, PipeReader, PipeWriter, pipe};
+use super::timeline::Moment;
+use super::trail::{Notes, Outcome, Trail};
 
 /// Status and header fields of a response, as PHP gave them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,6 +86,17 @@ pub enum Failure {
     Draining,
     /// The pool has no worker that could serve, and none is coming up soon.
     NoWorkers,
+}
+
+impl Failure {
+    /// The status that the client is told: 503 where another attempt may do, 504 where time was over, 500 where something is broken.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::Script(_) | Self::WorkerLost => 500,
+            Self::QueueTimeout | Self::QueueFull | Self::Draining | Self::NoWorkers => 503,
+            Self::ExecutionTimeout => 504,
+        }
+    }
 }
 
 /// The client has gone; what is written now reaches nobody.
@@ -155,19 +168,32 @@ enum Link {
 
 /// What the sides of a response share.
 #[derive(Debug)]
-struct Shared {
+pub(super) struct Shared {
     /// Nobody listens to what PHP writes.
     gone: AtomicBool,
     link: Mutex<Link>,
+    pub(super) notes: Notes,
 }
 
 impl Shared {
+    /// Nobody waits for an answer yet.
+    pub(super) fn new(accepted: Instant) -> Arc<Self> {
+        Arc::new(Self { gone: AtomicBool::new(false), link: Mutex::new(Link::Over), notes: Notes::new(accepted) })
+    }
+
     fn answer(&self, result: Result<Response, Failure>) {
         let link = mem::replace(&mut *self.link.lock(), Link::Over);
         if let Link::Waiting(answer) = link {
+            self.leaves(result.as_ref().map_or_else(|failure| failure.status(), |response| response.head.status));
             // The receiver may be gone with its client; then nobody needs the answer.
             drop(answer.send(result));
         }
+    }
+
+    /// The head of the answer is on its way.
+    fn leaves(&self, status: u16) {
+        self.notes.timeline.mark(Moment::FirstByte);
+        self.notes.answered(status);
     }
 }
 
@@ -220,12 +246,15 @@ impl Cutoff {
             Link::Over => Cut::TooLate,
             Link::Waiting(answer) => {
                 self.0.gone.store(true, Ordering::Relaxed);
+                self.0.notes.ended(Outcome::Timeout);
+                self.0.leaves(failure.status());
                 // The client may have gone by itself.
                 drop(answer.send(Err(failure)));
                 Cut::Answered
             }
             Link::Streaming(breaker) => {
                 if breaker.break_off() {
+                    self.0.notes.ended(Outcome::Timeout);
                     Cut::BrokenOff
                 } else {
                     Cut::TooLate
@@ -235,10 +264,11 @@ impl Cutoff {
     }
 }
 
-/// Makes the two sides of one response.
-pub fn channel(limits: ReplyLimits) -> (Reply, Awaiting) {
+/// Makes the two sides of the response to the request with this trail. Once for each.
+pub fn channel(limits: ReplyLimits, trail: &Trail) -> (Reply, Awaiting) {
     let (sender, receiver) = oneshot::channel();
-    let shared = Arc::new(Shared { gone: AtomicBool::new(false), link: Mutex::new(Link::Waiting(sender)) });
+    let shared = Arc::clone(&trail.0);
+    *shared.link.lock() = Link::Waiting(sender);
     let state = State::Gathering { head: None, body: BytesMut::new() };
     (Reply { state, limits, shared: Arc::clone(&shared) }, Awaiting { answer: receiver, answered: false, shared })
 }
@@ -317,13 +347,20 @@ impl Reply {
 
     /// Ends the response. Calls after the first have no effect.
     pub fn finish(&mut self, ending: Ending) {
+        if !self.is_finished() {
+            self.shared.notes.ended(ending.into());
+        }
         match mem::replace(&mut self.state, State::Finished) {
             State::Finished => {}
             State::Streaming { mut pipe, pending } => {
                 let sent = pipe.send(pending.freeze()).is_ok();
+                self.shared.notes.timeline.mark(Moment::Responded);
                 pipe.close(sent && matches!(ending, Ending::Whole | Ending::Failed(Fault::Exit)));
             }
-            State::Gathering { head, body } => self.shared.answer(gathered(head, body.freeze(), ending)),
+            State::Gathering { head, body } => {
+                self.shared.notes.timeline.mark(Moment::Responded);
+                self.shared.answer(gathered(head, body.freeze(), ending));
+            }
         }
     }
 
@@ -352,6 +389,7 @@ impl Reply {
             Link::Waiting(answer) => {
                 *link = Link::Streaming(breaker);
                 drop(link);
+                self.shared.leaves(response.head.status);
                 answer.send(Ok(response)).map_err(|_| ClientGone)
             }
             // The exchange has been cut; dropping the response tells the pipe so.
@@ -362,6 +400,10 @@ impl Reply {
 
 impl Drop for Reply {
     fn drop(&mut self) {
+        if self.is_finished() {
+            return;
+        }
+        self.shared.notes.ended(Outcome::Lost);
         if let State::Gathering { .. } = mem::replace(&mut self.state, State::Finished) {
             self.shared.answer(Err(Failure::WorkerLost));
         }
@@ -438,12 +480,16 @@ impl Drop for Awaiting {
 mod tests {
     use super::*;
 
+    fn opened(limits: ReplyLimits) -> (Reply, Awaiting) {
+        channel(limits, &Trail::new(Instant::now()))
+    }
+
     fn head(status: u16) -> ResponseHead {
         ResponseHead { status, ..ResponseHead::default() }
     }
 
     fn answer_of(act: impl FnOnce(&mut Reply)) -> Result<Response, Failure> {
-        let (mut reply, mut awaiting) = channel(ReplyLimits { gather: 8, pipe: 1024, ..ReplyLimits::default() });
+        let (mut reply, mut awaiting) = opened(ReplyLimits { gather: 8, pipe: 1024, ..ReplyLimits::default() });
         act(&mut reply);
         drop(reply);
         awaiting.answer.try_recv().expect("a dropped reply always answers")
@@ -493,7 +539,7 @@ mod tests {
     fn a_client_that_takes_nothing_counts_as_gone() {
         let limits =
             ReplyLimits { gather: 8, pipe: 16, spill: 0, patience: Duration::from_millis(1), ..ReplyLimits::default() };
-        let (mut reply, mut awaiting) = channel(limits);
+        let (mut reply, mut awaiting) = opened(limits);
         let piece = vec![b'x'; STREAM_CHUNK];
         assert_eq!(reply.write(&piece), Ok(()), "the first piece always passes");
         assert_eq!(reply.write(&piece), Err(ClientGone));
@@ -525,7 +571,7 @@ mod tests {
 
     #[test]
     fn a_cut_before_the_head_is_the_answer() {
-        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        let (mut reply, mut awaiting) = opened(ReplyLimits::default());
         reply.head(head(200));
         reply.write(b"gathered").expect("client is there");
         let cutoff = reply.cutoff();
@@ -541,7 +587,7 @@ mod tests {
 
     #[test]
     fn a_cut_after_the_head_breaks_the_body_off() {
-        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        let (mut reply, mut awaiting) = opened(ReplyLimits::default());
         let reader = streamed(&mut reply, &mut awaiting);
         assert_eq!(reply.cutoff().cut(Failure::ExecutionTimeout), Cut::BrokenOff);
         assert_eq!(reply.flush(), Err(ClientGone));
@@ -551,14 +597,14 @@ mod tests {
 
     #[test]
     fn a_cut_after_the_end_harms_nothing() {
-        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        let (mut reply, mut awaiting) = opened(ReplyLimits::default());
         let cutoff = reply.cutoff();
         let reader = streamed(&mut reply, &mut awaiting);
         reply.finish(Ending::Whole);
         assert_eq!(cutoff.cut(Failure::ExecutionTimeout), Cut::TooLate);
         assert_eq!(pieces(reader), [Some(Bytes::from_static(b"first"))]);
 
-        let (mut reply, mut awaiting) = channel(ReplyLimits::default());
+        let (mut reply, mut awaiting) = opened(ReplyLimits::default());
         reply.head(head(201));
         reply.finish(Ending::Whole);
         assert_eq!(reply.cutoff().cut(Failure::ExecutionTimeout), Cut::TooLate);
@@ -568,7 +614,7 @@ mod tests {
     #[test]
     fn a_cut_wakes_a_worker_that_waits_for_its_client() {
         let limits = ReplyLimits { gather: 8, pipe: 1, spill: 0, ..ReplyLimits::default() };
-        let (mut reply, mut awaiting) = channel(limits);
+        let (mut reply, mut awaiting) = opened(limits);
         let cutoff = reply.cutoff();
         let _idle = streamed(&mut reply, &mut awaiting);
         let writing = std::thread::Builder::new().name("writer".into()).stack_size(256 * 1024).spawn(move || {
@@ -584,7 +630,7 @@ mod tests {
 
     #[test]
     fn writer_learns_that_the_client_left() {
-        let (mut reply, awaiting) = channel(ReplyLimits { gather: 8, pipe: 16, ..ReplyLimits::default() });
+        let (mut reply, awaiting) = opened(ReplyLimits { gather: 8, pipe: 16, ..ReplyLimits::default() });
         drop(awaiting);
         assert_eq!(reply.write(b"x"), Err(ClientGone));
     }

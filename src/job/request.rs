@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-use super::InterimSender;
+use super::{InterimSender, Trail};
 
 /// A text in a request's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -78,6 +78,8 @@ pub struct Request {
     pub accepted: Instant,
     /// Where heads that come before the final one go; `None` if the client's protocol cannot carry them.
     pub interim: Option<InterimSender>,
+    /// What is noted about it on its way.
+    pub trail: Trail,
 }
 
 impl Request {
@@ -110,8 +112,14 @@ impl Default for RequestBuilder {
 }
 
 impl RequestBuilder {
-    /// Starts an empty request. The first byte of the buffer is the NUL that every empty span points to.
+    /// Starts an empty request that is accepted now.
     pub fn new() -> Self {
+        Self::accepted_at(SystemTime::now(), Instant::now())
+    }
+
+    /// Starts an empty request that was accepted at this moment, as the two clocks have it. The first byte of the buffer is the NUL that every
+    /// empty span points to.
+    pub fn accepted_at(wall: SystemTime, monotonic: Instant) -> Self {
         let mut text = Vec::with_capacity(1024);
         text.push(0);
         Self {
@@ -133,9 +141,10 @@ impl RequestBuilder {
                 remote_port: 0,
                 server_port: 0,
                 https: false,
-                accepted_at: SystemTime::now(),
-                accepted: Instant::now(),
+                accepted_at: wall,
+                accepted: monotonic,
                 interim: None,
+                trail: Trail::new(monotonic),
             },
         }
     }

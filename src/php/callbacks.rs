@@ -50,6 +50,8 @@ leaf! { sc_on_next: sc_on_next_fn, (state: *const sys::sc_boundary, given: *mut 
     }
 } }
 
+leaf! { sc_on_script: sc_on_script_fn, () -> () = (), |host| host.script() }
+
 leaf! { sc_on_resetting: sc_on_resetting_fn, () -> () = (), |host| host.resetting() }
 
 leaf! { sc_on_callback_error: sc_on_callback_error_fn, (error: *const sys::sc_callback_error) -> () = (), |host| {

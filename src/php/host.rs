@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::panic::Parked;
 use super::view::RequestView;
-use crate::job::{Boundary, Care, Exchange, Next, ResetOutcome, Seat, Wish};
+use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Seat, Wish};
 use crate::sys;
 
 /// The Rust side of one PHP thread (I3).
@@ -61,15 +61,20 @@ impl<'s> Host<'s> {
         self.current.insert(Current { exchange, view }).view.as_ptr()
     }
 
-    /// Lets the current exchange go. An unanswered one reports its worker as lost.
-    pub(super) fn release(&mut self) {
-        self.current = None;
+    /// The script has ended, and the request that it had with it.
+    pub(super) fn release(&mut self, state: &sys::sc_boundary) {
+        let Some(current) = self.current.take() else { return };
+        let boundary = self.boundary(state);
+        self.seat.done(current.exchange, &boundary);
     }
 
     /// Waits for the next request of a worker loop.
     pub(super) fn next(&mut self, state: &sys::sc_boundary) -> Given {
-        self.release();
         let boundary = self.boundary(state);
+        self.forget();
+        if let Some(current) = self.current.take() {
+            self.seat.done(current.exchange, &boundary);
+        }
         match self.seat.next(boundary) {
             Next::Job(exchange) => Given::Request(self.adopt(exchange)),
             Next::Care(care) => Given::Care(care),
@@ -84,6 +89,7 @@ impl<'s> Host<'s> {
     pub(super) fn next_exchange(&mut self, state: &sys::sc_boundary) -> Option<Box<Exchange>> {
         loop {
             let boundary = self.boundary(state);
+            self.forget();
             match self.seat.next(boundary) {
                 Next::Job(exchange) => return Some(exchange),
                 // A script that has ended has left nothing to look after.
@@ -94,24 +100,37 @@ impl<'s> Host<'s> {
     }
 
     /// All there is to say about the request that is over.
-    fn boundary(&mut self, state: &sys::sc_boundary) -> Boundary {
-        let took = self.resetting.take().map_or(Duration::ZERO, |begun| begun.elapsed());
-        let resetters = std::mem::take(&mut self.failed);
+    fn boundary(&self, state: &sys::sc_boundary) -> Boundary {
+        let took = self.resetting.map_or(Duration::ZERO, |begun| begun.elapsed());
+        let resetters = self.failed.clone();
         Boundary {
             reset: if resetters.is_empty() { ResetOutcome::Done(took) } else { ResetOutcome::Failed { resetters } },
             memory: state.memory,
             memory_peak: state.memory_peak,
             failed: state.failed,
-            wish: self.wish.take(),
+            wish: self.wish.clone(),
             garbage: state.garbage,
             // Negative: there is none.
             tick: Duration::try_from_secs_f64(state.tick).ok(),
         }
     }
 
+    /// That has been said.
+    fn forget(&mut self) {
+        (self.resetting, self.wish) = (None, None);
+        self.failed.clear();
+    }
+
+    /// The script's part in the current request begins.
+    pub(super) fn script(&mut self) {
+        self.mark(Moment::Script, Instant::now());
+    }
+
     /// The reset of a request begins.
     pub(super) fn resetting(&mut self) {
-        self.resetting = Some(Instant::now());
+        let now = Instant::now();
+        self.resetting = Some(now);
+        self.mark(Moment::Returned, now);
         self.seat.resetting();
     }
 
@@ -131,6 +150,12 @@ impl<'s> Host<'s> {
     /// Whether the pool has asked the loop to end.
     pub(super) fn stopped(&self) -> bool {
         self.stopped
+    }
+
+    fn mark(&self, moment: Moment, at: Instant) {
+        if let Some(current) = &self.current {
+            current.exchange.request.trail.timeline().note(moment, at);
+        }
     }
 
     /// The exchange being served.

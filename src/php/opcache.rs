@@ -26,7 +26,7 @@ use super::THREAD_STACK_BYTES;
 use super::engine::Engine;
 use super::gate::Gate;
 use super::thread::{PhpThread, Role};
-use crate::job::{Boundary, Identity, Interrupt, Next, Seat};
+use crate::job::{Boundary, Exchange, Identity, Interrupt, Next, Seat};
 use crate::sys;
 use crate::telemetry::OpcacheReason;
 use crate::telemetry::events::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
@@ -303,6 +303,8 @@ impl Seat for Nobody {
     fn next(&mut self, _: Boundary) -> Next {
         Next::Stop
     }
+
+    fn done(&mut self, _: Box<Exchange>, _: &Boundary) {}
 
     fn responded(&mut self) {}
 

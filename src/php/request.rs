@@ -75,6 +75,7 @@ impl<'t, 's> RequestScope<'t, 's> {
 
     /// Runs the script and ends the request: shutdown functions, destructors and output belong to it.
     pub(super) fn run(self, script: &ScriptPath) -> Finished {
+        self.thread.host().script();
         // SAFETY: I1: the path is NUL-terminated and outlives the call.
         unsafe { sys::sc_request_run(script.as_ptr()) };
         // SAFETY: I1.
@@ -91,7 +92,7 @@ impl<'t, 's> RequestScope<'t, 's> {
             self.thread.gate().leave(pass);
         }
         let host = self.thread.host();
-        host.release();
+        host.release(&boundary);
         host.parked.raise();
         (RunEnd::from(run), boundary)
     }

@@ -98,8 +98,9 @@ pub(super) fn incarnation(slot: u32) -> Arc<Incarnation> {
 
 /// An exchange whose client has gone already.
 pub(super) fn exchange(path: &str) -> Box<Exchange> {
-    let (reply, _) = job::channel(ReplyLimits::default());
-    Box::new(Exchange { request: request(path), body: RequestBody::empty(), reply })
+    let request = request(path);
+    let (reply, _) = job::channel(ReplyLimits::default(), &request.trail);
+    Box::new(Exchange { request, body: RequestBody::empty(), reply })
 }
 
 pub(super) fn text(response: Response) -> String {

@@ -17,7 +17,7 @@ use super::deadline::{Clock, Deadlines, Overrun};
 use super::policy::{self, Life, Limits, WARM_REQUESTS};
 use super::snapshot::{CurrentRequest, WorkerSnapshot};
 use super::state::{Event, WorkerState, next};
-use crate::job::{Boundary, Cutoff, Exchange, Identity, Interrupt, Next, ResetOutcome};
+use crate::job::{Boundary, Cutoff, Exchange, Identity, Interrupt, Moment, Next, ResetOutcome};
 use crate::telemetry::events::IllegalTransition;
 use crate::telemetry::{Place, RecycleReason};
 
@@ -203,6 +203,7 @@ impl Incarnation {
     pub(super) fn assign(&self, exchange: &Exchange) -> bool {
         let now = Instant::now();
         let cutoff = exchange.reply.cutoff();
+        exchange.request.trail.timeline().note(Moment::Started, now);
         let mut record = self.record.lock();
         let outcome = record.step(Event::Assigned, now);
         record.requests += 1;

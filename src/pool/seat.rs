@@ -13,7 +13,8 @@ use super::queue::Turn;
 use super::roster::FirstBoot;
 use super::shared::Shared;
 use super::state::Event;
-use crate::job::{Board, Boundary, Exit, Identity, Interrupt, Line, Next, Runtime, Seat};
+use crate::job::{Board, Boundary, Exchange, Exit, Identity, Interrupt, Line, Next, Runtime, Seat};
+use crate::telemetry::Place;
 use crate::telemetry::events::WorkerBoot;
 
 /// How far the script has come, as its loop boundary shows.
@@ -28,7 +29,7 @@ enum Stage {
 }
 
 #[derive(Debug)]
-struct WorkerSeat {
+pub(super) struct WorkerSeat {
     shared: Arc<Shared>,
     worker: Arc<Incarnation>,
     stage: Stage,
@@ -48,6 +49,10 @@ pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Inc
 }
 
 impl WorkerSeat {
+    pub(super) fn place(&self) -> Place<'_> {
+        self.worker.place()
+    }
+
     /// The script has reached its loop for the first time.
     fn arrive(&mut self) -> Course {
         self.stage = Stage::Looping;
@@ -110,6 +115,13 @@ impl Seat for WorkerSeat {
 
     fn resetting(&mut self) {
         self.worker.apply(Event::Returned);
+    }
+
+    fn done(&mut self, exchange: Box<Exchange>, boundary: &Boundary) {
+        // An exchange without an answer is answered by being dropped; what is left of it is dropped with it.
+        let Exchange { request, body, reply } = *exchange;
+        drop((reply, body));
+        self.close(&request, boundary);
     }
 
     fn next(&mut self, boundary: Boundary) -> Next {
