@@ -21,6 +21,7 @@ use std::thread;
 use tokio::runtime;
 use tokio::sync::oneshot;
 
+pub use guard::{AddressRange, Behind, Gate, Mode, NoRange, Proxies, Rules, Token};
 pub use serve::Listener;
 pub use view::{Child, Order, Process, Reloaded, Role, Stage, View};
 
@@ -53,7 +54,7 @@ pub struct Admin {
 ///
 /// # Errors
 /// The thread or its runtime could not be started.
-pub fn start(listener: Listener, server: impl Server) -> io::Result<Admin> {
+pub fn start(listener: Listener, gate: Gate, server: impl Server) -> io::Result<Admin> {
     let (end, ended) = oneshot::channel();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
     let listener = {
@@ -62,7 +63,7 @@ pub fn start(listener: Listener, server: impl Server) -> io::Result<Admin> {
     };
     let router = routes::router(server);
     let thread = thread::Builder::new().name("sc-admin".to_owned()).spawn(move || {
-        runtime.block_on(serve::serve(listener, router, ended));
+        runtime.block_on(serve::serve(listener, router, gate, ended));
         runtime.shutdown_background();
     })?;
     Ok(Admin { end: Some(end), thread: Some(thread) })

@@ -14,6 +14,7 @@ mod effective;
 mod environment;
 mod fault;
 mod file;
+mod guard;
 mod keys;
 mod kind;
 mod machine;
@@ -34,9 +35,10 @@ use std::time::Duration;
 
 pub use alias::Notice;
 pub use fault::{Fault, Faults};
+pub use guard::TOKEN_VARIABLES;
 
 use crate::job::ReplyLimits;
-use crate::{http, pool, telemetry};
+use crate::{admin, http, pool, telemetry};
 use check::Check;
 use fault::Origin;
 use raw::{Settings, Value};
@@ -94,6 +96,8 @@ pub struct Admin {
     pub listen: Option<http::ListenAddress>,
     /// Somebody wants them there: without them the server is not to run.
     pub required: bool,
+    /// To whom they are shown.
+    pub guard: admin::Rules,
 }
 
 /// What is watched.
@@ -180,38 +184,45 @@ pub fn inspect(flags: &Flags) -> Result<(Config, String), Faults> {
     here(flags).map(|(config, check)| (config, effective::told(&check)))
 }
 
-/// Where the admin endpoints of a running server are, as its configuration says, or as `given` says instead. None if they are off. Only
-/// what bears on that is checked: a server may be asked how it is while the file has a fault.
+/// How the admin endpoints of a running server are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// Where they are; none if they are off.
+    pub address: Option<http::ListenAddress>,
+    /// What opens them, if they have a token.
+    pub token: Option<admin::Token>,
+}
+
+/// How the admin endpoints of a running server are reached, as its configuration says; the address as `given` says instead. Only what
+/// bears on that is checked: a server may be asked how it is while the file has a fault.
 ///
 /// # Errors
-/// The file cannot be read, or the address is none.
-pub fn admin_address(config: Option<PathBuf>, given: Option<String>) -> Result<Option<http::ListenAddress>, Faults> {
+/// The file cannot be read, or the address or the token is none.
+pub fn contact(config: Option<PathBuf>, given: Option<String>) -> Result<Contact, Faults> {
     let variables: Vec<_> = env::vars_os().collect();
     let folder = env::current_dir().unwrap_or_default();
     let flags = Flags { command: Command::Run, config, ..Flags::default() };
-    admin_address_in(&flags, given, &Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) })
+    contact_in(&flags, given, &Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) })
 }
 
-fn admin_address_in(
-    flags: &Flags,
-    given: Option<String>,
-    place: &Place<'_>,
-) -> Result<Option<http::ListenAddress>, Faults> {
-    const KEY: &str = "admin.listen";
+fn contact_in(flags: &Flags, given: Option<String>, place: &Place<'_>) -> Result<Contact, Faults> {
     let mut settings = Settings::defaults(flags.command);
     let mut faults = Vec::new();
-    match given {
-        Some(given) => settings.flag(KEY, "--admin", Value::Text(given)),
-        None => {
-            file::read(flags, place, &mut settings, &mut faults);
-            faults.extend(environment::take(&mut settings, place.variables));
-        }
+    file::read(flags, place, &mut settings, &mut faults);
+    faults.extend(environment::take(&mut settings, place.variables));
+    if let Some(given) = given {
+        settings.flag(ADMIN, "--admin", Value::Text(given));
+        // Who names the address does not depend on a file that nobody has named.
+        faults.retain(|_| flags.config.is_some());
     }
+    drop(alias::take(&mut settings, place.variables));
     let mut check = Check::new(flags.command, settings, faults, place.folder.clone());
-    let address = admin(&mut check).listen;
+    let address = admin_listen(&mut check);
+    let token = guard::token(&mut check);
     // Without a key: the file as a whole.
-    let faults: Vec<_> = check.faults.into_iter().filter(|fault| fault.key == KEY || fault.key.is_empty()).collect();
-    if faults.is_empty() { Ok(address) } else { Err(Faults::new(faults)) }
+    let bears = |fault: &Fault| [ADMIN, guard::TOKEN, ""].contains(&fault.key.as_str());
+    let faults: Vec<_> = check.faults.into_iter().filter(bears).collect();
+    if faults.is_empty() { Ok(Contact { address, token }) } else { Err(Faults::new(faults)) }
 }
 
 /// A configuration file with every key, its default and what it does.
@@ -252,8 +263,10 @@ fn load_in(flags: &Flags, place: &Place<'_>) -> Result<(Config, Check), Faults> 
     notices.extend(alias::nearly(place.variables));
     notices.extend(file::overlooked(flags, place));
     let mut check = Check::new(flags.command, settings, faults, place.folder.clone());
+    check.is_child = flags.given.is_some();
     let mut config = assemble(&mut check);
     let faults = alias::pardon(std::mem::take(&mut check.faults), &mut notices);
+    notices.extend(guard::warnings(&config.admin));
     config.source = Source { file, text, notices };
     if faults.is_empty() { Ok((config, check)) } else { Err(Faults::new(faults)) }
 }
@@ -363,22 +376,21 @@ fn assemble(check: &mut Check) -> Config {
     }
 }
 
-fn admin(check: &mut Check) -> Admin {
+/// The key of the address.
+const ADMIN: &str = "admin.listen";
+
+fn admin_listen(check: &mut Check) -> Option<http::ListenAddress> {
     const OFF: &str = "off";
-    const KEY: &str = "admin.listen";
     let is_address = |text: &str| text.parse::<http::ListenAddress>().is_ok();
-    let listen = check.text(KEY, |text| text == OFF || is_address(text)).parse::<http::ListenAddress>().ok();
-    if listen.as_ref().is_some_and(|address| !address.is_local()) {
-        check.fault(
-            KEY,
-            "would be open to others than this machine, and nothing asks who they are yet",
-            "allowed: a loopback address, a unix socket or \"off\"",
-        );
-    }
+    check.text(ADMIN, |text| text == OFF || is_address(text)).parse().ok()
+}
+
+fn admin(check: &mut Check) -> Admin {
+    let listen = admin_listen(check);
     // Two servers on a developer's machine are nothing unusual; one that operators count on is another matter.
-    let default = keys::find(KEY).and_then(|key| key.preset.value(check.command)).map(|text| text.trim_matches('"'));
+    let default = keys::find(ADMIN).and_then(|key| key.preset.value(check.command)).map(|text| text.trim_matches('"'));
     let is_default = listen.as_ref().map(ToString::to_string).as_deref() == default;
-    Admin { listen, required: check.command == Command::Run || !is_default }
+    Admin { listen, required: check.command == Command::Run || !is_default, guard: guard::rules(check) }
 }
 
 fn watch(check: &mut Check) -> Option<Watch> {

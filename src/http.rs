@@ -34,7 +34,7 @@ mod wire;
 use std::time::Duration;
 
 pub use ::http::Method;
-pub use forwarded::TrustedProxy;
+pub use forwarded::{Behind, TrustedProxy, behind};
 pub use listen::{
     ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
     TcpAddress, UnixAddress,

@@ -1,106 +1,281 @@
-//! Who may ask. Until there is a configurable guard: programs of this machine, and nobody else.
+//! Who may ask: the decision of contract section 7, in its order and with its words.
 //!
-//! A program of this machine is one that connects from a loopback address or to a socket file. But a browser is one too, and does what
-//! any web page asks of it: a page may send orders to 127.0.0.1 (so a request that names an origin is refused), and a
-//! name of its own may be pointed to 127.0.0.1 (so the name that was asked for must be local). And a proxy on this machine is one
-//! too, and speaks for the whole world (so what was forwarded is refused). And PHP on this machine is one too, and may be talked into sending
-//! a form to an address that a stranger names (so an order has to carry a header field that nobody adds by accident).
+//! 1. A switched off guard lets everybody pass (`disabled`).
+//! 2. Header fields of a proxy from a peer that is no trusted one are refused before anything else is looked at: a valid token
+//!    does not rescue them.
+//! 3. The allow list, by the address of the client behind trusted proxies, and the token, as the mode says.
+//! 4. Who has been let pass by address alone may be a browser that does what a web page wants of it; see [`page`].
+//!
+//! The guard is bound to the handler: one that takes [`Allowed`] cannot be reached without, however the path is written.
 
 #![forbid(unsafe_code)]
 
+mod page;
+mod range;
+mod token;
+
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use http::uri::Authority;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode};
+use parking_lot::RwLock;
 
 use super::routes::json;
+pub use range::{AddressRange, NoRange};
+pub use token::Token;
 
 /// Who is at the other end, put into each request by the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
     /// An address.
     Tcp(SocketAddr),
-    /// Whoever may open the socket file.
+    /// Whoever may open the socket file of the endpoints: its rights are its allow list.
     Unix,
+    #[allow(dead_code, reason = "for endpoints on the main listener")]
+    /// Whoever may open a socket file of the server. It has no address, and mostly it is a proxy that speaks for the world.
+    Front,
+}
+
+/// What is enough to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The address or the token.
+    AllowlistOrToken,
+    /// The address.
+    AllowlistOnly,
+    /// The token.
+    RequireToken,
+}
+
+impl FromStr for Mode {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "allowlist_or_token" => Ok(Self::AllowlistOrToken),
+            "allowlist_only" => Ok(Self::AllowlistOnly),
+            "require_token" => Ok(Self::RequireToken),
+            _ => Err(()),
+        }
+    }
+}
+
+/// What the configuration says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether anybody is asked at all.
+    pub enabled: bool,
+    /// What is enough.
+    pub mode: Mode,
+    /// Addresses that may pass.
+    pub allow: Vec<AddressRange>,
+    /// The token, if there is one.
+    pub token: Option<Token>,
+    /// The header field that may carry it besides `Authorization`.
+    pub header: HeaderName,
+    /// Whether header fields of a proxy that is not trusted are refused; else they are passed over.
+    pub proxy_strict: bool,
+}
+
+impl Rules {
+    /// Whether programs of this machine pass by their address.
+    pub fn allow_this_machine(&self) -> bool {
+        let here = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+        !self.enabled
+            || (self.mode != Mode::RequireToken
+                && here.iter().any(|address| self.allow.iter().any(|range| range.contains(*address))))
+    }
+}
+
+/// What the header fields of a request say of its client, given the peer that sent them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Nothing that counts: the peer is no trusted proxy.
+    Untrusted,
+    /// The peer is one. The address of the client, if it names one.
+    Client(Option<IpAddr>),
+    /// The peer is one, and contradicts itself or cannot be understood.
+    Confused,
+}
+
+/// Whoever knows which proxies are trusted: the list of the HTTP front.
+pub trait Proxies: fmt::Debug + Send + Sync + 'static {
+    /// Who stands behind the peer.
+    fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind;
+}
+
+/// The guard in force. Clones are the same; a reload brings new rules.
+#[derive(Debug, Clone)]
+pub struct Gate(Arc<RwLock<Arc<Guard>>>);
+
+impl Gate {
+    /// A gate with these rules.
+    pub fn new(rules: Rules, proxies: impl Proxies) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(Guard { rules, proxies: Box::new(proxies) }))))
+    }
+
+    /// From the next request on these rules hold.
+    pub fn replace(&self, rules: Rules, proxies: impl Proxies) {
+        *self.0.write() = Arc::new(Guard { rules, proxies: Box::new(proxies) });
+    }
+
+    /// What holds now; put into each request by the listener.
+    pub(super) fn now(&self) -> Arc<Guard> {
+        Arc::clone(&self.0.read())
+    }
+}
+
+/// Rules with all that is needed to decide.
+#[derive(Debug)]
+pub(super) struct Guard {
+    rules: Rules,
+    proxies: Box<dyn Proxies>,
 }
 
 /// Proof that the guard has let a request pass: a handler that takes it cannot be reached without.
 #[derive(Debug)]
 pub(super) struct Allowed(());
 
+/// A request that may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Pass {
+    reason: Reason,
+    /// It carries the token: no web page has made it.
+    proven: bool,
+}
+
+/// Why a request may pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// The guard is switched off.
+    Disabled,
+    /// By its address.
+    Ip,
+    /// By the token.
+    Token,
+}
+
 /// Why a request is refused. The label stands in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// Not from this machine.
-    Ip,
-    /// A proxy speaks for somebody.
+    /// A proxy speaks that is not trusted, or is not understood.
     ProxyHeader,
+    /// By the address, which alone counts.
+    Ip,
+    /// A token is asked for, and none is configured.
+    TokenMissingConfig,
+    /// No token, or a wrong one, where only that counts.
+    Token,
+    /// Neither on the list nor with a token.
+    TokenMissing,
+    /// Not on the list, and with a wrong token.
+    Forbidden,
     /// A web page asks.
     Origin,
     /// The name that was asked for is none of this machine.
     Host,
-    /// An order without [`ORDER`].
+    /// An order without [`page::ORDER`].
     Unmarked,
 }
-
-/// The field that every order carries, with any value: no form, no link and no ordinary HTTP client adds it.
-pub(super) const ORDER: &str = "x-supercharger";
 
 /// What proxies add.
 const FORWARDED: [&str; 6] =
     ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-forwarded-prefix"];
 
-/// The whole decision.
-fn decide(peer: Option<Peer>, method: &Method, headers: &HeaderMap, target: Option<&Authority>) -> Result<(), Denied> {
-    let from_here = match peer {
-        Some(Peer::Unix) => true,
-        Some(Peer::Tcp(address)) => address.ip().to_canonical().is_loopback(),
-        None => false,
-    };
-    if !from_here {
-        return Err(Denied::Ip);
-    }
-    if FORWARDED.iter().any(|name| headers.contains_key(*name)) {
-        return Err(Denied::ProxyHeader);
-    }
-    let is_order = !matches!(*method, Method::GET | Method::HEAD);
-    if is_order && headers.contains_key(header::ORIGIN) {
-        return Err(Denied::Origin);
-    }
-    // No browser connects to a socket file.
-    if peer != Some(Peer::Unix) && !asks_for_this_machine(headers, target) {
-        return Err(Denied::Host);
-    }
-    if is_order && !headers.contains_key(ORDER) {
-        return Err(Denied::Unmarked);
-    }
-    Ok(())
+/// Who asks, as far as that can be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Client {
+    At(IpAddr),
+    /// By a socket file that says who may.
+    ByFile,
+    Unknown,
 }
 
-fn asks_for_this_machine(headers: &HeaderMap, target: Option<&Authority>) -> bool {
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let named = hosts.next().and_then(|host| host.to_str().ok()).and_then(|host| host.parse::<Authority>().ok());
-    // HTTP/2 names it in the target; HTTP/1.0 may name none, which no browser does.
-    let named = match (named, target, headers.contains_key(header::HOST)) {
-        (Some(host), None, _) if hosts.next().is_none() => host,
-        (None, Some(target), false) => target.clone(),
-        (Some(host), Some(target), _) if &host == target => host,
-        (None, None, false) => return true,
-        _ => return false,
-    };
-    let host = named.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+impl Guard {
+    /// The whole decision.
+    fn decide(&self, peer: Option<Peer>, parts: &Parts) -> Result<Reason, Denied> {
+        let client = self.client(peer, &parts.headers);
+        let pass = match client {
+            _ if !self.rules.enabled => Pass { reason: Reason::Disabled, proven: false },
+            Err(denied) => return Err(denied),
+            Ok(client) => self.by_mode(client, &parts.headers)?,
+        };
+        if !pass.proven {
+            let address = match client {
+                Ok(Client::At(address)) => Some(address),
+                Ok(Client::ByFile | Client::Unknown) | Err(_) => None,
+            };
+            page::check(address, &parts.method, &parts.headers, parts.uri.authority())?;
+        }
+        page::check_order(&parts.method, &parts.headers)?;
+        Ok(pass.reason)
+    }
+
+    /// The client behind the peer; an error if a proxy speaks that should not.
+    fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Result<Client, Denied> {
+        // What a socket file of the server counts as for `server.trusted_proxies`.
+        const FRONT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+        let (own, as_proxy) = match peer {
+            Some(Peer::Tcp(address)) => {
+                let address = address.ip().to_canonical();
+                (Client::At(address), Some(address))
+            }
+            Some(Peer::Unix) => (Client::ByFile, None),
+            Some(Peer::Front) => (Client::Unknown, Some(FRONT)),
+            None => (Client::Unknown, None),
+        };
+        let behind = as_proxy.map_or(Behind::Untrusted, |address| self.proxies.behind(address, headers));
+        match behind {
+            Behind::Confused => Err(Denied::ProxyHeader),
+            Behind::Client(told) => Ok(told.map_or(own, |address| Client::At(address.to_canonical()))),
+            Behind::Untrusted if self.rules.proxy_strict && speaks_for_others(headers) => Err(Denied::ProxyHeader),
+            Behind::Untrusted => Ok(own),
+        }
+    }
+
+    fn by_mode(&self, client: Client, headers: &HeaderMap) -> Result<Pass, Denied> {
+        let listed = match client {
+            Client::At(address) => self.rules.allow.iter().any(|range| range.contains(address)),
+            Client::ByFile => true,
+            Client::Unknown => false,
+        };
+        let sent = token::sent(headers, &self.rules.header);
+        let proven = self.rules.token.as_ref().is_some_and(|token| sent.is_some_and(|sent| token.matches(sent)));
+        let by_ip = |proven| Ok(Pass { reason: Reason::Ip, proven });
+        let by_token = Ok(Pass { reason: Reason::Token, proven });
+        match self.rules.mode {
+            // There a token counts for nothing.
+            Mode::AllowlistOnly if listed => by_ip(false),
+            Mode::AllowlistOnly => Err(Denied::Ip),
+            Mode::RequireToken if self.rules.token.is_none() => Err(Denied::TokenMissingConfig),
+            Mode::RequireToken if proven => by_token,
+            Mode::RequireToken => Err(Denied::Token),
+            Mode::AllowlistOrToken if listed => by_ip(proven),
+            Mode::AllowlistOrToken if proven => by_token,
+            Mode::AllowlistOrToken if sent.is_none() => Err(Denied::TokenMissing),
+            Mode::AllowlistOrToken => Err(Denied::Forbidden),
+        }
+    }
+}
+
+fn speaks_for_others(headers: &HeaderMap) -> bool {
+    FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
 impl Denied {
     fn label(self) -> &'static str {
         match self {
-            Self::Ip => "ipDenied",
             Self::ProxyHeader => "proxyHeaderNotTrusted",
+            Self::Ip => "ipDenied",
+            Self::TokenMissingConfig => "tokenMissingConfig",
+            Self::Token => "tokenDenied",
+            Self::TokenMissing => "tokenMissing",
+            Self::Forbidden => "forbidden",
             Self::Origin => "originDenied",
             Self::Host => "hostDenied",
             Self::Unmarked => "orderHeaderMissing",
@@ -117,68 +292,17 @@ impl IntoResponse for Denied {
     }
 }
 
+/// What the guard says, for handlers that answer everybody and tell more to those who may know it.
 impl<S: Send + Sync> FromRequestParts<S> for Allowed {
     type Rejection = Denied;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Denied> {
         let peer = parts.extensions.get::<Peer>().copied();
-        decide(peer, &parts.method, &parts.headers, parts.uri.authority()).map(|()| Self(()))
+        // Without a guard nobody passes: a listener that forgets it shows nothing.
+        let Some(guard) = parts.extensions.get::<Arc<Guard>>() else { return Err(Denied::Forbidden) };
+        guard.decide(peer, parts).map(|_| Self(()))
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn decided(peer: &str, method: &str, fields: &[(&str, &str)]) -> Result<(), Denied> {
-        let peer = match peer {
-            "unix" => Some(Peer::Unix),
-            "" => None,
-            address => Some(Peer::Tcp(address.parse().expect("an address"))),
-        };
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(http::HeaderName::try_from(*name).expect("a name"), value.parse().expect("a value"));
-        }
-        decide(peer, &method.parse().expect("a method"), &headers, None)
-    }
-
-    /// Peer, method, header fields and what is to come of them.
-    type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)], Result<(), Denied>);
-
-    #[test]
-    fn who_may_ask() {
-        const LOCAL: (&str, &str) = ("host", "127.0.0.1:9180");
-        let cases: [Case; 26] = [
-            ("127.0.0.1:5", "GET", &[LOCAL], Ok(())),
-            ("127.9.9.9:5", "GET", &[LOCAL], Ok(())),
-            ("[::1]:5", "POST", &[("host", "[::1]:9180"), ("x-supercharger", "")], Ok(())),
-            ("[::1]:5", "POST", &[("host", "[::1]:9180")], Err(Denied::Unmarked)),
-            ("[::ffff:127.0.0.1]:5", "GET", &[LOCAL], Ok(())),
-            ("[::ffff:10.0.0.1]:5", "GET", &[LOCAL], Err(Denied::Ip)),
-            ("10.0.0.1:5", "GET", &[LOCAL], Err(Denied::Ip)),
-            ("[fe80::1]:5", "GET", &[LOCAL], Err(Denied::Ip)),
-            ("", "GET", &[LOCAL], Err(Denied::Ip)),
-            ("unix", "GET", &[], Ok(())),
-            ("unix", "POST", &[("host", "shop.example"), ("x-supercharger", "1")], Ok(())),
-            ("unix", "POST", &[("host", "shop.example")], Err(Denied::Unmarked)),
-            ("unix", "POST", &[("origin", "http://shop.example")], Err(Denied::Origin)),
-            ("127.0.0.1:5", "GET", &[("host", "localhost")], Ok(())),
-            ("127.0.0.1:5", "GET", &[("host", "LOCALHOST.:9180")], Ok(())),
-            ("127.0.0.1:5", "GET", &[("host", "evil.example:9180")], Err(Denied::Host)),
-            ("127.0.0.1:5", "GET", &[("host", "localhost.evil.example")], Err(Denied::Host)),
-            ("127.0.0.1:5", "GET", &[("host", "127.0.0.1.evil.example")], Err(Denied::Host)),
-            ("127.0.0.1:5", "GET", &[LOCAL, ("host", "evil.example")], Err(Denied::Host)),
-            ("127.0.0.1:5", "GET", &[("host", "not a host")], Err(Denied::Host)),
-            ("127.0.0.1:5", "GET", &[], Ok(())),
-            ("127.0.0.1:5", "POST", &[LOCAL, ("origin", "http://127.0.0.1:9180")], Err(Denied::Origin)),
-            ("127.0.0.1:5", "POST", &[LOCAL, ("origin", "null")], Err(Denied::Origin)),
-            ("127.0.0.1:5", "GET", &[LOCAL, ("origin", "http://evil.example")], Ok(())),
-            ("127.0.0.1:5", "GET", &[LOCAL, ("x-forwarded-for", "127.0.0.1")], Err(Denied::ProxyHeader)),
-            ("unix", "GET", &[("forwarded", "for=127.0.0.1")], Err(Denied::ProxyHeader)),
-        ];
-        for (peer, method, headers, expected) in cases {
-            assert_eq!(decided(peer, method, headers), expected, "{peer} {method} {headers:?}");
-        }
-    }
-}
+mod tests;

@@ -44,6 +44,7 @@ pub(super) fn router<S: Server>(server: S) -> Router {
         .route("/ready", get(ready::<S>))
         .route("/health/ready", get(ready::<S>))
         .route("/status", get(status::<S>))
+        .route("/status/worker", get(status::<S>))
         .route("/workers", get(workers::<S>))
         .route("/debug/workers", get(workers::<S>))
         .route("/metrics", get(metrics::<S>))

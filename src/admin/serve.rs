@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::guard::Peer;
+use super::guard::{Gate, Peer};
 
 /// Connections at a time; further ones wait in the kernel. Operators and scrapers are few.
 const MOST_CONNECTIONS: usize = 64;
@@ -65,7 +65,8 @@ impl Listener {
 }
 
 /// Serves until `ended` resolves, in either way.
-pub(super) async fn serve(listener: Accepting, router: Router, ended: oneshot::Receiver<()>) {
+pub(super) async fn serve(listener: Accepting, router: Router, gate: Gate, ended: oneshot::Receiver<()>) {
+    let house = House { router, gate };
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut ended = pin!(ended);
@@ -74,14 +75,20 @@ pub(super) async fn serve(listener: Accepting, router: Router, ended: oneshot::R
             _ = &mut ended => break,
             accepted = accept(&listener, &places) => match accepted {
                 Ok((place, Stream::Tcp(stream, address))) => {
-                    converse(stream, Peer::Tcp(address), &router, &graceful, place);
+                    converse(stream, Peer::Tcp(address), &house, &graceful, place);
                 }
-                Ok((place, Stream::Unix(stream))) => converse(stream, Peer::Unix, &router, &graceful, place),
+                Ok((place, Stream::Unix(stream))) => converse(stream, Peer::Unix, &house, &graceful, place),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }
     drop(tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await);
+}
+
+/// What every connection leads to.
+struct House {
+    router: Router,
+    gate: Gate,
 }
 
 enum Stream {
@@ -101,15 +108,17 @@ async fn accept(listener: &Accepting, places: &Arc<Semaphore>) -> io::Result<(Ow
 fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: Peer,
-    router: &Router,
+    house: &House,
     graceful: &GracefulShutdown,
     place: OwnedSemaphorePermit,
 ) {
-    let inner = TowerToHyperService::new(router.clone());
+    let inner = TowerToHyperService::new(house.router.clone());
     // When the answer that is on its way must have been taken; none while the request is worked on.
     let (answering, answered) = watch::channel(None);
+    let gate = house.gate.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(gate.now());
         answering.send_replace(None);
         let (answer, answering) = (hyper::service::Service::call(&inner, request), answering.clone());
         async move {

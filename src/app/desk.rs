@@ -4,16 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use axum::http::HeaderMap;
 use parking_lot::Mutex;
 use socket2::{Domain, SockRef};
 use tokio::time::timeout;
 
-use crate::admin::{self, Admin, Order, Process, Reloaded, Role, Server, Stage, View};
-use crate::config;
-use crate::http::{self, BindError, Listeners};
+use crate::admin::{self, Admin, Behind, Gate, Order, Process, Proxies, Reloaded, Role, Server, Stage, View};
+use crate::config::{self, Config};
+use crate::http::{self, BindError, Listeners, TrustedProxy};
 use crate::php;
 use crate::pool::WorkerState;
 use crate::supervisor::{ChildStatus, Handle, Status};
@@ -39,11 +41,35 @@ pub(super) fn bind(config: &config::Admin) -> Result<Option<Listeners>, BindErro
     }
 }
 
+/// The guard of the endpoints, as the configuration says.
+pub(super) fn gate(config: &Config) -> Gate {
+    Gate::new(config.admin.guard.clone(), Trusted(config.http.trusted_proxies.clone()))
+}
+
+/// From now on as this configuration says.
+pub(super) fn regulate(gate: &Gate, config: &Config) {
+    gate.replace(config.admin.guard.clone(), Trusted(config.http.trusted_proxies.clone()));
+}
+
+/// One list of proxies for the whole server.
+#[derive(Debug)]
+struct Trusted(Vec<TrustedProxy>);
+
+impl Proxies for Trusted {
+    fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind {
+        match http::behind(peer, &self.0, headers) {
+            http::Behind::Untrusted => Behind::Untrusted,
+            http::Behind::Client(address) => Behind::Client(address),
+            http::Behind::Confused => Behind::Confused,
+        }
+    }
+}
+
 /// Starts the endpoints on a socket that is bound. `listeners` stay the caller's: with them goes the file of a unix socket.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn open(listeners: &Listeners, handle: Handle, started: Instant) -> io::Result<Option<Admin>> {
+pub(super) fn open(listeners: &Listeners, gate: Gate, handle: Handle, started: Instant) -> io::Result<Option<Admin>> {
     let Some(socket) = listeners.descriptors().first().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()?
     else {
         return Ok(None);
@@ -54,7 +80,7 @@ pub(super) fn open(listeners: &Listeners, handle: Handle, started: Instant) -> i
         admin::Listener::Tcp(socket.into())
     };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(started.elapsed());
-    admin::start(listener, Desk { handle, started, started_unix: since.as_secs_f64(), last: Mutex::default() })
+    admin::start(listener, gate, Desk { handle, started, started_unix: since.as_secs_f64(), last: Mutex::default() })
         .map(Some)
 }
 

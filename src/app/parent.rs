@@ -15,6 +15,7 @@ use tokio::runtime;
 
 use super::banner::Banner;
 use super::{desk, project, watching};
+use crate::admin::Gate;
 use crate::config::{self, Config, Flags};
 use crate::control::ConfigFile;
 use crate::http::{self, Bound, Listeners, Mode, Site};
@@ -107,7 +108,9 @@ impl Parent {
         let plan = plan(&self.config, &listeners, &executable).map_err(Error::Sockets)?;
         // The folder that relative names start in, by the name that the operator gave: a link may lead elsewhere at the next reload.
         let folder = env::var_os("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute() && is_here(folder));
+        let gate = desk::gate(&self.config);
         let premises = Premises {
+            gate: gate.clone(),
             flags: self.flags,
             executable,
             folder,
@@ -123,7 +126,7 @@ impl Parent {
         let handle = supervisor.handle();
         // Both end with this function, after the last child.
         let _admin = match &admin {
-            Some(listeners) => desk::open(listeners, handle.clone(), started).map_err(Error::Desk)?,
+            Some(listeners) => desk::open(listeners, gate, handle.clone(), started).map_err(Error::Desk)?,
             None => None,
         };
         let _watch = watch_config.and_then(|config| watching::start(&config, handle, runtime.handle().clone()));
@@ -164,7 +167,7 @@ fn plan(config: &Config, listeners: &Listeners, executable: &Path) -> io::Result
             .zip(config.source.text.clone())
             .map(|(path, text)| ConfigFile { path, text }),
         listeners: sockets.collect::<Result<_, _>>()?,
-        program: Program::here(executable)?,
+        program: Program::here(executable, &config::TOKEN_VARIABLES)?,
         boot_limit: boot.unwrap_or_default() + BOOT_SLACK,
         drain_timeout: config.drain_timeout,
         max_rss: config.max_rss,
@@ -185,6 +188,8 @@ struct Premises {
     greeted: bool,
     /// Where the admin endpoints are.
     admin: Option<Bound>,
+    /// Who may ask them.
+    gate: Gate,
 }
 
 impl Blueprint for Premises {
@@ -215,6 +220,7 @@ impl Blueprint for Premises {
 
     fn serves(&mut self, ready: u32, workers: u32) {
         if let Some(next) = self.next.take() {
+            desk::regulate(&self.gate, &next.0);
             self.current = Some(next);
         }
         if !self.greeted

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use crate::admin::Token;
 use crate::http::ListenAddress;
 
 /// Time to connect: it is on this machine.
@@ -63,17 +64,22 @@ pub(super) struct Answer {
     pub(super) body: serde_json::Value,
 }
 
+/// A server that can be asked.
+#[derive(Debug)]
+pub(super) struct Server {
+    /// Where it is asked.
+    pub(super) address: ListenAddress,
+    /// What it may ask for.
+    pub(super) token: Option<Token>,
+}
+
 /// Asks, and waits for the answer; for ever if there is no limit.
-pub(super) fn ask(
-    address: &ListenAddress,
-    method: &Method,
-    target: &str,
-    limit: Option<Duration>,
-) -> Result<Answer, Error> {
+pub(super) fn ask(server: &Server, method: &Method, target: &str, limit: Option<Duration>) -> Result<Answer, Error> {
+    let Server { address, token } = server;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| Error::Unreachable { address: address.to_string(), cause })?;
     let answer = runtime.block_on(async {
-        let answer = converse(address, method, target);
+        let answer = converse(address, token.as_ref(), method, target);
         match limit {
             None => answer.await,
             Some(limit) => timeout(limit, answer)
@@ -84,22 +90,31 @@ pub(super) fn ask(
     runtime.shutdown_background();
     let answer = answer?;
     if answer.status == StatusCode::FORBIDDEN {
-        return Err(Error::Refused(format!("{} (the guard says so)", answer.body["reason"])));
+        let hint = match token {
+            Some(_) => "with the token that guard.token or --token-file names",
+            None => "no token was sent: guard.token or --token-file names one",
+        };
+        return Err(Error::Refused(format!("{} (the guard says so; {hint})", answer.body["reason"])));
     }
     Ok(answer)
 }
 
-async fn converse(address: &ListenAddress, method: &Method, target: &str) -> Result<Answer, Error> {
+async fn converse(
+    address: &ListenAddress,
+    token: Option<&Token>,
+    method: &Method,
+    target: &str,
+) -> Result<Answer, Error> {
     let unreachable = |cause| Error::Unreachable { address: address.to_string(), cause };
     let late = |_| unreachable(io::Error::from(io::ErrorKind::TimedOut));
     match address {
         ListenAddress::Tcp(tcp) => {
             let stream = timeout(CONNECT, TcpStream::connect(tcp.reachable())).await.map_err(late)?;
-            exchange(address, stream.map_err(unreachable)?, method, target).await
+            exchange(address, stream.map_err(unreachable)?, token, method, target).await
         }
         ListenAddress::Unix(unix) => {
             let stream = timeout(CONNECT, UnixStream::connect(unix.path())).await.map_err(late)?;
-            exchange(address, stream.map_err(unreachable)?, method, target).await
+            exchange(address, stream.map_err(unreachable)?, token, method, target).await
         }
     }
 }
@@ -107,6 +122,7 @@ async fn converse(address: &ListenAddress, method: &Method, target: &str) -> Res
 async fn exchange(
     address: &ListenAddress,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    token: Option<&Token>,
     method: &Method,
     target: &str,
 ) -> Result<Answer, Error> {
@@ -114,14 +130,16 @@ async fn exchange(
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| broken(error.to_string()))?;
     tokio::spawn(async move { drop(connection.await) });
-    let request = Request::builder()
+    let mut request = Request::builder()
         .method(method)
         .uri(target)
         .header(header::HOST, "localhost")
         // Orders are refused without it.
-        .header("x-supercharger", "1")
-        .body(Empty::<Bytes>::new())
-        .map_err(|error| broken(error.to_string()))?;
+        .header("x-supercharger", "1");
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, token.authorization());
+    }
+    let request = request.body(Empty::<Bytes>::new()).map_err(|error| broken(error.to_string()))?;
     let response = sender.send_request(request).await.map_err(|error| broken(error.to_string()))?;
     let status = response.status();
     let body =

@@ -2,18 +2,18 @@
 
 #![forbid(unsafe_code)]
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use http::{Method, StatusCode};
 use serde_json::Value;
 
-use super::client::{self, Answer};
+use super::client::{self, Answer, Server};
 use super::exit::Error;
 use super::status;
+use crate::admin::Token;
 use crate::config;
-use crate::http::ListenAddress;
 
 /// How long an answer may take that waits for nothing but the server.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -28,15 +28,27 @@ pub(super) struct Where {
     /// Address of the admin endpoints, instead of what the configuration says: HOST:PORT or unix:/PATH
     #[arg(long, value_name = "ADDRESS")]
     admin: Option<String>,
+    /// File that holds the token of the admin endpoints, instead of guard.token of the configuration
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 impl Where {
-    fn address(self) -> Result<ListenAddress, Error> {
-        let address = config::admin_address(self.config, self.admin)?;
-        address.ok_or_else(|| {
+    fn server(self) -> Result<Server, Error> {
+        let contact = config::contact(self.config, self.admin)?;
+        let token = self.token_file.map(|file| token_in(&file)).transpose()?.or(contact.token);
+        let address = contact.address.ok_or_else(|| {
             Error::Control("admin.listen is \"off\": this server has no admin endpoints to ask. SIGTERM drains it, SIGHUP reloads it".to_owned())
-        })
+        })?;
+        Ok(Server { address, token })
     }
+}
+
+/// The token that a file holds, on one line.
+fn token_in(file: &Path) -> Result<Token, Error> {
+    let wrong = |why: String| Error::Token(format!("--token-file: {}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    text.trim().parse().map_err(|error| wrong(format!("{error}")))
 }
 
 /// Show how a running server stands: processes, pools, workers, what they are busy with and why they were last replaced.
@@ -110,8 +122,8 @@ pub(super) struct Drain {
 
 /// `supercharger status`.
 pub(super) fn status(arguments: Status) -> Result<(), Error> {
-    let address = arguments.at.address()?;
-    let get = |target| expected(client::ask(&address, &Method::GET, target, Some(PATIENCE))?, StatusCode::OK);
+    let server = arguments.at.server()?;
+    let get = |target| expected(client::ask(&server, &Method::GET, target, Some(PATIENCE))?, StatusCode::OK);
     let (status, workers) = (get("/status")?, get("/workers")?);
     if arguments.json {
         let both = serde_json::json!({ "status": status, "workers": workers["workers"] });
@@ -122,7 +134,7 @@ pub(super) fn status(arguments: Status) -> Result<(), Error> {
 
 /// `supercharger recycle`.
 pub(super) fn recycle(arguments: Recycle) -> Result<(), Error> {
-    let address = arguments.at.address()?;
+    let server = arguments.at.server()?;
     let mut query = Vec::new();
     if let Some(pool) = &arguments.pool {
         let pool = percent_encoding::utf8_percent_encode(pool, percent_encoding::NON_ALPHANUMERIC);
@@ -132,7 +144,7 @@ pub(super) fn recycle(arguments: Recycle) -> Result<(), Error> {
         query.push(format!("slot={slot}"));
     }
     let target = format!("/workers/recycle?{}", query.join("&"));
-    let answer = expected(client::ask(&address, &Method::POST, &target, Some(PATIENCE))?, StatusCode::ACCEPTED)?;
+    let answer = expected(client::ask(&server, &Method::POST, &target, Some(PATIENCE))?, StatusCode::ACCEPTED)?;
     super::print(&match answer["workers"].as_u64().unwrap_or_default() {
         1 => "1 worker is replaced as soon as its successor has booted\n".to_owned(),
         count => format!("{count} workers are replaced, each as soon as its successor has booted\n"),
@@ -141,9 +153,9 @@ pub(super) fn recycle(arguments: Recycle) -> Result<(), Error> {
 
 /// `supercharger reload`.
 pub(super) fn reload(arguments: Reload) -> Result<(), Error> {
-    let address = arguments.at.address()?;
+    let server = arguments.at.server()?;
     // The server has its bounds: each pool's boot_timeout.
-    let Answer { status, body } = client::ask(&address, &Method::POST, "/reload?wait=true", None)?;
+    let Answer { status, body } = client::ask(&server, &Method::POST, "/reload?wait=true", None)?;
     match (status, body["error"].as_str()) {
         (StatusCode::OK, _) => {
             let took = body["took_ms"].as_u64().unwrap_or_default();
@@ -159,8 +171,8 @@ pub(super) fn reload(arguments: Reload) -> Result<(), Error> {
 
 /// `supercharger drain`.
 pub(super) fn drain(arguments: Drain) -> Result<(), Error> {
-    let address = arguments.at.address()?;
-    let answer = expected(client::ask(&address, &Method::POST, "/drain", Some(PATIENCE))?, StatusCode::ACCEPTED)?;
+    let server = arguments.at.server()?;
+    let answer = expected(client::ask(&server, &Method::POST, "/drain", Some(PATIENCE))?, StatusCode::ACCEPTED)?;
     super::print(&format!("{}\n", answer["message"].as_str().unwrap_or("the server drains")))
 }
 

@@ -31,6 +31,9 @@ pub(super) enum Error {
     /// A running server could not be asked.
     #[error(transparent)]
     Client(#[from] client::Error),
+    /// The file that is to hold the token does not.
+    #[error("{0}")]
+    Token(String),
     /// It was asked, and what was wanted has not come to be.
     #[error("{0}")]
     Control(String),
@@ -54,7 +57,7 @@ pub(super) enum Error {
 impl Error {
     fn code(&self) -> u8 {
         match self {
-            Self::Config(_) => CONFIGURATION,
+            Self::Config(_) | Self::Token(_) => CONFIGURATION,
             Self::Child(ended) => u8::from(ended.failed),
             Self::Server(cause) => match cause {
                 app::Error::Signals(_)

@@ -2,13 +2,14 @@
 //!
 //! They stand below everything that was written for this server: they count only for a key that neither file nor variable nor
 //! flag sets. And they never stop a start, because whoever set them may not have meant us: what cannot be obeyed is
-//! told as a warning.
+//! told as a warning. Only the guard is no matter for a guess: a wish about it that cannot be obeyed stops the start.
 
 #![forbid(unsafe_code)]
 
 use super::environment::{self, Variables, variable_of};
 use super::fault::{Fault, Origin};
 use super::keys;
+use super::kind::Kind;
 use super::raw::{Setting, Settings, Value};
 
 /// Something that is not wrong but should be known: told once, at the start.
@@ -23,7 +24,13 @@ pub struct Notice {
 }
 
 /// Variable and key. A key that this version does not have yet makes the variable one that is not obeyed.
-const ALIASES: [(&str, &str); 9] = [
+const ALIASES: [(&str, &str); 15] = [
+    ("RUNTIME_ENDPOINT_SECURITY_ENABLED", "guard.enabled"),
+    ("RUNTIME_ENDPOINT_SECURITY_MODE", "guard.mode"),
+    ("RUNTIME_ENDPOINT_ALLOW_CIDR", "guard.allow"),
+    ("RUNTIME_ENDPOINT_TOKEN", "guard.token"),
+    ("RUNTIME_ENDPOINT_TOKEN_HEADER", "guard.header"),
+    ("RUNTIME_ENDPOINT_PROXY_STRICT", "guard.proxy_strict"),
     ("NARYA_WORKERS", "pools.default.workers"),
     ("NARYA_LOG_LEVEL", "log.level"),
     ("MAX_REQUEST_SIZE", "server.max_body_size"),
@@ -38,6 +45,9 @@ const ALIASES: [(&str, &str); 9] = [
 /// Variables of these names are for an application server alone, so one that is not obeyed is worth a line.
 const PREFIXES: [&str; 5] =
     ["NARYA_", "RUNTIME_WORKER_", "RUNTIME_SUPERCHARGER_", "RUNTIME_ENDPOINT_", "RUNTIME_TELEMETRY_"];
+
+/// Keys about which nothing is pardoned: the endpoints would be open to others than was meant.
+const GUARD: &str = "guard.";
 
 /// `NARYA_HOST` and `NARYA_PORT` make one address.
 const HOST: &str = "NARYA_HOST";
@@ -57,7 +67,11 @@ pub(super) fn take(settings: &mut Settings, variables: &Variables) -> Vec<Notice
         let known = ALIASES.iter().find(|(alias, _)| alias == variable);
         match known.map(|(_, key)| (keys::find(key), *key)) {
             Some((Some(key), _)) => {
-                notices.push(set(settings, variable, key.name, environment::read(&key.kind, text)));
+                let value = match key.kind {
+                    Kind::Truth => Value::Boolean(truth(text)),
+                    _ => environment::read(&key.kind, text.trim()),
+                };
+                notices.push(set(settings, variable, key.name, value));
             }
             Some((None, key)) => notices.push(unheeded(variable, format!("{key} is not there yet in this version"))),
             // The host's turn brings the port with it.
@@ -78,6 +92,11 @@ pub(super) fn take(settings: &mut Settings, variables: &Variables) -> Vec<Notice
         }
     }
     notices
+}
+
+/// A truth as those programs read it: what is no word for false means true, so that a misspelt switch leaves the guard on.
+fn truth(text: &str) -> bool {
+    !["0", "false", "no", "off"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
 /// The first address that holds when nobody says anything.
@@ -115,12 +134,14 @@ pub(super) fn pardon(faults: Vec<Fault>, notices: &mut Vec<Notice>) -> Vec<Fault
     let mut left = Vec::new();
     for fault in faults {
         match &fault.origin {
-            Origin::Alias(variable) => {
+            Origin::Alias(variable) if !fault.key.starts_with(GUARD) => {
                 notices.retain(|notice| notice.subject != *variable);
                 let why = format!("as {} {}; {}", fault.key, fault.problem, fault.remedy);
                 notices.push(unheeded(variable, why));
             }
-            Origin::Default | Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) => left.push(fault),
+            Origin::Alias(_) | Origin::Default | Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) => {
+                left.push(fault)
+            }
         }
     }
     left

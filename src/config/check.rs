@@ -30,6 +30,8 @@ pub(super) struct Check {
     pub(super) asked: BTreeSet<&'static str>,
     /// What values mean on this machine that say so only in words.
     pub(super) resolved: BTreeMap<&'static str, String>,
+    /// For a process that somebody else has started who has checked this before, and keeps the token to himself.
+    pub(super) is_child: bool,
     /// The pool whose keys are being read.
     pool: Option<String>,
 }
@@ -54,6 +56,7 @@ impl Check {
             folder,
             asked: BTreeSet::new(),
             resolved: BTreeMap::new(),
+            is_child: false,
             pool: None,
         }
     }
@@ -273,6 +276,22 @@ impl Check {
             Value::Text(text) if accept(text) => Ok(text.clone()),
             other => Err(format!("{} is no {of}", other.told())),
         })
+    }
+
+    /// A text of a key without a default that can be read as `T`; `None` if nobody set it, if it is empty, or if it is wrong (a fault
+    /// then).
+    pub(super) fn parsed_if_set<T: std::str::FromStr>(&mut self, key: &'static str) -> Option<T> {
+        let Kind::Text { of, .. } = Self::kind(key) else { panic!("{key} is declared as no text") };
+        let parse = |value: &Value| match value {
+            Value::Text(text) if text.is_empty() => Ok(None),
+            Value::Text(text) => text.parse().map(Some).map_err(|_| format!("{text:?} is no {of}")),
+            other => Err(format!("{} is no {of}", other.told())),
+        };
+        if self.settings.keys.contains_key(key) {
+            return self.read_or(key, parse, || None);
+        }
+        self.asked.insert(key);
+        None
     }
 
     /// The path of a key, absolute; `None` if it is not set or is no path (a fault then).

@@ -71,8 +71,8 @@ impl Fault {
             Origin::Default => String::new(),
             origin => format!("{origin}: "),
         };
-        // A flag and a variable say by themselves what they set.
-        if !self.key.is_empty() && matches!(self.origin, Origin::Default | Origin::File { .. }) {
+        // A flag and a variable of ours say by themselves what they set.
+        if !self.key.is_empty() && matches!(self.origin, Origin::Default | Origin::File { .. } | Origin::Alias(_)) {
             text += &format!("{}: ", self.key);
         }
         text += &self.problem;

@@ -295,12 +295,58 @@ const LAST: &[Key] = &[
     Key {
         name: "admin.listen",
         kind: Kind::Text {
-            of: "address of this machine alone",
-            allowed: "\"127.0.0.1:9180\", \"[::1]:9180\", \"unix:/run/app-admin.sock\" or \"off\"",
+            of: "address",
+            allowed: "\"127.0.0.1:9180\", \":9180\", \"[::1]:9180\", \"unix:/run/app-admin.sock\" or \"off\"",
         },
         preset: Preset::Value(r#""127.0.0.1:9180""#),
-        meaning: "Where health, status, workers and metrics are shown and orders are taken; `off` for nowhere. Loopback addresses and sockets only. \
+        meaning: "Where health, status, workers and metrics are shown and orders are taken, to those whom `guard` lets pass; `off` for nowhere. \
                   If that default is taken, `php-server` goes on without; any other address must be had.",
+    },
+    Key {
+        name: "guard.enabled",
+        kind: Kind::Truth,
+        preset: Preset::Value("true"),
+        meaning: "Whether the endpoints are guarded. If not, whoever reaches them may see everything and stop the server.",
+    },
+    Key {
+        name: "guard.mode",
+        kind: Kind::Word(&["allowlist_or_token", "allowlist_only", "require_token"]),
+        preset: Preset::Value(r#""allowlist_or_token""#),
+        meaning: "What is enough to pass: an address of `guard.allow` or the token, such an address alone, or the token alone.",
+    },
+    Key {
+        name: "guard.allow",
+        kind: Kind::List {
+            of: "range of addresses",
+            least: 0,
+            allowed: "addresses and ranges such as \"10.0.0.0/8\" or \"::1\", none twice",
+        },
+        preset: Preset::Value(r#"["127.0.0.0/8", "::1"]"#),
+        meaning: "Clients that pass by their address, which is that behind `server.trusted_proxies`. A proxy on this machine that sends no \
+                  `X-Forwarded-For` makes the whole world look like this machine.",
+    },
+    Key {
+        name: "guard.token",
+        kind: Kind::Text { of: "token", allowed: "visible characters of ASCII without blanks" },
+        preset: Preset::Unset { words: "none", example: r#""a-long-random-text""# },
+        meaning: "The token, sent as `Authorization: Bearer TOKEN` or in the field that `guard.header` names. Better set by \
+                  `SUPERCHARGER__GUARD__TOKEN` than in a file that many can read.",
+    },
+    Key {
+        name: "guard.header",
+        kind: Kind::Text {
+            of: "name of a header field",
+            allowed: "the name of a header field that has no other meaning here",
+        },
+        preset: Preset::Value(r#""X-Runtime-Token""#),
+        meaning: "Header field that may carry the token instead of `Authorization`.",
+    },
+    Key {
+        name: "guard.proxy_strict",
+        kind: Kind::Truth,
+        preset: Preset::Value("true"),
+        meaning: "Whether `Forwarded` and `X-Forwarded-*` from others than `server.trusted_proxies` are refused, also with a valid token. If \
+                  not, they are passed over.",
     },
     Key {
         name: "watch.enabled",

@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod guard;
+
 use std::fs;
 
 use super::*;
@@ -54,7 +56,7 @@ fn one_fault_one_sentence() {
         ("server.lisen = []", "s.toml:1: server.lisen: unknown key; did you mean `server.listen`?"),
         (
             "[database]\nurl = 1",
-            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [pools], [admin], [watch], [log]",
+            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [pools], [admin], [guard], [watch], [log]",
         ),
         ("x = 1", "s.toml:1: x: unknown key"),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),
@@ -539,24 +541,16 @@ fn every_key_is_read() {
     }
 }
 
-/// A value for each place it can come from, and who wins.
 #[test]
-fn admin_endpoints_are_for_this_machine() {
-    let own = "would be open to others than this machine";
-    for (address, fault) in [
-        (":9180", own),
-        ("0.0.0.0:9180", own),
-        ("[::]:9180", own),
-        ("10.0.0.1:9180", own),
-        ("shop.example:9180", own),
-        ("nowhere", "is no address of this machine alone"),
-        ("", "is no address of this machine alone"),
-    ] {
+fn where_the_admin_endpoints_are() {
+    for address in ["nowhere", ""] {
         let told = faults_of(&format!("[admin]\nlisten = \"{address}\"\n"), |_| {});
-        assert!(told.contains(fault) && told.contains("admin.listen"), "{address}: {told}");
+        assert!(told.contains("is no address") && told.contains("admin.listen"), "{address}: {told}");
     }
     let admin = |text: &str, command| loaded(text, |flags| flags.command = command).admin;
-    for address in ["127.0.0.1:9181", "localhost:9180", "[::1]:9180", "unix:/run/a.sock?mode=0600"] {
+    for address in
+        ["127.0.0.1:9181", "localhost:9180", "[::1]:9180", ":9180", "10.0.0.1:9180", "unix:/run/a.sock?mode=0600"]
+    {
         let admin = admin(&format!("[admin]\nlisten = \"{address}\"\n"), Command::PhpServer);
         assert_eq!(admin.listen.map(|listen| listen.to_string()).as_deref(), Some(address));
         assert!(admin.required, "it was asked for");
@@ -567,12 +561,14 @@ fn admin_endpoints_are_for_this_machine() {
 
 #[test]
 fn a_server_can_be_asked_although_its_file_has_faults() {
-    let asked = |text: &str, given: Option<&str>| {
+    let contact = |text: &str, given: Option<&str>, variables: &[(&str, &str)]| {
         let (folder, flags) = project(text);
-        let place = Place { folder: folder.path().to_owned(), variables: &Vec::new(), searched: &[] };
-        let address = admin_address_in(&flags, given.map(str::to_owned), &place);
-        address.map(|address| address.map(|address| address.to_string())).map_err(|faults| faults.to_string())
+        let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let place = Place { folder: folder.path().to_owned(), variables: &variables, searched: &[] };
+        contact_in(&flags, given.map(str::to_owned), &place).map_err(|faults| faults.to_string())
     };
+    let asked =
+        |text: &str, given| contact(text, given, &[]).map(|contact| contact.address.map(|address| address.to_string()));
     let faulty = "app.worker = \"missing.php\"\nlog.level = \"loud\"\n[admin]\nlisten = \"127.0.0.1:9181\"\n";
     assert_eq!(asked(faulty, None), Ok(Some("127.0.0.1:9181".to_owned())));
     assert_eq!(asked(faulty, Some("unix:/a.sock?mode=0660")), Ok(Some("unix:/a.sock?mode=0660".to_owned())));
@@ -580,6 +576,17 @@ fn a_server_can_be_asked_although_its_file_has_faults() {
     assert!(asked("[admin\n", None).expect_err("no TOML").contains("s.toml"));
     assert!(asked("", Some("nowhere")).expect_err("no address").contains("--admin"));
     assert!(asked("admin.listen = 1\n", None).expect_err("no address").contains("admin.listen"));
+
+    let token = |text: &str, variables: &[(&str, &str)]| {
+        contact(text, Some(":1"), variables).map(|contact| contact.token.map(|token| token.authorization()))
+    };
+    assert_eq!(token("", &[]), Ok(None));
+    assert_eq!(token("guard.token = \"one\"\n", &[]), Ok(Some("Bearer one".to_owned())));
+    let variables = [("RUNTIME_ENDPOINT_TOKEN", "two"), ("SUPERCHARGER__GUARD__TOKEN", "three")];
+    assert_eq!(token("", &variables[..1]), Ok(Some("Bearer two".to_owned())));
+    assert_eq!(token("guard.token = \"one\"\n", &variables), Ok(Some("Bearer three".to_owned())));
+    let told = token("guard.token = \"s3 cret\"\n", &[]).expect_err("no token");
+    assert!(told.contains("guard.token") && !told.contains("s3"), "{told}");
 }
 
 #[test]

@@ -149,6 +149,27 @@ pub(super) fn resolve(peer: IpAddr, trusted: &[TrustedProxy], fields: &Fields<'_
     }
 }
 
+/// Who the client of a request is, for somebody who has its head and the peer of its connection only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// The peer is no trusted proxy: what it says of others does not count.
+    Untrusted,
+    /// It is one. The address of the client, if it tells one.
+    Client(Option<IpAddr>),
+    /// It is one, and contradicts itself or cannot be understood.
+    Confused,
+}
+
+/// The client behind `peer`.
+pub fn behind(peer: IpAddr, trusted: &[TrustedProxy], headers: &HeaderMap) -> Behind {
+    let peer = peer.to_canonical();
+    if !is_trusted(trusted, peer) {
+        return Behind::Untrusted;
+    }
+    resolve(peer, trusted, &Fields::of(headers))
+        .map_or(Behind::Confused, |told| Behind::Client(told.client.map(|(address, _)| address)))
+}
+
 /// Whether both kinds of field say the same. The client's port is not compared: `X-Forwarded-For` seldom has one.
 fn agree(one: &Told, other: &Told) -> bool {
     let address = |told: &Told| told.client.map(|(address, _)| address);

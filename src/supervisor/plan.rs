@@ -71,25 +71,31 @@ pub struct Program {
     image: Arc<File>,
     folder: Arc<OwnedFd>,
     arguments: Vec<OsString>,
+    hidden: &'static [&'static str],
 }
 
 impl Program {
-    /// The executable that this process was started as, with the same arguments and in the same folder, as they are now.
+    /// The executable that this process was started as, with the same arguments and in the same folder, as they are now, and in the
+    /// same environment apart from the variables in `hidden`.
     ///
     /// # Errors
     /// It is not there any more.
-    pub fn here(path: &Path) -> io::Result<Self> {
+    pub fn here(path: &Path, hidden: &'static [&'static str]) -> io::Result<Self> {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_else(|| path.into());
         let image = Arc::new(File::open(path)?);
         let folder = Arc::new(open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?);
-        Ok(Self { name, path: path.to_owned(), image, folder, arguments: arguments.collect() })
+        Ok(Self { name, path: path.to_owned(), image, folder, arguments: arguments.collect(), hidden })
     }
 
     /// Starts a child; gives its process id and the parent's end of the channel, on which the descriptors have been sent.
     pub(super) fn start(&self, listeners: &[OwnedFd], board: &File) -> io::Result<(u32, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
-        let child = Command::new(self.locate())
+        let mut command = Command::new(self.locate());
+        for variable in self.hidden {
+            command.env_remove(variable);
+        }
+        let child = command
             .arg0(&self.name)
             .arg(CHILD_MARK)
             .args(&self.arguments)

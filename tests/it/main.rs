@@ -20,6 +20,7 @@ mod control;
 mod crash;
 mod early_hints;
 mod faults;
+mod guard;
 mod http_rules;
 mod hybrid;
 mod idle_care;

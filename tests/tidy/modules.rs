@@ -7,7 +7,7 @@ use super::{Source, report, rust_sources};
 /// every module reports its events to. `main` and `cli` are how the program is entered.
 const ALLOWED: [(&str, &[&str]); 16] = [
     ("main", &["app", "cli", "config", "lifecycle", "php", "telemetry"]),
-    ("cli", &["app", "config", "http", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
+    ("cli", &["admin", "app", "config", "http", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
     (
         "app",
         &["admin", "config", "control", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"],

@@ -1,6 +1,6 @@
 //! An HTTP client that opens one connection and says exactly what came back. HTTP/1.1 and h2c (prior knowledge).
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// No single answer takes longer than this.
@@ -63,8 +63,19 @@ impl Connection {
         Self::try_open(address, protocol).await.unwrap_or_else(|error| panic!("connect to {address}: {error}"))
     }
 
+    /// From this address of the machine, of which 127.0.0.0/8 has many: so there are strangers without a second machine.
+    pub(crate) async fn open_from(source: IpAddr, address: SocketAddr) -> Self {
+        let socket = if source.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.expect("a socket");
+        socket.bind(SocketAddr::new(source, 0)).unwrap_or_else(|error| panic!("bind {source}: {error}"));
+        let stream = socket.connect(address).await.unwrap_or_else(|error| panic!("connect to {address}: {error}"));
+        Self::over(stream, address, Protocol::Http1).await.expect("a connection")
+    }
+
     pub(crate) async fn try_open(address: SocketAddr, protocol: Protocol) -> std::io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
+        Self::over(TcpStream::connect(address).await?, address, protocol).await
+    }
+
+    async fn over(stream: TcpStream, address: SocketAddr, protocol: Protocol) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
         let io = TokioIo::new(stream);
         let sender = match protocol {

@@ -78,6 +78,13 @@ impl Launch {
         self.config("admin.listen", &format!("\"127.0.0.1:{port}\""))
     }
 
+    /// The same on every address of the machine, IPv6 included.
+    pub(crate) fn admin_everywhere(mut self) -> Self {
+        let port = free_port();
+        self.admin = Some(port);
+        self.config("admin.listen", &format!("\":{port}\""))
+    }
+
     /// Hands sockets over as systemd does, no more than three. The first must be one of 127.0.0.1: there the server is awaited.
     pub(crate) fn activated(mut self, sockets: Vec<OwnedFd>) -> Self {
         self.handed = sockets;

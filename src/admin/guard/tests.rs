@@ -1,0 +1,296 @@
+//! The decision table, each line of it. The same over real sockets: `tests/it/guard.rs`.
+
+use http::{Request, Uri};
+
+use super::*;
+
+/// Believes 10.0.0.1 and 127.0.0.1, of which the header `X-Forwarded-For` is one address, or nonsense.
+#[derive(Debug)]
+struct Believed;
+
+impl Proxies for Believed {
+    fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind {
+        if ![IpAddr::from([10, 0, 0, 1]), IpAddr::from([127, 0, 0, 1])].contains(&peer) {
+            return Behind::Untrusted;
+        }
+        match headers.get("x-forwarded-for").map(|value| value.to_str().expect("text").parse()) {
+            None => Behind::Client(None),
+            Some(Ok(address)) => Behind::Client(Some(address)),
+            Some(Err(_)) => Behind::Confused,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Nobody;
+
+impl Proxies for Nobody {
+    fn behind(&self, _: IpAddr, _: &HeaderMap) -> Behind {
+        Behind::Untrusted
+    }
+}
+
+fn rules(mode: Mode) -> Rules {
+    Rules {
+        enabled: true,
+        mode,
+        allow: ["127.0.0.1/8", "::1/128", "192.0.2.0/24"].map(|range| range.parse().expect("a range")).to_vec(),
+        token: Some("s3cret".parse().expect("a token")),
+        header: HeaderName::from_static("x-runtime-token"),
+        proxy_strict: true,
+    }
+}
+
+fn decided(guard: &Guard, peer: &str, method: &str, fields: &[(&str, &str)]) -> Result<Reason, Denied> {
+    let peer = match peer {
+        "unix" => Some(Peer::Unix),
+        "front" => Some(Peer::Front),
+        "" => None,
+        address => Some(Peer::Tcp(SocketAddr::new(address.parse().expect("an address"), 5))),
+    };
+    let mut request = Request::builder().method(method).uri(Uri::from_static("/status"));
+    for (name, value) in fields {
+        request = request.header(*name, *value);
+    }
+    guard.decide(peer, &request.body(()).expect("a request").into_parts().0)
+}
+
+/// Peer, header fields and what is to come of them.
+type Case = (&'static str, &'static [(&'static str, &'static str)], Result<Reason, Denied>);
+
+#[track_caller]
+fn all(guard: &Guard, method: &str, cases: &[Case]) {
+    for (peer, fields, expected) in cases {
+        assert_eq!(decided(guard, peer, method, fields), *expected, "{method} {peer} {fields:?} {:?}", guard.rules);
+    }
+}
+
+fn guard(mode: Mode) -> Guard {
+    Guard { rules: rules(mode), proxies: Box::new(Nobody) }
+}
+
+const RIGHT: (&str, &str) = ("authorization", "Bearer s3cret");
+const WRONG: (&str, &str) = ("authorization", "Bearer other");
+const OTHER_FIELD: (&str, &str) = ("x-runtime-token", "s3cret");
+const EMPTY: (&str, &str) = ("authorization", "Bearer");
+
+#[test]
+fn allowlist_or_token() {
+    all(
+        &guard(Mode::AllowlistOrToken),
+        "GET",
+        &[
+            ("127.0.0.1", &[], Ok(Reason::Ip)),
+            ("::1", &[], Ok(Reason::Ip)),
+            ("::ffff:127.0.0.1", &[], Ok(Reason::Ip)),
+            ("::ffff:192.0.2.9", &[], Ok(Reason::Ip)),
+            ("192.0.2.9", &[WRONG], Ok(Reason::Ip)),
+            ("192.0.2.9", &[RIGHT], Ok(Reason::Ip)),
+            ("203.0.113.9", &[], Err(Denied::TokenMissing)),
+            ("2001:db8::1", &[], Err(Denied::TokenMissing)),
+            ("203.0.113.9", &[RIGHT], Ok(Reason::Token)),
+            ("203.0.113.9", &[OTHER_FIELD], Ok(Reason::Token)),
+            ("203.0.113.9", &[EMPTY, OTHER_FIELD], Err(Denied::TokenMissing)),
+            ("203.0.113.9", &[WRONG, OTHER_FIELD], Err(Denied::Forbidden)),
+            ("203.0.113.9", &[("x-runtime-token", "other")], Err(Denied::Forbidden)),
+            ("", &[], Err(Denied::TokenMissing)),
+            ("unix", &[], Ok(Reason::Ip)),
+            ("front", &[], Err(Denied::TokenMissing)),
+            ("front", &[RIGHT], Ok(Reason::Token)),
+        ],
+    );
+    let mut without = guard(Mode::AllowlistOrToken);
+    without.rules.token = None;
+    all(
+        &without,
+        "GET",
+        &[
+            ("127.0.0.1", &[], Ok(Reason::Ip)),
+            ("203.0.113.9", &[RIGHT], Err(Denied::Forbidden)),
+            ("203.0.113.9", &[EMPTY], Err(Denied::TokenMissing)),
+        ],
+    );
+}
+
+#[test]
+fn allowlist_only() {
+    all(
+        &guard(Mode::AllowlistOnly),
+        "GET",
+        &[
+            ("127.0.0.1", &[], Ok(Reason::Ip)),
+            ("203.0.113.9", &[], Err(Denied::Ip)),
+            ("203.0.113.9", &[RIGHT], Err(Denied::Ip)),
+            ("", &[RIGHT], Err(Denied::Ip)),
+            ("unix", &[], Ok(Reason::Ip)),
+            ("front", &[RIGHT], Err(Denied::Ip)),
+            // A token that counts for nothing is no proof either.
+            ("127.0.0.1", &[RIGHT, ("host", "evil.example")], Err(Denied::Host)),
+        ],
+    );
+}
+
+#[test]
+fn require_token() {
+    all(
+        &guard(Mode::RequireToken),
+        "GET",
+        &[
+            ("127.0.0.1", &[], Err(Denied::Token)),
+            ("unix", &[], Err(Denied::Token)),
+            ("127.0.0.1", &[WRONG], Err(Denied::Token)),
+            ("127.0.0.1", &[RIGHT], Ok(Reason::Token)),
+            ("2001:db8::1", &[("authorization", "bEARER  s3cret ")], Ok(Reason::Token)),
+            ("unix", &[RIGHT], Ok(Reason::Token)),
+            ("", &[RIGHT], Ok(Reason::Token)),
+        ],
+    );
+    let mut without = guard(Mode::RequireToken);
+    without.rules.token = None;
+    all(
+        &without,
+        "GET",
+        &[
+            ("127.0.0.1", &[], Err(Denied::TokenMissingConfig)),
+            ("127.0.0.1", &[RIGHT], Err(Denied::TokenMissingConfig)),
+        ],
+    );
+}
+
+#[test]
+fn forwarding_fields_of_strangers_are_refused_before_the_token() {
+    for mode in [Mode::AllowlistOrToken, Mode::AllowlistOnly, Mode::RequireToken] {
+        for name in FORWARDED {
+            for peer in ["127.0.0.1", "203.0.113.9", "unix", "front", ""] {
+                let fields = [(name, "127.0.0.1"), RIGHT];
+                assert_eq!(decided(&guard(mode), peer, "GET", &fields), Err(Denied::ProxyHeader), "{peer} {name}");
+            }
+        }
+    }
+    let mut lenient = guard(Mode::AllowlistOrToken);
+    lenient.rules.proxy_strict = false;
+    all(
+        &lenient,
+        "GET",
+        &[
+            // They are passed over: nobody's word is taken.
+            ("203.0.113.9", &[("x-forwarded-for", "127.0.0.1")], Err(Denied::TokenMissing)),
+            ("203.0.113.9", &[("x-forwarded-for", "127.0.0.1"), RIGHT], Ok(Reason::Token)),
+            ("127.0.0.1", &[("forwarded", "for=203.0.113.9")], Ok(Reason::Ip)),
+        ],
+    );
+}
+
+#[test]
+fn trusted_proxies_speak_for_their_clients() {
+    let mut guard = Guard { rules: rules(Mode::AllowlistOrToken), proxies: Box::new(Believed) };
+    let cases: [Case; 11] = [
+        ("10.0.0.1", &[("x-forwarded-for", "192.0.2.9")], Ok(Reason::Ip)),
+        ("::ffff:10.0.0.1", &[("x-forwarded-for", "::ffff:192.0.2.9")], Ok(Reason::Ip)),
+        ("10.0.0.1", &[("x-forwarded-for", "203.0.113.9")], Err(Denied::TokenMissing)),
+        ("10.0.0.1", &[("x-forwarded-for", "203.0.113.9"), RIGHT], Ok(Reason::Token)),
+        ("127.0.0.1", &[("x-forwarded-for", "203.0.113.9")], Err(Denied::TokenMissing)),
+        ("10.0.0.1", &[], Err(Denied::TokenMissing)),
+        ("10.0.0.1", &[("x-forwarded-for", "nonsense"), RIGHT], Err(Denied::ProxyHeader)),
+        ("10.0.0.2", &[("x-forwarded-for", "192.0.2.9"), RIGHT], Err(Denied::ProxyHeader)),
+        // A socket file of the server: what it says of its clients counts, it has no address itself.
+        ("front", &[("x-forwarded-for", "192.0.2.9")], Ok(Reason::Ip)),
+        ("front", &[("x-forwarded-for", "203.0.113.9")], Err(Denied::TokenMissing)),
+        ("front", &[("x-forwarded-proto", "https")], Err(Denied::TokenMissing)),
+    ];
+    all(&guard, "GET", &cases);
+    // Whether strangers are refused makes no difference for what is not understood.
+    guard.rules.proxy_strict = false;
+    all(&guard, "GET", &[("10.0.0.1", &[("x-forwarded-for", "nonsense"), RIGHT], Err(Denied::ProxyHeader))]);
+}
+
+#[test]
+fn a_guard_that_is_off_asks_nobody() {
+    let mut off = guard(Mode::RequireToken);
+    off.rules.enabled = false;
+    all(
+        &off,
+        "GET",
+        &[
+            ("203.0.113.9", &[], Ok(Reason::Disabled)),
+            ("203.0.113.9", &[("x-forwarded-for", "1.1.1.1")], Ok(Reason::Disabled)),
+            ("", &[], Ok(Reason::Disabled)),
+            // Pages are another matter.
+            ("127.0.0.1", &[("host", "evil.example")], Err(Denied::Host)),
+        ],
+    );
+    all(&off, "POST", &[("203.0.113.9", &[], Err(Denied::Unmarked))]);
+}
+
+#[test]
+fn pages_are_told_from_programs() {
+    const LOCAL: (&str, &str) = ("host", "127.0.0.1:9180");
+    const MARK: (&str, &str) = ("x-supercharger", "1");
+    let guard = guard(Mode::AllowlistOrToken);
+    let shown: [Case; 16] = [
+        ("127.0.0.1", &[LOCAL], Ok(Reason::Ip)),
+        ("127.9.9.9", &[LOCAL], Ok(Reason::Ip)),
+        ("::1", &[("host", "[::1]:9180")], Ok(Reason::Ip)),
+        ("127.0.0.1", &[], Ok(Reason::Ip)),
+        ("127.0.0.1", &[("host", "localhost")], Ok(Reason::Ip)),
+        ("127.0.0.1", &[("host", "LOCALHOST.:9180")], Ok(Reason::Ip)),
+        ("127.0.0.1", &[("host", "evil.example:9180")], Err(Denied::Host)),
+        ("127.0.0.1", &[("host", "localhost.evil.example")], Err(Denied::Host)),
+        ("127.0.0.1", &[("host", "127.0.0.1.evil.example")], Err(Denied::Host)),
+        ("127.0.0.1", &[("host", "10.0.0.1")], Err(Denied::Host)),
+        ("127.0.0.1", &[LOCAL, ("host", "evil.example")], Err(Denied::Host)),
+        ("127.0.0.1", &[("host", "not a host")], Err(Denied::Host)),
+        ("127.0.0.1", &[LOCAL, ("origin", "http://evil.example")], Ok(Reason::Ip)),
+        // By another address another name; a token is proof.
+        ("192.0.2.9", &[("host", "node-1.example:9180")], Ok(Reason::Ip)),
+        ("127.0.0.1", &[("host", "shop.example"), RIGHT], Ok(Reason::Ip)),
+        ("unix", &[("host", "shop.example")], Ok(Reason::Ip)),
+    ];
+    all(&guard, "GET", &shown);
+    let orders: [Case; 15] = [
+        ("127.0.0.1", &[LOCAL, MARK], Ok(Reason::Ip)),
+        ("127.0.0.1", &[LOCAL, ("x-supercharger", "")], Ok(Reason::Ip)),
+        ("127.0.0.1", &[LOCAL], Err(Denied::Unmarked)),
+        ("unix", &[("host", "shop.example")], Err(Denied::Unmarked)),
+        ("203.0.113.9", &[RIGHT], Err(Denied::Unmarked)),
+        ("203.0.113.9", &[RIGHT, MARK], Ok(Reason::Token)),
+        ("127.0.0.1", &[LOCAL, MARK, ("origin", "null")], Err(Denied::Origin)),
+        ("127.0.0.1", &[LOCAL, MARK, ("origin", "http://evil.example")], Err(Denied::Origin)),
+        ("127.0.0.1", &[LOCAL, MARK, ("origin", "http://127.0.0.1:9181")], Err(Denied::Origin)),
+        ("unix", &[MARK, ("origin", "http://shop.example")], Err(Denied::Origin)),
+        // The page that this server itself shows; but under a name it may be somebody else's.
+        ("127.0.0.1", &[LOCAL, MARK, ("origin", "http://127.0.0.1:9180")], Ok(Reason::Ip)),
+        ("192.0.2.9", &[("host", "10.0.0.5:9180"), MARK, ("origin", "http://10.0.0.5:9180")], Ok(Reason::Ip)),
+        ("192.0.2.9", &[("host", "node-1"), MARK, ("origin", "http://node-1")], Err(Denied::Origin)),
+        ("192.0.2.9", &[("host", "node-1"), MARK, ("origin", "http://node-1"), RIGHT], Ok(Reason::Ip)),
+        ("127.0.0.1", &[LOCAL, MARK, ("origin", "http://evil.example"), RIGHT], Ok(Reason::Ip)),
+    ];
+    all(&guard, "POST", &orders);
+}
+
+#[test]
+fn each_refusal_has_its_word() {
+    let cases = [
+        (Denied::ProxyHeader, "proxyHeaderNotTrusted"),
+        (Denied::Ip, "ipDenied"),
+        (Denied::TokenMissingConfig, "tokenMissingConfig"),
+        (Denied::Token, "tokenDenied"),
+        (Denied::TokenMissing, "tokenMissing"),
+        (Denied::Forbidden, "forbidden"),
+        (Denied::Origin, "originDenied"),
+        (Denied::Host, "hostDenied"),
+        (Denied::Unmarked, "orderHeaderMissing"),
+    ];
+    for (denied, label) in cases {
+        assert_eq!(denied.label(), label);
+        assert_eq!(denied.into_response().status(), StatusCode::FORBIDDEN);
+    }
+}
+
+#[test]
+fn a_reload_brings_new_rules() {
+    let gate = Gate::new(rules(Mode::AllowlistOnly), Nobody);
+    let before = gate.clone();
+    gate.replace(rules(Mode::RequireToken), Nobody);
+    assert_eq!(decided(&before.now(), "127.0.0.1", "GET", &[]), Err(Denied::Token));
+}

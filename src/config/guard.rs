@@ -1,0 +1,78 @@
+//! Who may ask the endpoints: nothing here is guessed. What cannot be obeyed to the letter stops the start.
+
+#![forbid(unsafe_code)]
+
+use ::http::HeaderName;
+
+use super::alias::Notice;
+use super::check::Check;
+use super::{Admin, keys};
+use crate::admin::{Mode, Rules, Token};
+
+/// The key of the token.
+pub(super) const TOKEN: &str = "guard.token";
+
+/// Variables that hold the token. They are nothing to the processes that run PHP: `phpinfo()` would show them.
+pub const TOKEN_VARIABLES: [&str; 2] = ["SUPERCHARGER__GUARD__TOKEN", "RUNTIME_ENDPOINT_TOKEN"];
+
+/// Fields that mean something else.
+const TAKEN: [&str; 11] = [
+    "authorization",
+    "cookie",
+    "host",
+    "origin",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-supercharger",
+];
+
+/// The token, if there is one. An empty one is none.
+pub(super) fn token(check: &mut Check) -> Option<Token> {
+    check.parsed_if_set(TOKEN)
+}
+
+/// What the guard goes by.
+pub(super) fn rules(check: &mut Check) -> Rules {
+    let faults = check.faults.len();
+    let enabled = check.truth("guard.enabled");
+    let mode = check.word("guard.mode");
+    let token = token(check);
+    let is_wrong = check.faults.len() > faults;
+    let fits = |name: &str| HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !TAKEN.contains(&name.as_str()));
+    let header = check.text("guard.header", fits);
+    if enabled && mode == Mode::RequireToken && token.is_none() && !is_wrong && !check.is_child {
+        let remedy = format!("{} asks for one; allowed: {}", check.told("guard.mode"), keys::allowed(TOKEN));
+        match check.settings.keys.contains_key(TOKEN) {
+            true => check.fault(TOKEN, "is empty", remedy),
+            false => check.fault(TOKEN, "is missing", remedy),
+        }
+    }
+    Rules {
+        enabled,
+        mode,
+        allow: check.list("guard.allow"),
+        token,
+        // The default is a name, and what is none is a fault.
+        header: HeaderName::from_bytes(header.as_bytes()).unwrap_or(HeaderName::from_static("x-runtime-token")),
+        proxy_strict: check.truth("guard.proxy_strict"),
+    }
+}
+
+/// What is not wrong and may still open the endpoints to others than was meant.
+pub(super) fn warnings(admin: &Admin) -> Vec<Notice> {
+    let mut notices = Vec::new();
+    let mut warn = |subject: &str, message: String| {
+        notices.push(Notice { subject: subject.to_owned(), message, unheeded: true });
+    };
+    let Some(listen) = admin.listen.as_ref().filter(|listen| !listen.is_local()) else { return notices };
+    if !admin.guard.enabled {
+        let message =
+            format!("guard.enabled is false: whoever reaches {listen} may see everything and stop this server");
+        warn("guard.enabled", message);
+    }
+    notices
+}

@@ -1,0 +1,95 @@
+//! Who may ask the endpoints.
+
+#![forbid(unsafe_code)]
+
+use super::*;
+
+/// What the guard goes by is never guessed: each wish that cannot be obeyed stops the start and names its key.
+#[test]
+fn the_guard_is_never_guessed() {
+    let cases = [
+        (
+            "guard.allow = ['10.0.0.0/abc']",
+            "s.toml:1: guard.allow: \"10.0.0.0/abc\" is no range of addresses; allowed: a list of addresses and ranges such as \"10.0.0.0/8\" or \"::1\", none twice",
+        ),
+        (
+            "guard.allow = ['10.0.0.0/']",
+            "s.toml:1: guard.allow: \"10.0.0.0/\" is no range of addresses; allowed: a list of addresses and ranges such as \"10.0.0.0/8\" or \"::1\", none twice",
+        ),
+        (
+            "guard.mode = 'strict'",
+            "s.toml:1: guard.mode: \"strict\" is unknown; allowed: \"allowlist_or_token\", \"allowlist_only\" or \"require_token\"",
+        ),
+        (
+            "guard.mode = 'require_token'",
+            "guard.token: is missing; guard.mode (s.toml:1) asks for one; allowed: visible characters of ASCII without blanks",
+        ),
+        (
+            "guard.mode = 'require_token'\nguard.token = ''",
+            "s.toml:2: guard.token: is empty; guard.mode (s.toml:1) asks for one; allowed: visible characters of ASCII without blanks",
+        ),
+        (
+            "guard.mode = 'require_token'\nguard.token = 's3 cret'",
+            "s.toml:2: guard.token: its value is not that; allowed: visible characters of ASCII without blanks",
+        ),
+        (
+            "guard.header = 'Authorization'",
+            "s.toml:1: guard.header: \"Authorization\" is no name of a header field; allowed: the name of a header field that has no other meaning here",
+        ),
+        ("guard.enabled = 'yes'", "s.toml:1: guard.enabled: \"yes\" is neither true nor false; allowed: true or false"),
+    ];
+    for (text, expected) in cases {
+        let told = faults_of(text, |_| {}).replace("DIR/", "");
+        assert_eq!(told, format!("the configuration has 1 fault:\n  {expected}"), "{text}");
+    }
+    // The variables of the seeds are no exception, though others of other programs are pardoned.
+    for (variables, key) in [
+        (&[("RUNTIME_ENDPOINT_SECURITY_MODE", "strict")][..], "guard.mode"),
+        (&[("RUNTIME_ENDPOINT_ALLOW_CIDR", "127.0.0.1/8,10.0.0.0/abc")], "guard.allow"),
+        (&[("RUNTIME_ENDPOINT_TOKEN", "a b")], "guard.token"),
+        (&[("RUNTIME_ENDPOINT_SECURITY_MODE", "require_token"), ("RUNTIME_ENDPOINT_TOKEN", "")], "guard.token"),
+    ] {
+        let (folder, flags) = project("");
+        let told = load_with(&flags, folder.path(), variables).expect_err("a fault").to_string();
+        assert!(told.contains(key) && told.contains("RUNTIME_ENDPOINT_"), "{variables:?}: {told}");
+    }
+    let (folder, flags) = project("");
+    let told = load_with(&flags, folder.path(), &[("SUPERCHARGER__GUARD__MODE", "require_token")]);
+    let told = told.expect_err("a fault").to_string();
+    assert!(told.contains("guard.token: is missing; guard.mode (SUPERCHARGER__GUARD__MODE) asks"), "{told}");
+}
+
+#[test]
+fn the_guard_by_variables_of_the_seeds() {
+    let rules = |variables: &[(&str, &str)]| {
+        let (folder, flags) = project("");
+        let (config, told) = seen_with(&flags, folder.path(), variables).unwrap_or_else(|faults| panic!("{faults}"));
+        assert!(!told.contains("s3cret"), "{told}");
+        config.admin.guard
+    };
+    let usual = rules(&[]);
+    assert!(usual.enabled && usual.proxy_strict && usual.token.is_none() && usual.allow_this_machine());
+    assert_eq!((usual.mode, usual.header.as_str()), (admin::Mode::AllowlistOrToken, "x-runtime-token"));
+    let given = rules(&[
+        ("RUNTIME_ENDPOINT_SECURITY_MODE", "require_token"),
+        ("RUNTIME_ENDPOINT_ALLOW_CIDR", "127.0.0.1/8,::1/128"),
+        ("RUNTIME_ENDPOINT_TOKEN", "s3cret"),
+        ("RUNTIME_ENDPOINT_TOKEN_HEADER", "X-Ops"),
+        ("RUNTIME_ENDPOINT_PROXY_STRICT", "off"),
+    ]);
+    assert!(given.enabled && !given.proxy_strict && !given.allow_this_machine());
+    assert_eq!((given.mode, given.header.as_str()), (admin::Mode::RequireToken, "x-ops"));
+    assert_eq!((given.token, given.allow.len()), ("s3cret".parse().ok(), 2));
+    for (text, expected) in [
+        ("0", false),
+        (" No ", false),
+        ("FALSE", false),
+        ("off", false),
+        ("1", true),
+        ("yes", true),
+        ("", true),
+        ("fales", true),
+    ] {
+        assert_eq!(rules(&[("RUNTIME_ENDPOINT_SECURITY_ENABLED", text)]).enabled, expected, "{text:?}");
+    }
+}
