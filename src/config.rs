@@ -22,6 +22,7 @@ mod pools;
 mod raw;
 mod secret;
 mod site;
+mod traces;
 mod units;
 
 #[cfg(test)]
@@ -64,6 +65,8 @@ pub struct Config {
     pub admin: Admin,
     /// What is watched, if anything.
     pub watch: Option<Watch>,
+    /// How requests are traced, if they are.
+    pub traces: Option<Traces>,
     /// How long requests in flight may go on when the server stops.
     pub drain_timeout: Duration,
     /// Child processes that serve side by side.
@@ -98,6 +101,17 @@ pub struct Admin {
     pub required: bool,
     /// To whom they are shown.
     pub guard: admin::Rules,
+}
+
+/// How requests are traced.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traces {
+    /// What is reported, and where to.
+    pub tracer: telemetry::spans::Config,
+    /// Whose context is continued.
+    pub inbound: http::Inbound,
+    /// Whether responses name their trace.
+    pub respond: bool,
 }
 
 /// What is watched.
@@ -345,6 +359,7 @@ fn assemble(check: &mut Check) -> Config {
         trusted_proxies: check.list("server.trusted_proxies"),
         access_log: check.truth("log.access"),
         mistake: None,
+        tracing: None,
         site,
     };
     let usable = machine::usable_cpus();
@@ -363,6 +378,7 @@ fn assemble(check: &mut Check) -> Config {
         named_pools,
         admin: admin(check),
         watch: watch(check),
+        traces: traces::traces(check),
         log: telemetry::Config { level: check.word("log.level"), format: check.word("log.format") },
         php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
         io_threads: check.auto("server.io_threads", usable) as usize,

@@ -29,6 +29,8 @@ mod server;
 mod stall;
 mod static_files;
 mod stream;
+mod trace;
+mod trace_context;
 mod wire;
 
 use std::time::Duration;
@@ -43,6 +45,7 @@ pub use mistake::Mistake;
 pub use route::{BadPattern, Branch, Mode, Patterns, Router, Site};
 pub use sendfile::Sendfile;
 pub use server::{Drained, Farewell, Listeners, Parting, adopt, bind, inherit, rebind};
+pub use trace::{Inbound, Tracing};
 
 use crate::job::{self, Failure, RequestBody};
 
@@ -79,6 +82,8 @@ pub struct Config {
     pub access_log: bool,
     /// In development: where a mistake is shown from.
     pub mistake: Option<Mistake>,
+    /// How requests are traced, if they are.
+    pub tracing: Option<Tracing>,
     /// What is served.
     pub site: Site,
 }

@@ -16,6 +16,7 @@ mod reply;
 mod request;
 mod spill;
 mod timeline;
+mod trace;
 mod trail;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use reply::{
 };
 pub use request::{Header, Request, RequestBuilder, Span, Target};
 pub use timeline::{Moment, Phases, Timeline};
+pub use trace::{Trace, TraceParent};
 pub use trail::{Outcome, Trail};
 
 /// One request on its way through the process, with the means to answer it.

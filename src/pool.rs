@@ -38,6 +38,7 @@ mod scale;
 mod seat;
 mod shared;
 mod snapshot;
+mod spans;
 mod state;
 mod status;
 #[cfg(test)]
@@ -67,6 +68,7 @@ pub use status::{BootError, Booted};
 
 use crate::job::{self, Board, Exchange, Failure, Moment, ReplyLimits, Request, RequestBody, Response, Runtime};
 use crate::telemetry::RecycleReason;
+use crate::telemetry::spans::Tracer;
 use keeper::{Keeper, inbox_size};
 use shared::Shared;
 use status::Status;
@@ -112,6 +114,8 @@ pub struct Config {
     pub idle: Idle,
     /// Where workers note what they run, for whoever survives a crash.
     pub board: Option<Arc<Board>>,
+    /// Takes what there is to tell of requests that are traced.
+    pub tracer: Option<Arc<Tracer>>,
     /// Longest times.
     pub deadlines: Deadlines,
     /// How many threads of this process are stuck; every pool counts its own in.
@@ -134,6 +138,7 @@ impl Config {
             recycle: Limits::default(),
             idle: Idle::default(),
             board: None,
+            tracer: None,
             deadlines: Deadlines::default(),
             stuck: watch::Sender::new(0),
         }

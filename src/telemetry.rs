@@ -13,6 +13,7 @@ mod escape;
 pub mod events;
 mod format;
 mod labels;
+pub mod spans;
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;

@@ -31,6 +31,7 @@ use crate::job::{self, BOARD_BYTES, Board, Failure, RequestBody, Runtime};
 use crate::lifecycle::{self, Phase, Phases};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
 use crate::pool::{self, BootError, Booted, Pool};
+use crate::telemetry::spans::Tracer;
 use orders::{Sight, Standing};
 
 /// Time for threads that have nothing to do any more to leave, when there is no drain deadline left that would be longer.
@@ -39,6 +40,8 @@ const STOP_GRACE: Duration = Duration::from_secs(2);
 const BOOT_SLACK: Duration = Duration::from_secs(2);
 /// Bound on tokio's own end: only file operations in flight could still hold it.
 const RUNTIME_STOP: Duration = Duration::from_secs(1);
+/// Longest time for the last spans to reach the collector: the parent allows a stop several seconds beyond the drain.
+const TRACES_STOP: Duration = Duration::from_secs(3);
 
 /// Why a child does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,9 @@ enum Error {
     /// The path of the worker script, or a value of its environment, is not fit for C.
     #[error("the path of the worker script or a value in app.env holds a NUL byte")]
     Nul,
+    /// Nothing could be sent to the collector.
+    #[error("cannot trace requests (otlp.endpoint): {0}")]
+    Traces(#[source] io::Error),
     /// The pool did not start.
     #[error(transparent)]
     Pool(#[from] pool::StartError),
@@ -167,6 +173,17 @@ fn with_board(mut config: Config, board: Option<&OwnedFd>) -> Config {
     config
 }
 
+/// Has HTTP and the pools report what they know of requests that are traced.
+fn trace(config: &mut Config, tracer: Option<&Arc<Tracer>>) {
+    let (Some(traces), Some(tracer)) = (&config.traces, tracer) else { return };
+    let (inbound, respond) = (traces.inbound, traces.respond);
+    config.http.tracing = Some(http::Tracing { tracer: Arc::clone(tracer), inbound, respond });
+    config.pool.tracer = Some(Arc::clone(tracer));
+    for named in &mut config.named_pools {
+        named.pool.tracer = Some(Arc::clone(tracer));
+    }
+}
+
 /// A child with a running engine.
 struct Life {
     config: Config,
@@ -175,6 +192,7 @@ struct Life {
     variables: environment::Variables,
     listeners: Listeners,
     network: runtime::Runtime,
+    tracer: Option<Arc<Tracer>>,
     standing: watch::Receiver<Standing>,
     sight: Arc<Sight>,
     reports: Reports,
@@ -193,18 +211,24 @@ impl Life {
         let engine = start_engine(&config, &variables, program)?;
         phases.advance(Phase::EngineUp);
         let network = network(config.io_threads).map_err(Error::Network)?;
+        let traces = config.traces.clone();
+        let tracer = traces.map(|traces| Tracer::start(traces.tracer)).transpose().map_err(Error::Traces)?;
         let sight = Arc::new(Sight::new(Arc::clone(&phases)));
         let standing = orders::obey(link, Arc::clone(&sight)).map_err(Error::Network)?;
-        Ok(Self { config, phases, engine, variables, listeners, network, standing, sight, reports })
+        Ok(Self { config, phases, engine, variables, listeners, network, tracer, standing, sight, reports })
     }
 
     /// Whether it has failed, and whether threads are left.
     fn run(self) -> (bool, bool) {
-        let Self { mut config, phases, engine, variables, listeners, network, standing, sight, reports } = self;
+        let Self { mut config, phases, engine, variables, listeners, network, tracer, standing, sight, reports } = self;
+        trace(&mut config, tracer.as_ref());
         config.http.mistake = config.watch.as_ref().map(|_| sight.mistake());
         let living = Living { config: &config, phases: &phases, standing, sight: &sight, reports: &reports };
         let lived = network.block_on(living.live(listeners, &engine, &variables));
         network.shutdown_timeout(RUNTIME_STOP);
+        if let Some(tracer) = tracer {
+            tracer.stop(TRACES_STOP);
+        }
         sight.forget();
         let pools = sight.snapshot().pools;
         // An engine that is still in use is left alone: freeing it under a running thread would be fatal.

@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod otel;
+
 use super::environment::{self, Variables, variable_of};
 use super::fault::{Fault, Origin};
 use super::keys;
@@ -91,6 +93,7 @@ pub(super) fn take(settings: &mut Settings, variables: &Variables) -> Vec<Notice
             None => {}
         }
     }
+    notices.extend(otel::take(settings, &given));
     notices
 }
 

@@ -280,7 +280,11 @@ fn takes(kind: &Kind) -> Json {
             "propertyNames": { "pattern": "^/(.*/)?$" },
             "additionalProperties": { "type": "string", "minLength": 1 },
         }),
-        Kind::Map { of: Entries::Settings, .. } => json!({
+        Kind::Map { of: Entries::Headers, .. } => json!({
+            "type": "object",
+            "additionalProperties": { "type": "string" },
+        }),
+        Kind::Map { of: Entries::Settings | Entries::Attributes, .. } => json!({
             "type": "object",
             "additionalProperties": { "$ref": "#/definitions/php_setting" },
         }),

@@ -5,7 +5,7 @@
 use super::check::Check;
 use super::fault::Origin;
 use super::keys::{KEYS, POOL_KEYS, Preset};
-use super::kind::Kind;
+use super::kind::{Entries, Kind};
 use super::raw::{Setting, Value};
 use super::secret;
 
@@ -15,13 +15,16 @@ pub(super) fn told(check: &Check) -> String {
     for key in KEYS {
         let resolved = check.resolved.get(key.name);
         let here = resolved.map_or_else(String::new, |value| format!("; here {value}"));
-        if let Kind::Map { .. } = key.kind {
+        if let Kind::Map { of, .. } = key.kind {
             let entries: Vec<_> = check.settings.maps.iter().filter(|((table, _), _)| table == key.name).collect();
             if entries.is_empty() {
                 lines.push((format!("# {}", key.name), "default: none".to_owned()));
             }
             for ((_, name), setting) in entries {
-                lines.push(line(&format!("{}.{}", key.name, quoted(name)), name, setting, ""));
+                let full = format!("{}.{}", key.name, quoted(name));
+                // Header fields are secrets whatever their names.
+                let name = if of == Entries::Headers { "secret" } else { name };
+                lines.push(line(&full, name, setting, ""));
             }
         } else if let Some(setting) = check.settings.keys.get(key.name) {
             lines.push(line(key.name, key.name, setting, &here));

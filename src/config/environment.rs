@@ -58,7 +58,9 @@ fn take_one(settings: &mut Settings, name: &str, value: &OsString) -> Result<(),
             let entry = match of {
                 Entries::Variables | Entries::Folders => entry.to_owned(),
                 // Names of PHP settings are small, apart from a few of Windows; a dot cannot stand in a shell's variable.
-                Entries::Settings => entry.replace("__", ".").to_lowercase(),
+                Entries::Settings | Entries::Attributes => entry.replace("__", ".").to_lowercase(),
+                // A shell's variable cannot have a dash in its name.
+                Entries::Headers => entry.replace('_', "-").to_lowercase(),
             };
             let setting = Setting { value: Value::Text(text.to_owned()), origin };
             settings.maps.insert((key.name.to_owned(), entry), setting);

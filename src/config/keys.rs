@@ -390,6 +390,72 @@ const LAST: &[Key] = &[
         preset: Preset::ByCommand { php_server: "false", run: "true" },
         meaning: "Whether each request is logged.",
     },
+    Key {
+        name: "otlp.endpoint",
+        kind: Kind::Text {
+            of: "address of a collector",
+            allowed: "\"off\", or an address such as \"http://127.0.0.1:4318\" or \"https://otlp.example/v1/traces\", without a password",
+        },
+        preset: Preset::Value(r#""off""#),
+        meaning: "Collector that the spans of traced requests are sent to (OTLP). Without a path `/v1/traces` is meant, for gRPC none; `off`: nothing is traced.",
+    },
+    Key {
+        name: "otlp.protocol",
+        kind: Kind::Word(&["http/protobuf", "grpc"]),
+        preset: Preset::Value(r#""http/protobuf""#),
+        meaning: "How the collector is spoken to.",
+    },
+    Key {
+        name: "otlp.sample",
+        kind: Kind::Share { most: "1" },
+        preset: Preset::Value("1.0"),
+        meaning: "Part of the requests that is traced, where the client does not decide it.",
+    },
+    Key {
+        name: "otlp.parent_based",
+        kind: Kind::Truth,
+        preset: Preset::Value("true"),
+        meaning: "Whether a client that sends a `traceparent` decides if its request is traced. If not, `otlp.sample` does.",
+    },
+    Key {
+        name: "otlp.inbound",
+        kind: Kind::Word(&["any", "trusted", "none"]),
+        preset: Preset::Value(r#""any""#),
+        meaning: "Whose `traceparent` is continued: anybody's, that of `server.trusted_proxies`, or nobody's. Other requests begin a trace of their own.",
+    },
+    Key {
+        name: "otlp.service_name",
+        kind: Kind::Text { of: "name", allowed: "any text" },
+        preset: Preset::Value(r#""supercharger""#),
+        meaning: "Name of this server at the collector (`service.name`).",
+    },
+    Key {
+        name: "otlp.timeout",
+        kind: Kind::Duration { least: "100ms", most: "1m" },
+        preset: Preset::Value(r#""10s""#),
+        meaning: "Longest time for one message to the collector, repetitions included; what it has not taken by then is lost.",
+    },
+    Key {
+        name: "otlp.traceresponse",
+        kind: Kind::Truth,
+        preset: Preset::Value("false"),
+        meaning: "Whether responses of a traced server name their trace in the header `traceresponse`.",
+    },
+    Key {
+        name: "otlp.attributes",
+        kind: Kind::Map {
+            of: Entries::Attributes,
+            allowed: "names such as deployment.environment.name, with texts as values",
+        },
+        preset: Preset::Unset { words: "none", example: r#""deployment.environment.name" = "prod""# },
+        meaning: "What else the collector is told of this server (resource attributes).",
+    },
+    Key {
+        name: "otlp.headers",
+        kind: Kind::Map { of: Entries::Headers, allowed: "names of header fields, with texts as values" },
+        preset: Preset::Unset { words: "none", example: r#"Authorization = "Bearer ...""# },
+        meaning: "Header fields that the collector wants; their values are never shown.",
+    },
 ];
 
 /// The keys that choose what a pool beside the default one serves.

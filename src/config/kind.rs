@@ -41,6 +41,10 @@ pub(super) enum Entries {
     Folders,
     /// Texts, numbers and truths, by names of PHP settings; a dot in a name may be written as a table in the table.
     Settings,
+    /// Texts, by names with dots; a dot in a name may be written as a table in the table.
+    Attributes,
+    /// Secret texts, by names of header fields.
+    Headers,
 }
 
 impl Kind {

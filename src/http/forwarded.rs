@@ -64,7 +64,8 @@ fn canonical(net: IpNet) -> IpNet {
     }
 }
 
-fn is_trusted(trusted: &[TrustedProxy], address: IpAddr) -> bool {
+/// Whether an address is one of theirs.
+pub(super) fn is_trusted(trusted: &[TrustedProxy], address: IpAddr) -> bool {
     trusted.iter().any(|proxy| proxy.0.contains(&address))
 }
 

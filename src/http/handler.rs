@@ -15,12 +15,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 
 use super::body::{self, BodyLimits};
 use super::error::Refusal;
-use super::forwarded::Confused;
+use super::forwarded::{Confused, is_trusted};
 use super::path::{self, BadPath};
 use super::record::{Record, report};
 use super::request::{Arrival, Client, Peers, assemble};
 use super::response::HeadTooLarge;
 use super::route::{Route, Router};
+use super::trace::Traced;
 use super::{Backend, Config, authority, record, request_id, response, sendfile, static_files};
 use crate::job::{Failure, Fault, InterimSender};
 
@@ -49,6 +50,7 @@ struct Incoming<'a> {
     arrival: Arrival,
     interim: Option<InterimSender>,
     id: &'a str,
+    traced: Option<&'a mut Traced>,
 }
 
 /// Answers a request, whatever happens. `interim` is for heads that come before the answer's.
@@ -68,12 +70,20 @@ pub(super) async fn handle<B: Backend>(
     let client = connection.clone().behind(&front.config.trusted_proxies, &parts.headers);
     let seen = client.as_ref().unwrap_or(&connection);
     let record = Record::open(front.config.access_log, &parts, seen.address, arrival, &id);
+    let mut traced = front.config.tracing.as_ref().map(|tracing| {
+        let trusted = is_trusted(&front.config.trusted_proxies, connection.address);
+        Traced::open(tracing, &mut parts, seen, trusted, arrival, &id)
+    });
 
-    let request = Incoming { client, local: peers.local.ip().to_canonical(), arrival, interim, id: &id };
+    let local = peers.local.ip().to_canonical();
+    let request = Incoming { client, local, arrival, interim, id: &id, traced: traced.as_mut() };
     let mut response = match answer(front, &mut parts, request, body).await {
         Ok(response) => response,
         Err(refusal) => {
             report(refusal, &parts, &id);
+            if let Some(traced) = &mut traced {
+                traced.refused(refusal);
+            }
             refusal.respond(&parts.headers, &id)
         }
     };
@@ -90,6 +100,9 @@ pub(super) async fn handle<B: Backend>(
     response.headers_mut().insert(request_id::HEADER, id_value);
     if parts.method == Method::HEAD {
         response = without_body(response);
+    }
+    if let Some(traced) = traced {
+        response = traced.attach(response);
     }
     record.attach(response)
 }
@@ -113,7 +126,7 @@ async fn answer<B: Backend>(
 ) -> Result<Response<Body>, Refusal> {
     let config = &front.config;
     check_head(parts, config)?;
-    let Incoming { client, local, arrival, interim, id } = request;
+    let Incoming { client, local, arrival, interim, id, traced } = request;
     let client = client.map_err(|_| Refusal::Malformed)?;
     let path = path::clean(path_of(parts)).map_err(|bad| match bad {
         BadPath::Nul => Refusal::Malformed,
@@ -134,6 +147,9 @@ async fn answer<B: Backend>(
     site.sendfile.announce(&mut parts.headers);
     let mut request = assemble(parts, &client, local, arrival, &site.root, &script, id);
     request.interim = interim;
+    if let Some(traced) = traced {
+        traced.accompany(&mut request);
+    }
     let answer = front.backend.submit(script.pool, request, body).await?;
     let answer = match sendfile::answer(&site.sendfile, answer, parts, id) {
         Ok(file) => return file,

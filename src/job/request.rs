@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-use super::{InterimSender, Trail};
+use super::{InterimSender, Trace, Trail};
 
 /// A text in a request's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -80,6 +80,8 @@ pub struct Request {
     pub interim: Option<InterimSender>,
     /// What is noted about it on its way.
     pub trail: Trail,
+    /// The trace that it is part of; `None` if requests are not traced.
+    pub trace: Option<Trace>,
 }
 
 impl Request {
@@ -145,6 +147,7 @@ impl RequestBuilder {
                 accepted: monotonic,
                 interim: None,
                 trail: Trail::new(monotonic),
+                trace: None,
             },
         }
     }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::seat::WorkerSeat;
+use super::spans;
 use crate::job::{Boundary, Moment, Outcome, Request, Timeline};
 use crate::telemetry::Place;
 
@@ -47,6 +48,9 @@ impl WorkerSeat {
             boundary,
         };
         account(&finished);
+        if let (Some(trace), Some(tracer)) = (request.trace, &self.config().tracer) {
+            spans::report(tracer, &self.config().name, trace, &finished);
+        }
     }
 }
 

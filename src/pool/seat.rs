@@ -6,6 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use super::Config;
 use super::care::{self, Chores};
 use super::incarnation::{Course, Incarnation};
 use super::keeper::Message;
@@ -51,6 +52,10 @@ pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Inc
 impl WorkerSeat {
     pub(super) fn place(&self) -> Place<'_> {
         self.worker.place()
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.shared.config
     }
 
     /// The script has reached its loop for the first time.

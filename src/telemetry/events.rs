@@ -13,6 +13,7 @@ mod macros;
 mod opcache;
 mod request;
 mod server;
+mod traces;
 mod watch;
 mod worker;
 
@@ -28,6 +29,7 @@ pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
 pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
 pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
+pub use traces::TracesLost;
 pub use watch::{WatchChange, WatchFailed, WatchPolling, WatchStart};
 pub use worker::{
     CallbackError, IllegalTransition, PoolScale, WorkerBoot, WorkerBootFailed, WorkerCrash, WorkerRecycle,

@@ -55,6 +55,7 @@ mod support;
 mod symfony;
 mod timeouts;
 mod tiny_memory;
+mod tracing;
 mod uploads;
 mod watch;
 mod worker;

@@ -4,6 +4,7 @@
 //! server logged an error that the test did not announce.
 
 pub(crate) mod client;
+pub(crate) mod collector;
 pub(crate) mod dir;
 pub(crate) mod fixture;
 pub(crate) mod load;
