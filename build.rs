@@ -23,6 +23,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_modules.c",
     "ext/sc_streams.c",
     "ext/sc_signals.c",
+    "ext/sc_stack.c",
     "ext/sc_interrupt.c",
     "ext/sc_baseline.c",
     "ext/sc_reset.c",

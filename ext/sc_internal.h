@@ -68,7 +68,19 @@ struct sc_target {
 	int64_t asked_ms;               /* when the script was told to end, in monotonic milliseconds; 0: it was not */
 	int64_t ended_ms;               /* when it was ended; 0: it was not */
 	sc_seen seen;
+	bool stack_asked;               /* another thread wants to know where the script is */
 };
+
+/* Longest name of a file that is kept of an error; one that is longer is in the message only. */
+#define SC_ERROR_FILE_MAX 1024
+
+/* The latest error that PHP has raised, whether it will log it or not. */
+typedef struct sc_error {
+	int type;                       /* 0: none */
+	uint32_t line;
+	size_t file_len;
+	char file[SC_ERROR_FILE_MAX];
+} sc_error;
 
 /* A function of the application that the loop calls between two requests. */
 typedef struct sc_callback {
@@ -121,6 +133,7 @@ typedef struct sc_thread {
 	struct sc_thread *next_wanting;
 	sigset_t signal_mask;           /* of this thread before any script */
 	sc_target target;
+	sc_error error;
 } sc_thread;
 
 /* Access to TSRM's per-thread storage: libphp.a brings the variable along, libphp.so hides its own. */
@@ -137,6 +150,8 @@ extern sapi_module_struct sc_sapi_module;
 
 /* sc_sapi.c */
 bool sc_died(void);
+void sc_log_text(int32_t level, const char *message, size_t len);
+void sc_log_record(const sc_log *log);
 bool sc_split_header(const sapi_header_struct *header, sc_pair *pair);
 void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message);
 sc_io sc_finish(sc_ending ending);
@@ -190,6 +205,10 @@ bool sc_interrupted(void);
 void sc_interrupt_minit(void);
 void sc_interrupt_unblock(void);
 void sc_interrupt_thread_init(sc_thread *self);
+bool sc_see(const sc_target *target, sc_seen *seen);
+
+/* sc_stack.c */
+void sc_answer_stack(const zend_execute_data *frame);
 
 /* sc_watch.c */
 void sc_watch_functions(void);

@@ -88,6 +88,7 @@ static void sc_end_script(void)
 
 static void sc_interrupt_function(zend_execute_data *execute_data)
 {
+	sc_answer_stack(execute_data);
 	if (sc_interrupted() && !sc_forked) {
 		sc_end_script();
 	}
@@ -211,7 +212,7 @@ static void sc_on_signal(int signal, siginfo_t *info, void *context)
 /* ---- on the thread that interrupts ---- */
 
 /* "NUMBER 0xARG x 6 0xSP 0xPC" of a thread that is in a system call, "running" of one that is not. */
-static bool sc_see(sc_target *target, sc_seen *seen)
+bool sc_see(const sc_target *target, sc_seen *seen)
 {
 	char path[64], text[256];
 	ssize_t length;

@@ -515,10 +515,7 @@ bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 /* The script has found a way past the reset of a request: nothing that it does from here on may reach a client. */
 void sc_go_astray(const char *why)
 {
-	sc_text text = {why, strlen(why)};
-	sc_text none = {"", 0};
-
 	sc_self->astray = true;
-	sc_on_log(sc_self->host, 8, text, none);
+	sc_log_text(8, why, strlen(why));
 	zend_throw_unwind_exit();
 }

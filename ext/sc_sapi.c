@@ -27,13 +27,18 @@ sc_io sc_finish(sc_ending ending)
 	return SC_IO_OK;
 }
 
-static void sc_log_text(int32_t level, const char *message, size_t len)
+/* A message without anything else. */
+void sc_log_text(int32_t level, const char *message, size_t len)
 {
-	sc_text text = {message, len};
-	sc_text none = {"", 0};
+	sc_log log = {.level = level, .message = {message, len}, .context = {"", 0}, .kind = {"", 0}, .file = {"", 0}};
 
+	sc_log_record(&log);
+}
+
+void sc_log_record(const sc_log *log)
+{
 	if (!sc_forked) {
-		sc_on_log(sc_self ? sc_self->host : NULL, level, text, none);
+		sc_on_log(sc_self ? sc_self->host : NULL, log);
 	}
 }
 
@@ -76,12 +81,50 @@ static void sc_sapi_flush(void *server_context)
 /* The last error alone does not tell: warnings raised while the request is shut down overwrite it. */
 void sc_note_error(int type, zend_string *file, uint32_t line, zend_string *message)
 {
-	(void)file;
-	(void)line;
 	(void)message;
-	if (sc_self && (type & SC_DEADLY)) {
+	if (!sc_self) {
+		return;
+	}
+	if (type & SC_DEADLY) {
 		sc_self->died = true;
 	}
+	/* A copy: PHP may log the error right after this, or never. A name that finds no room is not one. */
+	sc_self->error.type = file && ZSTR_LEN(file) < sizeof(sc_self->error.file) ? type & E_ALL : 0;
+	if (sc_self->error.type) {
+		memcpy(sc_self->error.file, ZSTR_VAL(file), ZSTR_LEN(file) + 1);
+		sc_self->error.file_len = ZSTR_LEN(file);
+		sc_self->error.line = line;
+	}
+}
+
+static const char *sc_kind(int type)
+{
+	switch (type) {
+		case E_ERROR: case E_CORE_ERROR: case E_COMPILE_ERROR: case E_USER_ERROR: return "fatal";
+		case E_RECOVERABLE_ERROR: return "recoverable";
+		case E_WARNING: case E_CORE_WARNING: case E_COMPILE_WARNING: case E_USER_WARNING: return "warning";
+		case E_PARSE: return "parse";
+		case E_NOTICE: case E_USER_NOTICE: return "notice";
+		case E_DEPRECATED: case E_USER_DEPRECATED: return "deprecated";
+		default: return "unknown";
+	}
+}
+
+/* Whether the message is that of the error noted last: "PHP KIND:  WORDS in FILE on line LINE" (php_error_cb() in main/main.c). */
+static bool sc_is_noted(const char *message, size_t len)
+{
+	char line[32];
+	size_t line_len, tail;
+	const char *end = message + len;
+
+	if (!sc_self || !sc_self->error.type || strncmp(message, "PHP ", 4) != 0) {
+		return false;
+	}
+	line_len = (size_t)snprintf(line, sizeof(line), " on line %" PRIu32, sc_self->error.line);
+	tail = sizeof(" in ") - 1 + sc_self->error.file_len + line_len;
+	return len > tail && memcmp(end - line_len, line, line_len) == 0
+		&& memcmp(end - line_len - sc_self->error.file_len, sc_self->error.file, sc_self->error.file_len) == 0
+		&& memcmp(end - tail, " in ", sizeof(" in ") - 1) == 0;
 }
 
 /* Whether the script has died of an error: a fatal one, or a throwable that nobody caught. */
@@ -275,6 +318,20 @@ static void sc_sapi_log_message(const char *message, int syslog_type)
 		case LOG_WARNING: level = 4; break;
 		case LOG_DEBUG: level = -4; break;
 		default: level = 0; break;
+	}
+	if (sc_is_noted(message, strlen(message))) {
+		const char *kind = sc_kind(sc_self->error.type);
+		sc_log log = {
+			.level = level,
+			.message = {message, strlen(message)},
+			.context = {"", 0},
+			.kind = {kind, strlen(kind)},
+			.file = {sc_self->error.file, sc_self->error.file_len},
+			.line = sc_self->error.line,
+		};
+		sc_self->error.type = 0;
+		sc_log_record(&log);
+		return;
 	}
 	sc_log_text(level, message, strlen(message));
 }

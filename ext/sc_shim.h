@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 10
+#define SC_ABI 11
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -104,6 +104,11 @@ sc_target *sc_thread_target(void);
 /* The one function for other threads: asks the script to end. A thread is asked until it does; calls may be repeated. Two calls for
  * the same target must not run at the same time, and the target must be valid until the call has returned. */
 void sc_interrupt(sc_target *target);
+/* Also for other threads, under the same conditions: asks where the script is. The answer comes through sc_on_stack(), on the script's own
+ * thread, when it is at a jump or a call next; the script is not disturbed. */
+void sc_ask_stack(sc_target *target);
+/* The same: which system call the thread waits in; NULL if it is in none, or the kernel does not say. A static text. */
+const char *sc_waits_in(const sc_target *target);
 
 /* ---- a script run: begin, run, end, in this order ---- */
 
@@ -221,6 +226,17 @@ typedef struct sc_callback_error {
 	bool idle;              /* an idle callback, not a resetter */
 } sc_callback_error;
 
+/* A message of PHP or of the application. */
+typedef struct sc_log {
+	int32_t level;          /* -4 debug, 0 info, 4 warning, 8 error */
+	sc_text message;
+	sc_text context;        /* a JSON object, or empty */
+	/* If it is an error of PHP's; kind is empty if not. */
+	sc_text kind;
+	sc_text file;
+	uint32_t line;
+} sc_log;
+
 typedef enum sc_ending {
 	SC_ENDING_WHOLE = 0,
 	SC_ENDING_UNCAUGHT = 1,
@@ -257,9 +273,11 @@ typedef sc_io (*sc_on_flush_fn)(void *host);
 typedef sc_io (*sc_on_finish_fn)(void *host, sc_ending ending);
 /* Next bytes of the request body; 0 at its end. */
 typedef size_t (*sc_on_read_body_fn)(void *host, char *into, size_t len);
-/* A message of PHP or of the application. host may be NULL. level: -4 debug, 0 info, 4 warning, 8 error.
- * context is a JSON object or empty. */
-typedef void (*sc_on_log_fn)(void *host, int32_t level, sc_text message, sc_text context);
+/* host may be NULL. */
+typedef void (*sc_on_log_fn)(void *host, const sc_log *log);
+
+/* Where the script is: one caller a line, the innermost first. */
+typedef void (*sc_on_stack_fn)(void *host, sc_text stack);
 
 sc_next sc_on_next(void *host, const sc_boundary *boundary, sc_given *given);
 void sc_on_script(void *host);
@@ -272,6 +290,7 @@ sc_io sc_on_write(void *host, const char *data, size_t len);
 sc_io sc_on_flush(void *host);
 sc_io sc_on_finish(void *host, sc_ending ending);
 size_t sc_on_read_body(void *host, char *into, size_t len);
-void sc_on_log(void *host, int32_t level, sc_text message, sc_text context);
+void sc_on_log(void *host, const sc_log *log);
+void sc_on_stack(void *host, sc_text stack);
 
 #endif

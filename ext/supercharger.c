@@ -198,7 +198,7 @@ PHP_FUNCTION(supercharger_log)
 	zend_long level = 0;
 	zval *context = NULL;
 	smart_str json = {0};
-	sc_text text, context_text = {"", 0};
+	sc_log log = {.context = {"", 0}, .kind = {"", 0}, .file = {"", 0}};
 
 	ZEND_PARSE_PARAMETERS_START(1, 3)
 		Z_PARAM_STR(message)
@@ -217,14 +217,12 @@ PHP_FUNCTION(supercharger_log)
 		}
 		smart_str_0(&json);
 		if (json.s) {
-			context_text = (sc_text){ZSTR_VAL(json.s), ZSTR_LEN(json.s)};
+			log.context = (sc_text){ZSTR_VAL(json.s), ZSTR_LEN(json.s)};
 		}
 	}
-	text = (sc_text){ZSTR_VAL(message), ZSTR_LEN(message)};
-	if (!sc_forked) {
-		int32_t clamped = level < -4 ? -4 : level > 8 ? 8 : (int32_t)level;
-		sc_on_log(sc_self ? sc_self->host : NULL, clamped, text, context_text);
-	}
+	log.message = (sc_text){ZSTR_VAL(message), ZSTR_LEN(message)};
+	log.level = level < -4 ? -4 : level > 8 ? 8 : (int32_t)level;
+	sc_log_record(&log);
 	smart_str_free(&json);
 }
 

@@ -17,6 +17,7 @@ mod file;
 mod guard;
 mod keys;
 mod kind;
+mod logs;
 mod machine;
 mod pools;
 mod raw;
@@ -198,6 +199,19 @@ pub fn inspect(flags: &Flags) -> Result<(Config, String), Faults> {
     here(flags).map(|(config, check)| (config, effective::told(&check)))
 }
 
+/// The form of log lines that a configuration asks for, whatever else is wrong with it.
+pub fn log_format(flags: &Flags) -> telemetry::Format {
+    let variables: Vec<_> = env::vars_os().collect();
+    let folder = env::current_dir().unwrap_or_default();
+    let place = Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) };
+    let mut settings = Settings::defaults(flags.command);
+    let mut faults = Vec::new();
+    file::read(flags, &place, &mut settings, &mut faults);
+    faults.extend(environment::take(&mut settings, place.variables));
+    take_flags(flags, &mut settings, &mut faults);
+    Check::new(flags.command, settings, faults, place.folder).word("log.format")
+}
+
 /// How the admin endpoints of a running server are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contact {
@@ -342,6 +356,7 @@ fn split_worker(text: &str) -> (&str, Option<Value>) {
 
 fn assemble(check: &mut Check) -> Config {
     let site = site::site(check);
+    let log = logs::logs(check);
     let bytes = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     let http = http::Config {
         listen: check.list("server.listen"),
@@ -357,7 +372,7 @@ fn assemble(check: &mut Check) -> Config {
         body_memory: bytes(check.size("server.body_memory")),
         server_header: check.truth("server.server_header"),
         trusted_proxies: check.list("server.trusted_proxies"),
-        access_log: check.truth("log.access"),
+        access_log: log.access.form != telemetry::AccessForm::Off,
         mistake: None,
         tracing: None,
         site,
@@ -371,7 +386,11 @@ fn assemble(check: &mut Check) -> Config {
         .iter()
         .zip(&http.site.branches)
         .map(|(named, branch)| pools::named(check, named, reply, is_classic(&branch.mode)))
-        .collect();
+        .collect::<Vec<_>>();
+    let slow = Some(check.duration("log.slow_request")).filter(|slow| !slow.is_zero());
+    let pool = pool::Config { slow, ..pool };
+    let with_slow = |named: NamedPool| NamedPool { pool: pool::Config { slow, ..named.pool }, ..named };
+    let named_pools = named_pools.into_iter().map(with_slow).collect();
     Config {
         http,
         pool,
@@ -379,7 +398,7 @@ fn assemble(check: &mut Check) -> Config {
         admin: admin(check),
         watch: watch(check),
         traces: traces::traces(check),
-        log: telemetry::Config { level: check.word("log.level"), format: check.word("log.format") },
+        log,
         php: Php { ini: check.map("php.ini", ini_value), env: check.map("app.env", env_value) },
         io_threads: check.auto("server.io_threads", usable) as usize,
         boot_timeout: pools::boot_timeout(check, keys::Owner::Default),

@@ -81,6 +81,9 @@ pub trait Seat {
     /// The response has left; what follows (terminate, reset) is off the client's path.
     fn responded(&mut self);
 
+    /// Where the script is at this moment, since somebody has asked ([`Interrupt::locate`]): one caller a line, the innermost first.
+    fn located(&mut self, _stack: &str) {}
+
     /// The script has come back to its loop: resetters and the engine's reset begin, and with them their clock.
     fn resetting(&mut self);
 }

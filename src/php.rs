@@ -26,7 +26,7 @@
 //!   is attached: `Engine::stop` consumes the last `Arc`, and every `PhpThread` holds one.
 //! * **I7 Long-lived inputs.** Whatever `sc_engine_config` and `sc_worker` point to and C keeps is owned by the `Engine`
 //!   or the runtime and lives as long.
-//! * **I8 Interrupting.** `sc_interrupt` is the one function that another thread may call. Its target lives until
+//! * **I8 Interrupting.** `sc_interrupt`, `sc_ask_stack` and `sc_waits_in` alone may be called by another thread. Their target lives until
 //!   `sc_thread_detach`; the handle forgets it before, under the lock that every call holds.
 //! * **I9 Quiet restart.** OPcache's usage lock is given up only while no thread but the one that carries the restart out is between
 //!   `sc_request_begin` and `sc_request_end`: every other scope passes the [`Gate`](gate::Gate).

@@ -37,6 +37,7 @@ mod roster;
 mod scale;
 mod seat;
 mod shared;
+mod slow;
 mod snapshot;
 mod spans;
 mod state;
@@ -108,6 +109,8 @@ pub struct Config {
     pub reply: ReplyLimits,
     /// Pauses between incarnations that come to nothing.
     pub backoff: Backoff,
+    /// Time from which on a request is reported as slow; `None`: never.
+    pub slow: Option<Duration>,
     /// When an incarnation is replaced.
     pub recycle: Limits,
     /// What workers do while they wait.
@@ -137,6 +140,7 @@ impl Config {
             backoff: Backoff::default(),
             recycle: Limits::default(),
             idle: Idle::default(),
+            slow: None,
             board: None,
             tracer: None,
             deadlines: Deadlines::default(),

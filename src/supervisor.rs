@@ -31,6 +31,7 @@ pub use handle::{ChildStatus, Handle, LastReload, NotReloaded, Reloaded, Status}
 pub use plan::{Blueprint, CHILD_MARK, Plan, Program, executable};
 
 use crate::control::{Order, PoolState, Report, Snapshot};
+use crate::telemetry;
 use crate::telemetry::events::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildReady, ChildReplace, ChildStop, LogReopen,
     Place, ServerDrain,
@@ -372,7 +373,13 @@ impl<B: Blueprint> Supervisor<B> {
     }
 
     fn reopen_logs(&mut self) {
-        LogReopen.emit();
+        LogReopen { files: &telemetry::files().join(", ") }.emit();
+        self.reopen_files();
+    }
+
+    /// Has log files opened anew, here and in the children.
+    fn reopen_files(&self) {
+        telemetry::reopen();
         self.order_all(&Order::ReopenLogs, |_| true);
     }
 

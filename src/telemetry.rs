@@ -9,37 +9,70 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod escape;
 pub mod events;
+mod feed;
+mod file;
 mod format;
 mod labels;
+mod outlet;
+pub mod redact;
 pub mod spans;
+mod time;
 
+use std::io::{self, IsTerminal as _};
+use std::sync::OnceLock;
+
+use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
+pub use access::{Access, AccessForm};
 pub use events::Place;
+pub use feed::Feed;
 pub use format::Format;
 pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
 
+use feed::FeedFile;
+use file::{LogFile, StandardError};
+use format::{Combined, FeedLines, Lines};
+use outlet::{Outlet, Sink};
+
 /// Target of access-log lines. They are switched by `log.access`, not by `log.level`, hence a target of their own.
 pub(crate) const ACCESS_TARGET: &str = "supercharger::access";
+/// Target of what PHP logs. It is for people and does not go into the feed.
+const PHP_TARGET: &str = "supercharger::php_log";
+/// Target of what goes into the feed alone.
+const FEED_TARGET: &str = "supercharger::feed";
+
+/// What waits to be written; for those who end the process or have files opened anew.
+static OUTLETS: OnceLock<Vec<Outlet>> = OnceLock::new();
+/// The files that logs go to.
+static FILES: OnceLock<Vec<String>> = OnceLock::new();
 
 /// How logs are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Least severe level that is written. Libraries are held to warnings unless this is [`Level::Trace`].
     pub level: Level,
     /// Form of a line.
     pub format: Format,
+    /// The lines about requests.
+    pub access: Access,
+    /// Further names of fields whose values are not shown.
+    pub redact: Vec<String>,
+    /// The event feed, if there is to be one.
+    pub feed: Option<Feed>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { level: Level::Info, format: Format::Text }
+        Self { level: Level::Info, format: Format::Text, access: Access::default(), redact: Vec::new(), feed: None }
     }
 }
 
@@ -48,19 +81,93 @@ impl Default for Config {
 #[error("logging cannot be set up twice in one process")]
 pub struct AlreadySet(#[from] TryInitError);
 
-/// Directs all events of this process to standard error. Call once, before the first thread is started.
+/// Directs all events of this process to standard error, and those that go elsewhere too to their files. Call once, before the first
+/// thread is started.
 ///
 /// # Errors
 /// [`AlreadySet`] on a second call.
 pub fn init(config: Config) -> Result<(), AlreadySet> {
+    let pid = std::process::id();
+    redact::also(&config.redact);
+    let files = [config.access.file.as_ref(), config.feed.as_ref().map(|feed| &feed.path)];
+    let files = files.into_iter().flatten().map(|path| path.display().to_string()).collect();
     let lines = fmt::layer()
-        .event_format(format::Lines::new(config.format, std::process::id()))
-        .with_writer(std::io::stderr)
+        .event_format(Lines::new(config.format, pid, has_colours()))
+        .with_writer(io::stderr)
         // A log collector that has gone must not take the server with it: the report would itself go to standard error, and panic.
         .log_internal_errors(false)
         .with_filter(filter(config.level));
-    tracing_subscriber::registry().with(lines).try_init()?;
+    let mut outlets = Vec::new();
+    let access = access_layer(config.access, config.format, &mut outlets);
+    let feed = config.feed.map(|feed| {
+        let outlet = Outlet::new("feed", Box::new(FeedFile::new(feed)));
+        outlets.push(outlet.clone());
+        let own = [ACCESS_TARGET, PHP_TARGET].map(|target| (target, LevelFilter::OFF));
+        let targets = Targets::new()
+            .with_target("supercharger", LevelFilter::INFO)
+            .with_target(FEED_TARGET, LevelFilter::TRACE)
+            .with_targets(own);
+        fmt::layer().event_format(FeedLines { pid }).with_writer(outlet).log_internal_errors(false).with_filter(targets)
+    });
+    tracing_subscriber::registry().with(lines).with(access).with(feed).try_init()?;
+    // The first call, as the one before.
+    drop((OUTLETS.set(outlets), FILES.set(files)));
     Ok(())
+}
+
+/// The layer that writes access-log lines; none if there are to be none.
+fn access_layer<S>(access: Access, format: Format, outlets: &mut Vec<Outlet>) -> Option<Box<dyn Layer<S> + Send + Sync>>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let pid = std::process::id();
+    let colours = access.file.is_none() && has_colours();
+    let sink: Box<dyn Sink> = match access.file {
+        Some(path) => Box::new(LogFile::new(path)),
+        None => Box::new(StandardError),
+    };
+    let outlet = Outlet::new("access", sink);
+    let only = Targets::new().with_target(ACCESS_TARGET, LevelFilter::INFO);
+    let layer = fmt::layer().log_internal_errors(false);
+    let layer: Box<dyn Layer<S> + Send + Sync> = match access.form {
+        AccessForm::Off => return None,
+        AccessForm::On => {
+            layer.event_format(Lines::new(format, pid, colours)).with_writer(outlet.clone()).with_filter(only).boxed()
+        }
+        AccessForm::Json => {
+            let lines = Lines::new(Format::Json, pid, false);
+            layer.event_format(lines).with_writer(outlet.clone()).with_filter(only).boxed()
+        }
+        AccessForm::Combined => layer.event_format(Combined).with_writer(outlet.clone()).with_filter(only).boxed(),
+    };
+    outlets.push(outlet);
+    Some(layer)
+}
+
+/// Whether somebody looks at standard error who sees colours and has not said otherwise (https://no-color.org).
+fn has_colours() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    io::stderr().is_terminal() && !dumb && !is_set("NO_COLOR")
+}
+
+/// The files that logs go to; for who is to be told.
+pub fn files() -> &'static [String] {
+    FILES.get().map_or(&[], Vec::as_slice)
+}
+
+/// Has the files of this process opened anew, after somebody has moved them.
+pub fn reopen() {
+    for outlet in OUTLETS.get().into_iter().flatten() {
+        outlet.reopen();
+    }
+}
+
+/// Writes what waits to be written. For the end of the process; waits no longer than seconds.
+pub fn flush() {
+    for outlet in OUTLETS.get().into_iter().flatten() {
+        outlet.flush();
+    }
 }
 
 fn filter(level: Level) -> Targets {
@@ -75,7 +182,9 @@ fn filter(level: Level) -> Targets {
         // What it warns of is what clients send: a line for each odd frame would be theirs to write.
         .with_target("h2", if level == Level::Trace { libraries } else { LevelFilter::ERROR })
         .with_target("supercharger", own)
-        .with_target(ACCESS_TARGET, LevelFilter::INFO.max(own))
+        // They have layers of their own.
+        .with_target(ACCESS_TARGET, LevelFilter::OFF)
+        .with_target(FEED_TARGET, LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -83,10 +192,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_quiet_and_access_lines_are_not_a_matter_of_level() {
+    fn libraries_are_quiet_and_access_lines_go_another_way() {
         let cases = [
             (Level::Error, "supercharger::pool", tracing::Level::WARN, false),
-            (Level::Error, ACCESS_TARGET, tracing::Level::INFO, true),
+            (Level::Trace, ACCESS_TARGET, tracing::Level::INFO, false),
+            (Level::Trace, FEED_TARGET, tracing::Level::ERROR, false),
+            (Level::Info, PHP_TARGET, tracing::Level::INFO, true),
             (Level::Info, "supercharger::pool", tracing::Level::INFO, true),
             (Level::Info, "supercharger::pool", tracing::Level::DEBUG, false),
             (Level::Debug, "hyper::proto", tracing::Level::DEBUG, false),

@@ -198,7 +198,10 @@ impl Blueprint for Premises {
             // A folder that is gone is what the configuration will complain about.
             drop(env::set_current_dir(folder));
         }
-        let config = config::load(&self.flags).map_err(|faults| faults.to_string())?;
+        let config = config::load(&self.flags).map_err(|faults| {
+            faults.report();
+            faults.to_string()
+        })?;
         let Some((_, before)) = &self.current else { return Err("the server ends".to_owned()) };
         let listeners = if before.are_inherited() {
             before.again().map_err(|error| Error::Sockets(error).to_string())?

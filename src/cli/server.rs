@@ -2,13 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
 use clap::Args;
 
 use super::exit::Error;
 use crate::app::{Child, Parent};
-use crate::config::{self, Command, Flags};
+use crate::config::{self, Command, Faults, Flags};
 use crate::telemetry;
 
 /// Serve a PHP application over HTTP while developing it.
@@ -139,22 +140,37 @@ pub(super) enum Role {
 fn serve(flags: Flags, role: Role) -> Result<(), Error> {
     match role {
         Role::Parent => {
-            let config = config::load(&flags)?;
-            telemetry::init(config.log)?;
-            Ok(Parent::new(flags, config).run()?)
+            let config = config::load(&flags).inspect_err(|faults| report(&flags, faults))?;
+            telemetry::init(config.log.clone())?;
+            let ended = Parent::new(flags, config).run();
+            telemetry::flush();
+            Ok(ended?)
         }
         Role::Child => {
             let child = Child::open().map_err(|source| Error::NoChild { source })?;
             let flags = Flags { given: Some(child.config_file()), ..flags };
             let ended = match config::load(&flags) {
                 Ok(config) => {
-                    telemetry::init(config.log)?;
-                    child.run(config)
+                    telemetry::init(config.log.clone())?;
+                    let ended = child.run(config);
+                    telemetry::flush();
+                    ended
                 }
                 // The parent has found no fault: files have changed since, or the executable.
                 Err(faults) => child.refuse(&faults.to_string()),
             };
             Err(Error::Child(ended))
         }
+    }
+}
+
+/// Faults are told in words at the end of the process. Programs that read the log as JSON get them as such besides.
+fn report(flags: &Flags, faults: &Faults) {
+    let format = config::log_format(flags);
+    if format == telemetry::Format::Json
+        && !io::stderr().is_terminal()
+        && telemetry::init(telemetry::Config { format, ..telemetry::Config::default() }).is_ok()
+    {
+        faults.report();
     }
 }

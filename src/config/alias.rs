@@ -26,7 +26,7 @@ pub struct Notice {
 }
 
 /// Variable and key. A key that this version does not have yet makes the variable one that is not obeyed.
-const ALIASES: [(&str, &str); 15] = [
+const ALIASES: [(&str, &str); 18] = [
     ("RUNTIME_ENDPOINT_SECURITY_ENABLED", "guard.enabled"),
     ("RUNTIME_ENDPOINT_SECURITY_MODE", "guard.mode"),
     ("RUNTIME_ENDPOINT_ALLOW_CIDR", "guard.allow"),
@@ -40,6 +40,9 @@ const ALIASES: [(&str, &str); 15] = [
     ("SYMFONY_TRUSTED_PROXIES", "server.trusted_proxies"),
     ("RUNTIME_WORKER_MAX_REQUEST", "pools.default.recycle.max_requests"),
     ("RUNTIME_SUPERCHARGER_MAX_REQUEST", "pools.default.recycle.max_requests"),
+    ("RUNTIME_SUPERCHARGER_FEED_PATH", "telemetry.events"),
+    ("RUNTIME_SUPERCHARGER_FEED_MAX_BYTES", "telemetry.events_max_size"),
+    ("RUNTIME_SUPERCHARGER_FEED_MAX_KEEP", "telemetry.events_keep"),
     ("MAX_REQUESTS", "pools.default.recycle.max_requests"),
     ("MAX_CONSECUTIVE_FAILURES", "pools.default.recycle.max_consecutive_failures"),
 ];

@@ -87,7 +87,7 @@ fn explained(key: &Key) -> String {
         }
         Kind::Auto { means, .. } => put(&mut text, format_args!(" `auto` is {means}; else {}.", key.kind.range())),
         Kind::Word(_) => put(&mut text, format_args!(" Allowed: {}.", key.kind.allowed(&key.preset))),
-        Kind::Truth | Kind::Text { .. } | Kind::Path(_) | Kind::List { .. } | Kind::Map { .. } => {}
+        Kind::Truth | Kind::Switch(_) | Kind::Text { .. } | Kind::Path(_) | Kind::List { .. } | Kind::Map { .. } => {}
     }
     match &key.preset {
         Preset::ByCommand { php_server, run } => {
@@ -265,6 +265,11 @@ fn takes(kind: &Kind) -> Json {
             json!({ "type": "number", "minimum": 0, "maximum": most.parse::<f64>().unwrap_or_default() })
         }
         Kind::Truth => json!({ "type": "boolean" }),
+        Kind::Switch(words) => {
+            let words = words.iter().map(|word| json!(word));
+            let allowed: Vec<_> = [json!(true), json!(false)].into_iter().chain(words).collect();
+            json!({ "enum": allowed })
+        }
         Kind::Word(words) => json!({ "enum": words }),
         Kind::Text { .. } | Kind::Path(_) => json!({ "type": "string", "minLength": 1 }),
         Kind::List { least, .. } => {

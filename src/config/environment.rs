@@ -140,7 +140,7 @@ pub(super) fn read(kind: &Kind, text: &str) -> Value {
             Err(_) => Value::Text(text.to_owned()),
         },
         Kind::Share { .. } => text.parse().map_or_else(|_| Value::Text(text.to_owned()), Value::Float),
-        Kind::Truth => match text {
+        Kind::Truth | Kind::Switch(_) => match text {
             "true" | "1" => Value::Boolean(true),
             "false" | "0" => Value::Boolean(false),
             other => Value::Text(other.to_owned()),

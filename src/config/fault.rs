@@ -5,6 +5,8 @@
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
+use crate::telemetry::events::ConfigInvalid;
+
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
@@ -95,6 +97,13 @@ impl Faults {
     pub(super) fn new(mut faults: Vec<Fault>) -> Self {
         faults.sort_by(|one, other| one.origin.rank().cmp(&other.origin.rank()));
         Self(faults)
+    }
+
+    /// Tells the log each of them.
+    pub fn report(&self) {
+        for Fault { origin, key, problem, remedy } in self.0.iter().take(MOST_TOLD) {
+            ConfigInvalid { origin: &origin.to_string(), key, problem, remedy }.emit();
+        }
     }
 }
 

@@ -386,9 +386,45 @@ const LAST: &[Key] = &[
     },
     Key {
         name: "log.access",
-        kind: Kind::Truth,
+        kind: Kind::Switch(&["combined", "json"]),
         preset: Preset::ByCommand { php_server: "false", run: "true" },
-        meaning: "Whether each request is logged.",
+        meaning: "Whether each request is logged: `true` in the form of the other lines, `combined` as Apache and nginx do, `json` in JSON.",
+    },
+    Key {
+        name: "log.access_file",
+        kind: Kind::Path("\"stderr\", or the name of a file in a folder that is there"),
+        preset: Preset::Value(r#""stderr""#),
+        meaning: "Where these lines go. A file switches them on unless `log.access` says no; it is opened anew on SIGUSR1 and by a reload.",
+    },
+    Key {
+        name: "log.slow_request",
+        kind: Kind::Duration { least: "0s", most: "1h" },
+        preset: Preset::Value(r#""1s""#),
+        meaning: "Time from which on a request is reported as slow, with the time each phase took; while it runs, once, where its script is. `0s`: never.",
+    },
+    Key {
+        name: "log.redact",
+        kind: Kind::List { of: "name", least: 0, allowed: "names of fields such as \"tenant_id\", none twice" },
+        preset: Preset::Value("[]"),
+        meaning: "Further names of fields in queries, headers and log contexts whose values are not shown, besides those of passwords, tokens, keys and the like.",
+    },
+    Key {
+        name: "telemetry.events",
+        kind: Kind::Path("\"off\", or the name of a file in a folder that is there"),
+        preset: Preset::Value(r#""off""#),
+        meaning: "File that gets each event as a line of JSON, for other programs; `off` for none.",
+    },
+    Key {
+        name: "telemetry.events_max_size",
+        kind: Kind::Size { least: "0", most: "1024GiB" },
+        preset: Preset::Value(r#""10MiB""#),
+        meaning: "Size at which that file gets another name, with the time in it, and a new one is begun; at least 1KiB. `0`: never.",
+    },
+    Key {
+        name: "telemetry.events_keep",
+        kind: Kind::Number { least: 0, most: 200 },
+        preset: Preset::Value("20"),
+        meaning: "How many files of other names are kept; the oldest go. `0`: all.",
     },
     Key {
         name: "otlp.endpoint",
@@ -514,7 +550,9 @@ pub(super) fn allowed_in(name: &str, origin: &Origin) -> String {
         (Some(Kind::List { .. }), Origin::Environment(_) | Origin::Alias(_)) => {
             format!("{allowed}, separated by commas")
         }
-        (Some(Kind::Truth), Origin::Environment(_) | Origin::Alias(_)) => format!("{allowed}, 1 or 0"),
+        (Some(Kind::Truth | Kind::Switch(_)), Origin::Environment(_) | Origin::Alias(_)) => {
+            format!("{allowed}, 1 or 0")
+        }
         _ => allowed,
     }
 }

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Share { most: &'static str },
     /// `true` or `false`.
     Truth,
+    /// `true`, `false`, or one of these words for a special form of `true`.
+    Switch(&'static [&'static str]),
     /// One of these words.
     Word(&'static [&'static str]),
     /// Any other text that is such a thing.
@@ -65,13 +67,8 @@ impl Kind {
             Self::Number { .. } | Self::Share { .. } => format!("a number {}", self.range()),
             Self::Auto { means, .. } => format!("\"auto\" ({means}) or a number {}", self.range()),
             Self::Truth => "true or false".to_owned(),
-            Self::Word(words) => {
-                let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                match quoted.split_last() {
-                    Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
-                    _ => quoted.concat(),
-                }
-            }
+            Self::Switch(words) => format!("true, false, {}", either(words)),
+            Self::Word(words) => either(words),
             Self::List { allowed, .. } => format!("a list of {allowed}"),
             Self::Text { allowed, .. } | Self::Path(allowed) | Self::Map { allowed, .. } => (*allowed).to_owned(),
         }
@@ -84,9 +81,21 @@ impl Kind {
             Self::Duration { least, most } | Self::Size { least, most } => format!("from {least} to {most}"),
             Self::Number { least, most } | Self::Auto { least, most, .. } => format!("from {least} to {most}"),
             Self::Share { most } => format!("from 0 to {most}"),
-            Self::Truth | Self::Word(_) | Self::Text { .. } | Self::Path(_) | Self::List { .. } | Self::Map { .. } => {
-                String::new()
-            }
+            Self::Truth
+            | Self::Switch(_)
+            | Self::Word(_)
+            | Self::Text { .. }
+            | Self::Path(_)
+            | Self::List { .. }
+            | Self::Map { .. } => String::new(),
         }
+    }
+}
+
+fn either(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
     }
 }

@@ -56,7 +56,7 @@ fn one_fault_one_sentence() {
         ("server.lisen = []", "s.toml:1: server.lisen: unknown key; did you mean `server.listen`?"),
         (
             "[database]\nurl = 1",
-            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [pools], [admin], [guard], [watch], [log], [otlp]",
+            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [pools], [admin], [guard], [watch], [log], [telemetry], [otlp]",
         ),
         ("x = 1", "s.toml:1: x: unknown key"),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),
@@ -121,7 +121,10 @@ fn one_fault_one_sentence() {
             "log.level = 'loud'",
             "s.toml:1: log.level: \"loud\" is unknown; allowed: \"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         ),
-        ("log.access = 'yes'", "s.toml:1: log.access: \"yes\" is neither true nor false; allowed: true or false"),
+        (
+            "log.access = 'yes'",
+            "s.toml:1: log.access: \"yes\" is unknown; allowed: true, false, \"combined\" or \"json\"",
+        ),
         (
             "app.root = 'nowhere'",
             "s.toml:1: app.root: DIR/nowhere: does not exist; name an existing folder; relative names start at the folder of the file",

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{HeaderValue, Method, Response, Uri, header};
 use http_body::{Frame, SizeHint};
 
 use super::error::Refusal;
@@ -26,12 +26,15 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 #[derive(Debug)]
 pub(super) struct Record(Option<Box<Line>>);
 
+/// What is taken from the head shares its memory: nothing is copied for a line.
 #[derive(Debug)]
 struct Line {
-    request_id: String,
-    remote: String,
-    method: String,
-    path: String,
+    request_id: HeaderValue,
+    remote: IpAddr,
+    method: Method,
+    target: Uri,
+    referer: Option<HeaderValue>,
+    user_agent: Option<HeaderValue>,
     protocol: &'static str,
     accepted: Instant,
     status: u16,
@@ -40,15 +43,17 @@ struct Line {
 
 impl Record {
     /// Opens a record; one that is not wanted costs nothing.
-    pub(super) fn open(wanted: bool, parts: &Parts, client: IpAddr, arrival: Arrival, id: &str) -> Self {
+    pub(super) fn open(wanted: bool, parts: &Parts, client: IpAddr, arrival: Arrival, id: &HeaderValue) -> Self {
         if !wanted {
             return Self(None);
         }
         Self(Some(Box::new(Line {
-            request_id: id.to_owned(),
-            remote: client.to_string(),
-            method: parts.method.to_string(),
-            path: parts.uri.path().to_owned(),
+            request_id: id.clone(),
+            remote: client,
+            method: parts.method.clone(),
+            target: parts.uri.clone(),
+            referer: parts.headers.get(header::REFERER).cloned(),
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
             protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),
             accepted: arrival.monotonic,
             status: CLIENT_CLOSED_REQUEST,
@@ -67,14 +72,16 @@ impl Record {
 impl Drop for Line {
     fn drop(&mut self) {
         Access {
-            request_id: &self.request_id,
-            remote: &self.remote,
-            method: &self.method,
-            path: &self.path,
+            request_id: self.request_id.to_str().unwrap_or_default(),
+            remote: self.remote,
+            method: self.method.as_str(),
+            path: self.target.path(),
             protocol: self.protocol,
             status: self.status,
             bytes: self.bytes,
             duration: self.accepted.elapsed(),
+            referer: self.referer.as_ref().map(HeaderValue::as_bytes),
+            user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
         }
         .emit();
     }
@@ -84,13 +91,15 @@ impl Drop for Line {
 pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str) {
     Access {
         request_id,
-        remote: &peers.remote.ip().to_canonical().to_string(),
+        remote: peers.remote.ip().to_canonical(),
         method: "-",
         path: "-",
         protocol: "-",
         status: refusal.face().status.as_u16(),
         bytes: 0,
         duration: Duration::ZERO,
+        referer: None,
+        user_agent: None,
     }
     .emit();
 }

@@ -65,4 +65,13 @@ pub struct Care {
 pub trait Interrupt: fmt::Debug + Send + Sync {
     /// Asks the script to end: a busy loop ends at its next jump, a blocked system call is interrupted. May be repeated.
     fn interrupt(&self);
+
+    /// Asks where the script is; it answers through [`Seat::located`](super::Seat::located) once it comes by a place where it can. It goes
+    /// on as if nobody had asked.
+    fn locate(&self) {}
+
+    /// The system call that the thread waits in; `None` if it waits in none, or nobody knows.
+    fn waits_in(&self) -> Option<&'static str> {
+        None
+    }
 }

@@ -13,7 +13,7 @@ use super::panic::guard;
 use super::{view, wish};
 use crate::job::{ClientGone, Ending, Fault, Identity, ResponseHead, Wish};
 use crate::sys;
-use crate::telemetry::events::{CallbackError, PhpLog};
+use crate::telemetry::events::{CallbackError, PhpError, PhpLog};
 use crate::telemetry::{Level, Place};
 
 /// `leaf! { name: sc_type, (argument: type, ...) -> result = fallback, |host| body }`
@@ -78,6 +78,12 @@ leaf! { sc_on_callback_error: sc_on_callback_error_fn, (error: *const sys::sc_ca
     .emit();
 } }
 
+leaf! { sc_on_stack: sc_on_stack_fn, (stack: sys::sc_text) -> () = (), |host| {
+    // SAFETY: I4: a buffer on C's stack.
+    let stack = unsafe { view::bytes(stack) };
+    host.seat().located(&String::from_utf8_lossy(stack));
+} }
+
 leaf! { sc_on_recycle: sc_on_recycle_fn, (reason: sys::sc_text) -> () = (), |host| {
     // SAFETY: I4: a text of PHP's, valid for the call.
     let reason = unsafe { view::bytes(reason) };
@@ -140,16 +146,19 @@ const _: sys::sc_on_log_fn = Some(sc_on_log);
 
 /// Not a [`leaf!`]: PHP also logs while it starts, before any thread has a host.
 #[unsafe(no_mangle)]
-extern "C" fn sc_on_log(host: *mut c_void, level: i32, message: sys::sc_text, context: sys::sc_text) {
-    // SAFETY: I4: valid for the call.
-    let message = unsafe { view::bytes(message) };
-    // SAFETY: I4: valid for the call.
-    let context = unsafe { view::bytes(context) };
-    let level = Level::from_php_log(level.into());
-    let message = String::from_utf8_lossy(message);
+extern "C" fn sc_on_log(host: *mut c_void, log: *const sys::sc_log) {
+    // SAFETY: I4: a local variable of C's.
+    let log = unsafe { &*log };
+    let text = |text| {
+        // SAFETY: I4: valid for the call.
+        String::from_utf8_lossy(unsafe { view::bytes(text) })
+    };
+    let level = Level::from_php_log(log.level.into());
+    let (message, context) = (text(log.message), text(log.context));
     let message = message.trim_end();
-    let context = String::from_utf8_lossy(context);
     let context = (!context.is_empty()).then_some(&*context);
+    let (kind, file) = (text(log.kind), text(log.file));
+    let error = (!kind.is_empty()).then_some(PhpError { kind: &kind, file: &file, line: log.line });
     if message.is_empty() && context.is_none() {
         return;
     }
@@ -163,11 +172,11 @@ extern "C" fn sc_on_log(host: *mut c_void, level: i32, message: sys::sc_text, co
             let request_id = host.request_id();
             let identity = host.identity();
             let place = Place { pool: &identity.pool, slot: identity.slot, incarnation: identity.incarnation };
-            PhpLog { level, message, context, place: Some(place), request_id: request_id.as_deref() }.emit();
+            PhpLog { level, message, context, error, place: Some(place), request_id: request_id.as_deref() }.emit();
         }),
         None => {
             // Without a host there is nowhere to park a panic; losing the record is all that can be done.
-            drop(catch_unwind(|| PhpLog { level, message, context, place: None, request_id: None }.emit()));
+            drop(catch_unwind(|| PhpLog { level, message, context, error, place: None, request_id: None }.emit()));
         }
     }
 }

@@ -33,6 +33,8 @@ const INI_DEFAULTS: &[(&str, &str)] = &[
     ("log_errors", "1"),
     ("html_errors", "0"),
     ("expose_php", "0"),
+    // A stack trace in the log must not show what functions were called with: passwords are.
+    ("zend.exception_ignore_args", "1"),
 ];
 
 /// ini values that nothing may change: a request's query string must never become `$argv`.

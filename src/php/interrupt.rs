@@ -1,5 +1,6 @@
 //! The handle by which other threads end the script of a PHP thread.
 
+use std::ffi::CStr;
 use std::fmt;
 use std::ptr::NonNull;
 
@@ -36,6 +37,25 @@ impl Interrupt for Target {
             // SAFETY: I8: `close` comes before the target's end and waits for this lock.
             unsafe { sys::sc_interrupt(target.as_ptr()) };
         }
+    }
+
+    fn locate(&self) {
+        if let Some(Pointer(target)) = &*self.0.lock() {
+            // SAFETY: I8, as above.
+            unsafe { sys::sc_ask_stack(target.as_ptr()) };
+        }
+    }
+
+    fn waits_in(&self) -> Option<&'static str> {
+        let target = self.0.lock();
+        let Pointer(target) = target.as_ref()?;
+        // SAFETY: I8, as above.
+        let name = unsafe { sys::sc_waits_in(target.as_ptr()) };
+        if name.is_null() {
+            return None;
+        }
+        // SAFETY: I1: a static text, with its NUL.
+        unsafe { CStr::from_ptr(name) }.to_str().ok()
     }
 }
 

@@ -8,8 +8,9 @@
 
 use super::seat::WorkerSeat;
 use super::spans;
-use crate::job::{Boundary, Moment, Outcome, Request, Timeline};
+use crate::job::{Boundary, Moment, Outcome, Request, ResetOutcome, Timeline};
 use crate::telemetry::Place;
+use crate::telemetry::events::RuntimeReset;
 
 /// All there is to know about a request that is over.
 #[derive(Debug)]
@@ -51,10 +52,20 @@ impl WorkerSeat {
         if let (Some(trace), Some(tracer)) = (request.trace, &self.config().tracer) {
             spans::report(tracer, &self.config().name, trace, &finished);
         }
+        if let Some(limit) = self.config().slow {
+            finished.report_slow(limit);
+        }
     }
 }
 
 fn account(finished: &Finished<'_>) {
+    let outcome = match &finished.boundary.reset {
+        ResetOutcome::Done(took) => Ok(*took),
+        ResetOutcome::Failed { resetters } => Err(&**resetters),
+        ResetOutcome::Missing => Err(&[][..]),
+    };
+    let request_id = finished.request.bytes(finished.request.request_id);
+    RuntimeReset { place: finished.place, request_id, status: finished.status, outcome }.emit();
     tracing::trace!(
         event = "request.accounted",
         slot = finished.place.slot,

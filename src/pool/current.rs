@@ -10,7 +10,7 @@ use crate::job::{Request, Span};
 /// Longest of each text that is kept, in bytes: enough to know a request by. Paths and ids may be longer.
 const METHOD_BYTES: usize = 16;
 const PATH_BYTES: usize = 256;
-const ID_BYTES: usize = 64;
+const ID_BYTES: usize = 128;
 
 /// Copies of a few short texts in fixed places: the exchange belongs to the worker, and an allocation for each request would be paid by
 /// all for the sake of a look now and then.

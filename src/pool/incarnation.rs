@@ -15,10 +15,11 @@ use parking_lot::Mutex;
 use super::current::Current;
 use super::deadline::{Clock, Deadlines, Overrun};
 use super::policy::{self, Life, Limits, WARM_REQUESTS};
+use super::slow::Slow;
 use super::snapshot::{CurrentRequest, WorkerSnapshot};
 use super::state::{Event, WorkerState, next};
 use crate::job::{Boundary, Cutoff, Exchange, Identity, Interrupt, Moment, Next, ResetOutcome};
-use crate::telemetry::events::IllegalTransition;
+use crate::telemetry::events::{IllegalTransition, WorkerDecision};
 use crate::telemetry::{Place, RecycleReason};
 
 /// A message that it is seated, and what follows at once: its first request, or that it is to leave.
@@ -36,6 +37,8 @@ pub(super) struct Incarnation {
     leaving: AtomicBool,
     interrupt: OnceLock<Arc<dyn Interrupt>>,
     record: Mutex<Record>,
+    /// Looked at by those who look for slow requests only.
+    pub(super) slow: Mutex<Slow>,
 }
 
 #[derive(Debug)]
@@ -168,7 +171,7 @@ impl Incarnation {
             left: None,
         };
         let (leaving, interrupt, record) = (AtomicBool::new(false), OnceLock::new(), Mutex::new(record));
-        Arc::new(Self { identity, limits, post, mailbox, leaving, interrupt, record })
+        Arc::new(Self { identity, limits, post, mailbox, leaving, interrupt, record, slow: Mutex::default() })
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -402,6 +405,31 @@ impl Incarnation {
         }
     }
 
+    /// Asks where its script is.
+    pub(super) fn locate(&self) {
+        if let Some(interrupt) = self.interrupt.get() {
+            interrupt.locate();
+        }
+    }
+
+    /// The system call that its thread waits in.
+    pub(super) fn waits_in(&self) -> Option<&'static str> {
+        self.interrupt.get()?.waits_in()
+    }
+
+    /// The number of the request that its script is at, and since when it has it.
+    pub(super) fn running(&self) -> Option<(u64, Instant)> {
+        let record = self.record.lock();
+        let is_at_it = matches!(record.state, WorkerState::Busy | WorkerState::Resetting) && record.returned.is_none();
+        record.assigned.filter(|_| is_at_it).map(|since| (record.requests, since))
+    }
+
+    /// The request that it had last.
+    pub(super) fn current(&self) -> Option<CurrentRequest> {
+        let record = self.record.lock();
+        record.assigned.map(|since| record.current.told(since))
+    }
+
     /// Passes a deadline if one is due. It serves nobody after that.
     pub(super) fn expire(&self, now: Instant, deadlines: &Deadlines) -> Option<Expired> {
         let mut record = self.record.lock();
@@ -484,6 +512,21 @@ impl Incarnation {
             held: record.held,
             due: record.due,
             overdue: record.overdue,
+        }
+    }
+
+    /// What is known of it when it is replaced.
+    pub(super) fn decision(&self, reason: RecycleReason) -> WorkerDecision<'_> {
+        let record = self.record.lock();
+        WorkerDecision {
+            place: self.place(),
+            reason,
+            requests: record.requests,
+            uptime: record.started.elapsed(),
+            duration: record.duration,
+            memory: record.memory,
+            baseline: record.baseline,
+            memory_peak: record.memory_peak,
         }
     }
 

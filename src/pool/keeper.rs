@@ -397,6 +397,7 @@ impl Keeper {
         let sight = worker.sight();
         let (requests, uptime) = (sight.requests, sight.started.elapsed());
         WorkerRecycle { place: worker.place(), reason, cause, requests, uptime, retry_in }.emit();
+        worker.decision(reason).emit();
     }
 
     fn count_recycle(&self, worker: &Incarnation, reason: RecycleReason) {

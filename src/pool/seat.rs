@@ -162,6 +162,10 @@ impl Seat for WorkerSeat {
     fn responded(&mut self) {
         self.worker.responded();
     }
+
+    fn located(&mut self, stack: &str) {
+        self.worker.located(stack);
+    }
 }
 
 /// The text of a panic, as far as it has one.

@@ -32,6 +32,9 @@ impl Keeper {
             if let Some(after) = worker.urge(now, deadlines.grace) {
                 self.give_up(worker, after);
             }
+            if let Some(limit) = self.shared.config.slow {
+                worker.look_at_slow(now, limit);
+            }
         }
     }
 
@@ -41,8 +44,11 @@ impl Keeper {
         let roster = self.shared.roster.lock();
         let due = roster.all().filter_map(|worker| worker.next_watch(deadlines));
         // A worker that waits for a request now tells nobody when it gets one.
-        let idle = deadlines.soonest().and_then(|soonest| now.checked_add(soonest));
-        due.chain(idle).min().map(|at| at.max(now + COARSE))
+        let slow = self.shared.config.slow;
+        let soonest = [deadlines.soonest(), slow].into_iter().flatten().min();
+        let idle = soonest.and_then(|soonest| now.checked_add(soonest));
+        let slow = roster.all().filter_map(|worker| worker.next_look_at_slow(slow?));
+        due.chain(idle).chain(slow).min().map(|at| at.max(now + COARSE))
     }
 
     fn overrun(&mut self, worker: &Arc<Incarnation>, expired: &Expired, now: Instant) {
@@ -101,6 +107,8 @@ impl Keeper {
         self.shared.status.send_modify(Status::got_stuck);
         self.shared.config.stuck.send_modify(|stuck| *stuck += 1);
         let stuck = *self.shared.config.stuck.borrow();
-        WorkerStuck { place: worker.place(), after, stuck }.emit();
+        let request = worker.current();
+        let request_id = request.as_ref().map(|request| request.request_id.as_str());
+        WorkerStuck { place: worker.place(), request_id, after, stuck }.emit();
     }
 }

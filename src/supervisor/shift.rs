@@ -112,6 +112,7 @@ impl<B: Blueprint> Supervisor<B> {
             return;
         }
         let kind = Kind::Reload { trigger };
+        self.reopen_files();
         let planned = self.blueprint.plan();
         let plan = match planned {
             Ok(plan) => plan,

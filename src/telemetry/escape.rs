@@ -47,6 +47,20 @@ pub(super) fn json(out: &mut impl Write, value: &str) -> fmt::Result {
     out.write_char('"')
 }
 
+/// Appends a value of the combined log format as Apache's `%{...}i` does: quotes and backslashes with a backslash, everything but printable
+/// ASCII as `\\xNN`.
+pub(super) fn common(out: &mut String, value: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |number: u8| char::from(DIGITS[usize::from(number & 15)]);
+    for &byte in value {
+        match byte {
+            b'"' | b'\\' => out.extend(['\\', char::from(byte)]),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out.extend(['\\', 'x', digit(byte >> 4), digit(byte)]),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +82,21 @@ mod tests {
         for (value, expected) in cases {
             let mut out = String::new();
             text(&mut out, value).expect("writing to a string");
+            assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn values_of_the_combined_format() {
+        let cases: [(&[u8], &str); 4] = [
+            (b"Mozilla/5.0 (X11)", "Mozilla/5.0 (X11)"),
+            (b"a\" \\ b", "a\\\" \\\\ b"),
+            (b"x\n127.0.0.1\t\x1b[2J\x7f", "x\\x0A127.0.0.1\\x09\\x1B[2J\\x7F"),
+            ("é\u{2028}".as_bytes(), "\\xC3\\xA9\\xE2\\x80\\xA8"),
+        ];
+        for (value, expected) in cases {
+            let mut out = String::new();
+            common(&mut out, value);
             assert_eq!(out, expected);
         }
     }

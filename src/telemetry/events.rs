@@ -9,10 +9,13 @@ mod admin;
 mod child;
 mod config;
 mod deadline;
+mod feed;
+mod log;
 mod macros;
 mod opcache;
 mod request;
 mod server;
+mod slow;
 mod traces;
 mod watch;
 mod worker;
@@ -22,13 +25,16 @@ use std::time::Duration;
 pub use admin::AdminNotice;
 pub use child::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildOrphaned, ChildReady, ChildReplace,
-    ChildStart, ChildStop, LogReopen, Process, ServerReload,
+    ChildStart, ChildStop, Process, ServerReload,
 };
-pub use config::ConfigNotice;
+pub use config::{ConfigInvalid, ConfigNotice};
 pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
+pub use feed::{RuntimeReset, WorkerDecision};
+pub use log::{FeedFailed, LogDropped, LogFileFailed, LogReopen};
 pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
-pub use request::{Access, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
+pub use request::{Access, PhpError, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop};
+pub use slow::{RequestSlow, RequestStack};
 pub use traces::TracesLost;
 pub use watch::{WatchChange, WatchFailed, WatchPolling, WatchStart};
 pub use worker::{

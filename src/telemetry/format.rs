@@ -3,9 +3,13 @@
 //! Text: `2026-01-31T12:00:00.123456Z  INFO worker.boot pool=default slot=0 incarnation=1 boot_ms=12`.
 //! JSON: one flat object per line with `ts`, `level`, `event` and `pid` first, then the event's own fields.
 //!
-//! Lines of libraries have no event name; they are called `log` and keep their target and message.
+//! Lines of libraries have no event name; they are called `log` and keep their target and message. On a terminal the text form has
+//! colours: what happened stands out from when and where. Addresses in messages lose their secrets here, whoever logs them.
 
 #![forbid(unsafe_code)]
+
+mod combined;
+mod feed;
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,17 +17,21 @@ use std::str::FromStr;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::escape;
+pub(super) use combined::Combined;
+pub(super) use feed::FeedLines;
+
 use super::labels::UnknownLabel;
+use super::{escape, redact, time};
 
 /// The field that carries an event's name.
 const EVENT: &str = "event";
 /// Name of lines that libraries write.
 const LIBRARY: &str = "log";
+/// The field that carries a JSON text, which a JSON line shows as what it is. Redacted and escaped by who reports it.
+const CONTEXT: &str = "context";
 /// Keys of our own in a JSON line; a library's field of the same name gets an underscore in front.
 const RESERVED: [&str; 5] = ["ts", "level", EVENT, "pid", "target"];
 
@@ -49,27 +57,50 @@ impl FromStr for Format {
 }
 
 /// Writes events as lines.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Lines {
     format: Format,
     pid: u32,
+    colours: bool,
+}
+
+/// Control sequences of terminals (ECMA-48 section 8.3.117).
+const DIM: &str = "\u{1b}[2m";
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN: &str = "\u{1b}[0m";
+
+fn colour(level: tracing::Level) -> &'static str {
+    match level {
+        tracing::Level::ERROR => "\u{1b}[1;31m",
+        tracing::Level::WARN => "\u{1b}[33m",
+        tracing::Level::INFO => "\u{1b}[32m",
+        tracing::Level::DEBUG => "\u{1b}[36m",
+        tracing::Level::TRACE => "\u{1b}[35m",
+    }
 }
 
 impl Lines {
-    pub(super) fn new(format: Format, pid: u32) -> Self {
-        Self { format, pid }
+    /// `colours` are for the text form.
+    pub(super) fn new(format: Format, pid: u32, colours: bool) -> Self {
+        Self { format, pid, colours: colours && format == Format::Text }
     }
 
     fn head(&self, out: &mut Writer<'_>, event: &Event<'_>, name: &str) -> fmt::Result {
         let level = event.metadata().level();
         match self.format {
+            Format::Text if self.colours => {
+                out.write_str(DIM)?;
+                time::now_millis(out)?;
+                let colour = colour(*level);
+                write!(out, "{PLAIN} {colour}{level:>5}{PLAIN} {BOLD}{name}{PLAIN}")
+            }
             Format::Text => {
-                SystemTime.format_time(out)?;
+                time::now(out)?;
                 write!(out, " {level:>5} {name}")
             }
             Format::Json => {
                 out.write_str("{\"ts\":\"")?;
-                SystemTime.format_time(out)?;
+                time::now(out)?;
                 let level = match *level {
                     tracing::Level::ERROR => "error",
                     tracing::Level::WARN => "warn",
@@ -92,7 +123,7 @@ where
         let mut name = Name(None);
         event.record(&mut name);
         self.head(&mut out, event, name.0.as_deref().unwrap_or(LIBRARY))?;
-        let mut fields = Fields { out: &mut out, format: self.format, result: Ok(()) };
+        let mut fields = Fields::new(&mut out, self.format, self.colours);
         if name.0.is_none() {
             fields.pair("target", |out, quote| quote(out, event.metadata().target()));
         }
@@ -124,10 +155,15 @@ type Quote<'w> = fn(&mut Writer<'w>, &str) -> fmt::Result;
 struct Fields<'o, 'w> {
     out: &'o mut Writer<'w>,
     format: Format,
+    colours: bool,
     result: fmt::Result,
 }
 
-impl<'w> Fields<'_, 'w> {
+impl<'o, 'w> Fields<'o, 'w> {
+    fn new(out: &'o mut Writer<'w>, format: Format, colours: bool) -> Self {
+        Self { out, format, colours, result: Ok(()) }
+    }
+
     fn pair(&mut self, key: &str, value: impl FnOnce(&mut Writer<'w>, Quote<'w>) -> fmt::Result) {
         if self.result.is_ok() {
             self.result = self.try_pair(key, value);
@@ -137,7 +173,11 @@ impl<'w> Fields<'_, 'w> {
     fn try_pair(&mut self, key: &str, value: impl FnOnce(&mut Writer<'w>, Quote<'w>) -> fmt::Result) -> fmt::Result {
         match self.format {
             Format::Text => {
-                write!(self.out, " {key}=")?;
+                if self.colours {
+                    write!(self.out, " {DIM}{key}={PLAIN}")?;
+                } else {
+                    write!(self.out, " {key}=")?;
+                }
                 value(self.out, escape::text)
             }
             Format::Json => {
@@ -157,9 +197,16 @@ impl<'w> Fields<'_, 'w> {
 
 impl Visit for Fields<'_, '_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        if field.name() != EVENT {
-            self.field(field, |out, quote| quote(out, value));
+        match (field.name(), self.format) {
+            (EVENT, _) => {}
+            (CONTEXT, Format::Json) => self.field(field, |out, _| out.write_str(value)),
+            (CONTEXT, Format::Text) => self.field(field, |out, quote| quote(out, value)),
+            _ => self.field(field, |out, quote| quote(out, &redact::words(value))),
         }
+    }
+
+    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+        self.record_str(field, &String::from_utf8_lossy(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
@@ -180,7 +227,7 @@ impl Visit for Fields<'_, '_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |out, quote| quote(out, &format!("{value:?}")));
+        self.field(field, |out, quote| quote(out, &redact::words(&format!("{value:?}"))));
     }
 }
 
@@ -213,8 +260,9 @@ mod tests {
     fn lines(format: Format, act: impl FnOnce()) -> Vec<String> {
         let captured = Captured::default();
         let writer = captured.clone();
-        let layer =
-            tracing_subscriber::fmt::layer().event_format(Lines::new(format, 42)).with_writer(move || writer.clone());
+        let layer = tracing_subscriber::fmt::layer()
+            .event_format(Lines::new(format, 42, false))
+            .with_writer(move || writer.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
         let bytes = captured.0.lock().clone();
         String::from_utf8(bytes).expect("lines are UTF-8").lines().map(str::to_owned).collect()
@@ -249,7 +297,10 @@ mod tests {
     #[test]
     fn a_message_of_php_cannot_forge_a_record() {
         let message = "oops\n{\"event\":\"server.stop\"}\u{1b}[2J";
-        let log = || PhpLog { level: Level::Warn, message, context: None, place: None, request_id: Some("r-1") }.emit();
+        let log = || {
+            let (context, error, place) = (Some(r#"{"api_key":"s3cret","n":[1]}"#), None, None);
+            PhpLog { level: Level::Warn, message, context, error, place, request_id: Some("r-1") }.emit();
+        };
         assert_eq!(lines(Format::Text, log).len(), 1);
         let json = lines(Format::Json, log);
         assert_eq!(json.len(), 1);
@@ -258,6 +309,7 @@ mod tests {
         assert_eq!(value["level"], "warn");
         assert_eq!(value["request_id"], "r-1");
         assert!(value.get("pool").is_none());
+        assert_eq!(value["context"], serde_json::json!({"api_key": "[REDACTED]", "n": [1]}));
     }
 
     #[test]

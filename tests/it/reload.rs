@@ -212,7 +212,10 @@ fn a_kept_connection_gets_a_last_answer() {
 
 #[test]
 fn the_configuration_is_read_again() {
-    let launch = releases(Mode::Worker).config("server.max_body_size", "\"1KiB\"").expect_error("server.reload");
+    let launch = releases(Mode::Worker)
+        .config("server.max_body_size", "\"1KiB\"")
+        .expect_error("server.reload")
+        .expect_error("config.invalid");
     run(launch, async |server| {
         let file = server.dir().path().join("supercharger.toml");
         let first = std::fs::read_to_string(&file).expect("the configuration");

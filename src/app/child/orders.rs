@@ -15,8 +15,8 @@ use crate::control::{Link, Order, PoolState, Report, RunningRequest, Snapshot, W
 use crate::http::Mistake;
 use crate::lifecycle::Phases;
 use crate::pool::{Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
-use crate::telemetry::RecycleReason;
 use crate::telemetry::events::ChildOrphaned;
+use crate::telemetry::{self, RecycleReason};
 
 /// What the parent wants of this child. It goes forward only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,8 +109,8 @@ pub(super) fn obey(mut link: Link, sight: Arc<Sight>) -> io::Result<watch::Recei
                     reports.send(&Report::Recycled { id, workers: sight.recycle(pool.as_deref(), slot) });
                 }
                 Order::Show { mistake } => sight.mistake.set(mistake),
-                // The log goes to standard error.
-                Order::ReopenLogs | Order::Unknown => {}
+                Order::ReopenLogs => telemetry::reopen(),
+                Order::Unknown => {}
             }
         }
         if matches!(*standing.borrow(), Standing::Wait | Standing::Serve) {

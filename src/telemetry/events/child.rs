@@ -279,14 +279,3 @@ impl ServerReload<'_> {
         }
     }
 }
-
-/// `log.reopen`: somebody asked for log files to be opened anew. There are none: logs go to standard error.
-#[derive(Debug, Clone, Copy)]
-pub struct LogReopen;
-
-impl LogReopen {
-    /// Reports it.
-    pub fn emit(&self) {
-        tracing::info!(event = "log.reopen", message = "the log goes to standard error; there is no file to open anew");
-    }
-}

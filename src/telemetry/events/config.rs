@@ -24,3 +24,24 @@ impl ConfigNotice<'_> {
         }
     }
 }
+
+/// `config.invalid`: a fault of a configuration that is not used because of it. One event for each.
+#[derive(Debug, Clone, Copy)]
+pub struct ConfigInvalid<'a> {
+    /// Where it stands: file and line, variable or flag.
+    pub origin: &'a str,
+    /// The key; empty if it is about the file as a whole.
+    pub key: &'a str,
+    /// What is wrong.
+    pub problem: &'a str,
+    /// What to do.
+    pub remedy: &'a str,
+}
+
+impl ConfigInvalid<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        let Self { origin, key, problem, remedy } = *self;
+        tracing::error!(event = "config.invalid", origin, key, problem, remedy);
+    }
+}

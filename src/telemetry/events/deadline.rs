@@ -50,6 +50,8 @@ impl WorkerTimeout<'_> {
 pub struct WorkerStuck<'a> {
     /// Which one.
     pub place: Place<'a>,
+    /// The request that it had last, if it has had one.
+    pub request_id: Option<&'a str>,
     /// Since the first interrupt.
     pub after: Duration,
     /// Threads of this process that are stuck, this one included.
@@ -60,8 +62,8 @@ impl WorkerStuck<'_> {
     /// Reports it.
     pub fn emit(&self) {
         let Place { pool, slot, incarnation } = self.place;
-        let (after_ms, stuck) = (millis(self.after), self.stuck);
-        tracing::error!(event = "worker.stuck", pool, slot, incarnation, after_ms, stuck);
+        let (request_id, after_ms, stuck) = (self.request_id, millis(self.after), self.stuck);
+        tracing::error!(event = "worker.stuck", pool, slot, incarnation, request_id, after_ms, stuck);
     }
 }
 

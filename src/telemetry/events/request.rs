@@ -3,11 +3,12 @@
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use super::macros::emit_at;
 use super::{Place, millis};
-use crate::telemetry::{ACCESS_TARGET, Level, Rejection};
+use crate::telemetry::{ACCESS_TARGET, Level, PHP_TARGET, Rejection, redact};
 
 /// Longest message of PHP that is logged whole, in bytes: an exception with a dump in its message must not become a line
 /// that log collectors refuse (16 KiB is the limit of Docker's and containerd's log drivers).
@@ -93,10 +94,10 @@ pub struct Access<'a> {
     /// The request.
     pub request_id: &'a str,
     /// The client's address.
-    pub remote: &'a str,
+    pub remote: IpAddr,
     /// Request method.
     pub method: &'a str,
-    /// Path without query.
+    /// Path without query; cut at 4 KiB.
     pub path: &'a str,
     /// Protocol, such as `HTTP/1.1`.
     pub protocol: &'a str,
@@ -106,24 +107,48 @@ pub struct Access<'a> {
     pub bytes: u64,
     /// From the request's head to the response's last byte.
     pub duration: Duration,
+    /// Where the client says it comes from; shown without query, user and fragment.
+    pub referer: Option<&'a [u8]>,
+    /// What the client says it is; cut at 1 KiB.
+    pub user_agent: Option<&'a [u8]>,
 }
+
+/// Longest path, and longest of the client's other texts, in a line.
+const MAX_PATH_BYTES: usize = 4096;
+/// See above.
+const MAX_FIELD_BYTES: usize = 1024;
 
 impl Access<'_> {
     /// Reports it.
     pub fn emit(&self) {
+        let referer = self.referer.map(|referer| redact::referrer(&String::from_utf8_lossy(referer)));
+        let cut = |text: &'_ [u8]| text.len().min(MAX_FIELD_BYTES);
         tracing::info!(
             target: ACCESS_TARGET,
             event = "access",
             request_id = self.request_id,
-            remote = self.remote,
+            remote = %self.remote,
             method = self.method,
-            path = self.path,
+            path = &self.path[..self.path.floor_char_boundary(MAX_PATH_BYTES)],
             protocol = self.protocol,
             status = self.status,
             bytes = self.bytes,
             duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
+            referer = referer.as_deref().map(|referer| &referer[..referer.floor_char_boundary(MAX_FIELD_BYTES)]),
+            user_agent = self.user_agent.map(|agent| &agent[..cut(agent)]),
         );
     }
+}
+
+/// What PHP says of an error besides its words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PhpError<'a> {
+    /// The kind: `fatal`, `warning`, `notice`, `deprecated`, `parse`, ...
+    pub kind: &'a str,
+    /// Where it was raised.
+    pub file: &'a str,
+    /// Line of that file.
+    pub line: u32,
 }
 
 /// `php.log`: a message of PHP's own, from the engine's error log or `supercharger_log()`.
@@ -133,8 +158,11 @@ pub struct PhpLog<'a> {
     pub level: Level,
     /// The message; cut if it is longer than 15 KiB.
     pub message: &'a str,
-    /// JSON text of the context array, if one was given; not cut, since half a JSON text is none.
+    /// JSON text of the context array, if one was given; secrets are taken out, and it is left out if it is longer than 15 KiB, since half
+    /// a JSON text is none.
     pub context: Option<&'a str>,
+    /// What is known if it is an error of PHP's.
+    pub error: Option<PhpError<'a>>,
     /// The worker, if the message comes from one.
     pub place: Option<Place<'a>>,
     /// The request, if there is one.
@@ -148,9 +176,33 @@ impl PhpLog<'_> {
         let pool = self.place.map(|place| place.pool);
         let slot = self.place.map(|place| place.slot);
         let incarnation = self.place.map(|place| place.incarnation);
-        let (request_id, context) = (self.request_id, self.context);
-        emit_at!(self.level, event = "php.log", pool, slot, incarnation, request_id, message, context);
+        let (request_id, kind) = (self.request_id, self.error.map(|error| error.kind));
+        let (file, line) = (self.error.map(|error| error.file), self.error.map(|error| error.line));
+        let context = self.context.map(context);
+        let context = context.as_deref();
+        emit_at!(
+            self.level,
+            target: PHP_TARGET,
+            event = "php.log",
+            pool,
+            slot,
+            incarnation,
+            request_id,
+            kind,
+            file,
+            line,
+            message,
+            context
+        );
     }
+}
+
+/// A context as it may be shown.
+fn context(json: &str) -> String {
+    if json.len() > MAX_MESSAGE_BYTES {
+        return format!("{{\"cut\":\"{} bytes\"}}", json.len());
+    }
+    redact::json(json)
 }
 
 /// The message, cut between characters if it is too long.
