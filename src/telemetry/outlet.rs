@@ -216,13 +216,14 @@ mod tests {
     #[test]
     fn lines_arrive_in_order_and_all_of_them() {
         let (outlet, receiver) = outlet();
-        let reader = thread::spawn(move || {
+        let read = move || {
             let mut all = Vec::new();
             while all.len() < 4 * 10_000 {
                 all.extend(receiver.recv().expect("more lines"));
             }
             all
-        });
+        };
+        let reader = thread::Builder::new().spawn(read).expect("a thread");
         for number in 0..10_000_u32 {
             outlet.put(&number.to_le_bytes());
         }
