@@ -1,13 +1,16 @@
-//! The endpoints for operators: alive, ready, status, workers, metrics, and the orders to replace workers, reload and drain.
+//! The endpoints for operators: alive, ready, status, workers, metrics, the orders to replace workers, reload and drain, and a page that
+//! shows and does all that.
 //!
 //! They live in the parent process, which runs no PHP, on a thread and a tokio runtime of their own, so that they answer while
 //! every worker is stuck and every child is out of its mind. What is shown is a [`View`]; it comes, within a bound, from a
 //! [`Server`], which is whoever starts this module. Nothing here knows how children are kept.
 //!
-//! Everything but liveness is behind the guard ([`guard`]), which each handler asks by itself: no path, however it is written, leads past it.
+//! Everything but liveness and the empty page is behind the guard ([`guard`]), which each handler asks by itself: no path, however it is written, leads past it.
 
 #![forbid(unsafe_code)]
 
+mod dashboard;
+mod feed;
 mod guard;
 mod metrics;
 mod routes;
@@ -19,7 +22,7 @@ use std::io;
 use std::thread;
 
 use tokio::runtime;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 pub use guard::{AddressRange, Behind, Gate, Mode, NoRange, Proxies, Rules, Token};
 pub use serve::Listener;
@@ -61,9 +64,10 @@ pub fn start(listener: Listener, gate: Gate, server: impl Server) -> io::Result<
         let _inside = runtime.enter();
         listener.into_tokio()?
     };
-    let router = routes::router(server);
+    let (closing, closed) = watch::channel(false);
+    let router = routes::router(server, feed::Feed::new(closed));
     let thread = thread::Builder::new().name("sc-admin".to_owned()).spawn(move || {
-        runtime.block_on(serve::serve(listener, router, gate, ended));
+        runtime.block_on(serve::serve(listener, router, gate, ended, closing));
         runtime.shutdown_background();
     })?;
     Ok(Admin { end: Some(end), thread: Some(thread) })

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
 pub use link::{Link, Reports};
 pub use rights::{receive as receive_rights, send as send_rights};
-pub use snapshot::{PoolState, RunningRequest, Snapshot, WorkerState};
+pub use snapshot::{PoolState, Recent, RecentRecycle, RecentRequest, RunningRequest, Snapshot, WorkerState};
 
 /// The first line: what a child is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

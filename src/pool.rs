@@ -33,6 +33,7 @@ mod keeper;
 mod plan;
 mod policy;
 mod queue;
+mod recent;
 mod roster;
 mod scale;
 mod seat;
@@ -63,7 +64,7 @@ pub use counters::RestartCause;
 pub use deadline::Deadlines;
 pub use policy::{Limits, OnResetError};
 pub use scale::{Direction, ScaleDown};
-pub use snapshot::{CurrentRequest, PoolSnapshot, WorkerSnapshot};
+pub use snapshot::{CurrentRequest, PoolSnapshot, Recent, RecentRecycle, RecentRequest, WorkerSnapshot};
 pub use state::WorkerState;
 pub use status::{BootError, Booted};
 

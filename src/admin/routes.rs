@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -14,16 +15,19 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Server;
+use super::feed::{Feed, Full};
 use super::guard::{Allowed, Denied};
 use super::metrics::{CONTENT_TYPE, Metrics};
+use super::serve::Due;
 use super::totals::{self, Pools};
 use super::view::{Order, View};
+use super::{Server, dashboard};
 
 /// What the handlers share.
 struct Desk<S> {
-    server: S,
+    server: Arc<S>,
     metrics: Metrics,
+    feed: Feed,
 }
 
 impl<S: Server> Desk<S> {
@@ -35,9 +39,11 @@ impl<S: Server> Desk<S> {
 }
 
 /// All of them.
-pub(super) fn router<S: Server>(server: S) -> Router {
-    let desk = Arc::new(Desk { server, metrics: Metrics::new() });
+pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
+    let desk = Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed });
     Router::new()
+        .route("/", get(page))
+        .route("/events", get(events::<S>))
         .route("/healthz", get(alive))
         .route("/health", get(alive))
         .route("/health/live", get(alive))
@@ -112,8 +118,24 @@ async fn status<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
 }
 
 async fn workers<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
-    let (view, _) = desk.view().await;
-    json(StatusCode::OK, &super::view::workers(&view))
+    let (view, totals) = desk.view().await;
+    json(StatusCode::OK, &super::view::workers(&view, &totals))
+}
+
+/// For everybody: there is nothing on it.
+async fn page() -> Response {
+    dashboard::page()
+}
+
+async fn events<S: Server>(_: Allowed, State(desk): Shared<S>, Extension(due): Extension<Due>) -> Response {
+    match desk.feed.watch(&desk.server, due) {
+        Ok(stream) => stream,
+        Err(Full) => refused(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_viewers",
+            "As many as can watch at a time do; /status and /workers tell the same.",
+        ),
+    }
 }
 
 async fn metrics<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {

@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
@@ -27,11 +28,21 @@ const MOST_CONNECTIONS: usize = 64;
 /// Time for the head of a request: a place must not be held by somebody who says nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take an answer, from the moment at which there is one: a place must not be held by somebody who reads nothing.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for answers in flight when the server ends.
 const STOP_GRACE: Duration = Duration::from_millis(300);
 /// Pause after the kernel had no descriptor for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a connection has not taken yet of an answer stays with us; a stream is made of short pieces, and one that nobody reads must be seen to
+/// wait.
+const UNTAKEN_BYTES: usize = 16 * 1024;
+/// The same for what waits in the kernel.
+const UNSENT_BYTES: u32 = 16 * 1024;
+
+/// When the connection of a request must have taken what it was sent; none while it owes nothing. Put into each request, for an answer that
+/// comes in pieces.
+pub(super) type Due = watch::Sender<Option<Instant>>;
 
 /// A listening socket.
 #[derive(Debug)]
@@ -54,6 +65,8 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
+                // Connections inherit it. Without it the kernel takes megabytes for somebody who reads nothing.
+                drop(SockRef::from(&listener).set_tcp_notsent_lowat(UNSENT_BYTES));
                 tokio::net::TcpListener::from_std(listener).map(Accepting::Tcp)
             }
             Self::Unix(listener) => {
@@ -64,8 +77,14 @@ impl Listener {
     }
 }
 
-/// Serves until `ended` resolves, in either way.
-pub(super) async fn serve(listener: Accepting, router: Router, gate: Gate, ended: oneshot::Receiver<()>) {
+/// Serves until `ended` resolves, in either way; `closing` turns true then, for answers without an end.
+pub(super) async fn serve(
+    listener: Accepting,
+    router: Router,
+    gate: Gate,
+    ended: oneshot::Receiver<()>,
+    closing: watch::Sender<bool>,
+) {
     let house = House { router, gate };
     let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
@@ -82,6 +101,7 @@ pub(super) async fn serve(listener: Accepting, router: Router, gate: Gate, ended
             }
         }
     }
+    closing.send_replace(true);
     drop(tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await);
 }
 
@@ -119,6 +139,7 @@ fn converse(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(gate.now());
+        request.extensions_mut().insert::<Due>(answering.clone());
         answering.send_replace(None);
         let (answer, answering) = (hyper::service::Service::call(&inner, request), answering.clone());
         async move {
@@ -132,6 +153,7 @@ fn converse(
         .header_read_timeout(HEAD_TIMEOUT)
         // One request, so that nobody keeps a place by asking on and on without reading.
         .keep_alive(false)
+        .max_buf_size(UNTAKEN_BYTES)
         .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {

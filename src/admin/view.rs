@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::totals::Pools;
-use crate::control::{PoolState, Snapshot};
+use crate::control::{PoolState, Recent, Snapshot};
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
 /// a second anyway.
@@ -228,7 +228,7 @@ fn pool(view: &View, name: &str, totals: &PoolState) -> serde_json::Value {
 }
 
 /// What `/workers` says: every slot of every process.
-pub(super) fn workers(view: &View) -> serde_json::Value {
+pub(super) fn workers(view: &View, totals: &Pools) -> serde_json::Value {
     let mut workers = Vec::new();
     for child in &view.children {
         for pool in child.pools() {
@@ -247,7 +247,26 @@ pub(super) fn workers(view: &View) -> serde_json::Value {
             }
         }
     }
-    json!({ "workers": workers })
+    json!({ "workers": workers, "recent": recent(totals) })
+}
+
+/// The last of what is worth a look over all pools, the newest first.
+fn recent(totals: &Pools) -> serde_json::Value {
+    let mut all = Recent::default();
+    for pool in totals.values() {
+        all.absorb(&pool.recent);
+    }
+    all.recycles.reverse();
+    all.slow.reverse();
+    all.failed.reverse();
+    serde_json::to_value(all).unwrap_or_default()
+}
+
+/// What the feed says: all of it at once.
+pub(super) fn moment(view: &View, totals: &Pools) -> serde_json::Value {
+    let mut moment = workers(view, totals);
+    moment["status"] = status(view, totals);
+    moment
 }
 
 fn millis(duration: Duration) -> u64 {

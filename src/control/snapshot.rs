@@ -52,6 +52,8 @@ pub struct PoolState {
     pub scaled: BTreeMap<String, u64>,
     /// Threads that did not give way after their deadline and still run.
     pub stuck: u64,
+    /// The last of what is worth a look.
+    pub recent: Recent,
 }
 
 impl PoolState {
@@ -59,6 +61,7 @@ impl PoolState {
     pub fn absorb(&mut self, other: &Self) {
         self.served += other.served;
         self.abandoned += other.abandoned;
+        self.recent.absorb(&other.recent);
         for (mine, theirs) in [
             (&mut self.rejected, &other.rejected),
             (&mut self.restarts, &other.restarts),
@@ -70,6 +73,88 @@ impl PoolState {
             }
         }
     }
+}
+
+/// Entries that are kept of each list, over all processes.
+const MOST_RECENT: usize = 50;
+
+/// The last of what is worth a look, the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Recent {
+    /// Workers that were replaced or sent away.
+    pub recycles: Vec<RecentRecycle>,
+    /// Requests that took long.
+    pub slow: Vec<RecentRequest>,
+    /// Requests that failed or were turned away.
+    pub failed: Vec<RecentRequest>,
+}
+
+impl Recent {
+    /// Adds what another process, or another pool, has to tell. The newest stay.
+    pub fn absorb(&mut self, other: &Self) {
+        merge(&mut self.recycles, &other.recycles, |entry| entry.at_unix);
+        merge(&mut self.slow, &other.slow, |entry| entry.at_unix);
+        merge(&mut self.failed, &other.failed, |entry| entry.at_unix);
+    }
+}
+
+fn merge<T: Clone>(mine: &mut Vec<T>, theirs: &[T], at: impl Fn(&T) -> f64) {
+    mine.extend_from_slice(theirs);
+    mine.sort_by(|one, other| at(one).total_cmp(&at(other)));
+    mine.drain(..mine.len().saturating_sub(MOST_RECENT));
+}
+
+/// A worker that was replaced or sent away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecentRecycle {
+    /// When, in seconds since 1970.
+    pub at_unix: f64,
+    /// Its pool.
+    pub pool: String,
+    /// Its process.
+    pub pid: u32,
+    /// Place in the pool, 0-based.
+    pub slot: u32,
+    /// The incarnation that ended.
+    pub incarnation: u64,
+    /// The label of the reason.
+    pub reason: String,
+    /// More about it.
+    pub detail: String,
+    /// Requests given to that incarnation.
+    pub requests: u64,
+    /// Its life, in milliseconds.
+    pub uptime_ms: u64,
+}
+
+/// A request that is over.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RecentRequest {
+    /// When it was over, in seconds since 1970.
+    pub at_unix: f64,
+    /// Its pool.
+    pub pool: String,
+    /// The process that had it.
+    pub pid: u32,
+    /// The worker that had it, if one had.
+    pub slot: Option<u32>,
+    /// Its method.
+    pub method: String,
+    /// Its path without query, cut at 256 bytes.
+    pub path: String,
+    /// Its id.
+    pub request_id: String,
+    /// Status that the client was told; 0 if none.
+    pub status: u16,
+    /// Milliseconds from its acceptance to the end of its answer.
+    pub duration_ms: u64,
+    /// Of that, waiting for a worker.
+    pub queue_ms: u64,
+    /// Why it stands here.
+    pub reason: String,
 }
 
 /// An incarnation at one moment.
@@ -114,4 +199,26 @@ pub struct RunningRequest {
     pub request_id: String,
     /// Milliseconds since the worker got it.
     pub elapsed_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_processes_the_newest_entries_stay() {
+        let entry = |at: u32, pid| RecentRequest { at_unix: f64::from(at), pid, ..RecentRequest::default() };
+        let of = |pid, offset: u32| PoolState {
+            recent: Recent {
+                failed: (0_u32..40).map(|number| entry(number * 2 + offset, pid)).collect(),
+                ..Recent::default()
+            },
+            ..PoolState::default()
+        };
+        let mut all = of(1, 0);
+        all.absorb(&of(2, 1));
+        let failed = &all.recent.failed;
+        assert_eq!(failed.len(), MOST_RECENT);
+        assert_eq!((failed[0].at_unix, failed[MOST_RECENT - 1].at_unix, failed[MOST_RECENT - 1].pid), (30.0, 79.0, 2));
+    }
 }

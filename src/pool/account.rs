@@ -48,6 +48,7 @@ impl WorkerSeat {
             status: request.trail.status().unwrap_or_default(),
             boundary,
         };
+        self.shared.recent.finished(&finished, self.config().slow);
         account(&finished);
         if let (Some(trace), Some(tracer)) = (request.trace, &self.config().tracer) {
             spans::report(tracer, &self.config().name, trace, &finished);

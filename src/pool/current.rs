@@ -8,9 +8,9 @@ use super::snapshot::CurrentRequest;
 use crate::job::{Request, Span};
 
 /// Longest of each text that is kept, in bytes: enough to know a request by. Paths and ids may be longer.
-const METHOD_BYTES: usize = 16;
-const PATH_BYTES: usize = 256;
-const ID_BYTES: usize = 128;
+pub(super) const METHOD_BYTES: usize = 16;
+pub(super) const PATH_BYTES: usize = 256;
+pub(super) const ID_BYTES: usize = 128;
 
 /// Copies of a few short texts in fixed places: the exchange belongs to the worker, and an allocation for each request would be paid by
 /// all for the sake of a look now and then.

@@ -377,7 +377,7 @@ impl Keeper {
         }
         match (exit, cause.reason()) {
             (Exit::Panicked { message }, _) => {
-                self.count_recycle(worker, RecycleReason::Crash);
+                self.count_recycle(worker, RecycleReason::Crash, cause.label());
                 WorkerCrash { place: worker.place(), message, requests: sight.requests, retry_in }.emit();
             }
             (_, Some(reason)) => self.recycled(worker, reason, cause.label(), retry_in),
@@ -393,15 +393,16 @@ impl Keeper {
         cause: &str,
         retry_in: Option<Duration>,
     ) {
-        self.count_recycle(worker, reason);
+        self.count_recycle(worker, reason, cause);
         let sight = worker.sight();
         let (requests, uptime) = (sight.requests, sight.started.elapsed());
         WorkerRecycle { place: worker.place(), reason, cause, requests, uptime, retry_in }.emit();
         worker.decision(reason).emit();
     }
 
-    fn count_recycle(&self, worker: &Incarnation, reason: RecycleReason) {
+    fn count_recycle(&self, worker: &Incarnation, reason: RecycleReason, cause: &str) {
         self.shared.counters.recycle(reason);
+        self.shared.recent.recycled(worker, reason, cause);
         self.shared.roster.lock().slot(worker.identity().slot).last_recycle = Some(reason);
     }
 

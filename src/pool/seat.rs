@@ -31,7 +31,7 @@ enum Stage {
 
 #[derive(Debug)]
 pub(super) struct WorkerSeat {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     worker: Arc<Incarnation>,
     stage: Stage,
     chores: Chores,

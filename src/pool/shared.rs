@@ -14,6 +14,7 @@ use super::counters::Counters;
 use super::incarnation::Incarnation;
 use super::keeper::Message;
 use super::queue::{Admission, Desk, Intake, Turn};
+use super::recent;
 use super::roster::{Roster, Slot};
 use super::snapshot::PoolSnapshot;
 use super::state::Event;
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     pub(super) config: Config,
     pub(super) roster: Mutex<Roster>,
     pub(super) counters: Counters,
+    pub(super) recent: recent::Lists,
     pub(super) status: watch::Sender<Status>,
     /// Microseconds that a boot takes, averaged over the last few; 0 before the first.
     boot_micros: AtomicU64,
@@ -50,6 +52,7 @@ impl Shared {
             turns: AtomicU64::new(0),
             roster: Mutex::new(Roster::new(pool.clone(), most, workers)),
             counters: Counters::default(),
+            recent: recent::Lists::default(),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
             boot_micros: AtomicU64::new(0),
             may_grow: AtomicBool::new(workers < most),
@@ -215,6 +218,7 @@ impl Shared {
         }
         .emit();
         self.counters.reject(cause);
+        self.recent.rejected(request, cause, failure.status());
         exchange.reply.fail(failure);
         failure
     }
@@ -300,6 +304,7 @@ impl Shared {
             restarts: self.counters.restarts(),
             recycles: self.counters.recycles(),
             scaled: self.counters.scaled(),
+            recent: self.recent.snapshot(),
         }
     }
 }

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::counters::RestartCause;
 use super::scale::Direction;
@@ -41,6 +41,8 @@ pub struct PoolSnapshot {
     pub recycles: Vec<(RecycleReason, u64)>,
     /// How often the pool has scaled.
     pub scaled: Vec<(Direction, u64)>,
+    /// The last of what is worth a look.
+    pub recent: Recent,
 }
 
 /// A worker at one moment.
@@ -83,6 +85,59 @@ pub struct CurrentRequest {
     pub request_id: String,
     /// Time since the worker got it.
     pub elapsed: Duration,
+}
+
+/// The last of what is worth a look, the oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recent {
+    /// Workers that were replaced or sent away.
+    pub recycles: Vec<RecentRecycle>,
+    /// Requests that took long.
+    pub slow: Vec<RecentRequest>,
+    /// Requests that failed or were turned away.
+    pub failed: Vec<RecentRequest>,
+}
+
+/// A worker that was replaced or sent away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentRecycle {
+    /// When.
+    pub at: SystemTime,
+    /// Place in the pool, 0-based.
+    pub slot: u32,
+    /// The incarnation that ended.
+    pub incarnation: u64,
+    /// Why, as counted.
+    pub reason: RecycleReason,
+    /// Why, in detail; the application's own words among others.
+    pub detail: String,
+    /// Requests given to that incarnation.
+    pub requests: u64,
+    /// Its life.
+    pub uptime: Duration,
+}
+
+/// A request that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentRequest {
+    /// When it was over.
+    pub at: SystemTime,
+    /// Its method.
+    pub method: String,
+    /// Its path without query, cut at 256 bytes.
+    pub path: String,
+    /// Its id.
+    pub request_id: String,
+    /// The worker that had it, if one had.
+    pub slot: Option<u32>,
+    /// Status that the client was told; 0 if none.
+    pub status: u16,
+    /// From acceptance to the end of the answer.
+    pub duration: Duration,
+    /// Of that, waiting for a worker.
+    pub queue: Duration,
+    /// Why it stands here: how it failed (`uncaught`, `fatal`, `timeout`, `worker_lost`, `status`, the cause of a rejection), or `slow`.
+    pub reason: &'static str,
 }
 
 impl PoolSnapshot {

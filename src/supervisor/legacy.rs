@@ -41,6 +41,11 @@ pub(super) fn keep(departed: &mut Vec<PoolState>, child: &Child, crashed: bool) 
             && let Some(dismissed) = pool.recycles.remove(RecycleReason::Shutdown.label())
         {
             *pool.recycles.entry(reason.label().to_owned()).or_default() += dismissed;
+            for entry in &mut pool.recent.recycles {
+                if entry.reason == RecycleReason::Shutdown.label() {
+                    reason.label().clone_into(&mut entry.reason);
+                }
+            }
         }
         match departed.iter_mut().find(|kept| kept.name == pool.name) {
             Some(kept) => kept.absorb(&pool),

@@ -18,6 +18,7 @@ mod configuration;
 mod connections;
 mod control;
 mod crash;
+mod dashboard;
 mod early_hints;
 mod faults;
 mod feed;

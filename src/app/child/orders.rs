@@ -7,14 +7,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::control::{Link, Order, PoolState, Report, RunningRequest, Snapshot, WorkerState};
+use crate::control::{
+    Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RunningRequest, Snapshot, WorkerState,
+};
 use crate::http::Mistake;
 use crate::lifecycle::Phases;
-use crate::pool::{Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
+use crate::pool::{self, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::events::ChildOrphaned;
 use crate::telemetry::{self, RecycleReason};
 
@@ -165,6 +168,7 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         least: pool.least,
         most: pool.most,
         stuck: counted(pool.workers.iter().filter(|worker| worker.state.label() == "stuck").count()),
+        recent: recent_of(&pool.name, &pool.recent),
         name: pool.name.to_string(),
     }
 }
@@ -189,6 +193,41 @@ fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
         }),
         due: worker.due.map(|reason| reason.label().to_owned()),
         last_recycle: worker.last_recycle.map(|reason| reason.label().to_owned()),
+    }
+}
+
+fn recent_of(pool: &str, recent: &pool::Recent) -> Recent {
+    let pid = std::process::id();
+    let unix = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let request = |entry: &pool::RecentRequest| RecentRequest {
+        at_unix: unix(entry.at),
+        pool: pool.to_owned(),
+        pid,
+        slot: entry.slot,
+        method: entry.method.clone(),
+        path: entry.path.clone(),
+        request_id: entry.request_id.clone(),
+        status: entry.status,
+        duration_ms: millis(entry.duration),
+        queue_ms: millis(entry.queue),
+        reason: entry.reason.to_owned(),
+    };
+    let recycle = |entry: &pool::RecentRecycle| RecentRecycle {
+        at_unix: unix(entry.at),
+        pool: pool.to_owned(),
+        pid,
+        slot: entry.slot,
+        incarnation: entry.incarnation,
+        reason: entry.reason.label().to_owned(),
+        detail: entry.detail.clone(),
+        requests: entry.requests,
+        uptime_ms: millis(entry.uptime),
+    };
+    Recent {
+        recycles: recent.recycles.iter().map(recycle).collect(),
+        slow: recent.slow.iter().map(request).collect(),
+        failed: recent.failed.iter().map(request).collect(),
     }
 }
 
