@@ -7,8 +7,10 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
+use http::{HeaderMap, HeaderName, HeaderValue};
+
 use super::forwarded::{Fields, TrustedProxy, resolve};
-use super::{authority, path};
+use super::{authority, path, trace_context};
 
 /// A request path: what comes out is free of everything that could lead elsewhere.
 pub fn path(raw: &[u8]) {
@@ -67,5 +69,38 @@ pub fn forwarded(raw: &[u8]) {
     let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
     if let Ok(told) = resolve(stranger, &trusted, &fields) {
         assert!(told.client.is_none() && told.https.is_none() && told.host.is_none() && told.port.is_none());
+    }
+}
+
+/// The context of a client's trace: the first line is `traceparent`, unless it is empty, each further one a `tracestate`. What is taken
+/// over can be written again and read as the same.
+pub fn trace_context(raw: &[u8]) {
+    let mut headers = HeaderMap::new();
+    let mut lines = raw.split(|byte| *byte == b'\n');
+    let mut add = |name: HeaderName, line: &[u8]| {
+        if let Ok(value) = HeaderValue::from_bytes(line) {
+            headers.append(name, value);
+        }
+    };
+    if let Some(line) = lines.next().filter(|line| !line.is_empty()) {
+        add(trace_context::TRACEPARENT, line);
+    }
+    lines.for_each(|line| add(trace_context::TRACESTATE, line));
+
+    if let Some(parent) = trace_context::parent(&headers) {
+        let text = format!("00-{}-{}-{:02x}", parent.id, parent.span, parent.flags);
+        // Of another version more may follow, and flags that are not known fall.
+        assert!(headers[trace_context::TRACEPARENT].as_bytes()[2..].starts_with(&text.as_bytes()[2..53]), "{text}");
+        let mut again = HeaderMap::new();
+        again.insert(trace_context::TRACEPARENT, HeaderValue::try_from(text).expect("digits and dashes"));
+        assert_eq!(trace_context::parent(&again), Some(parent));
+    }
+    let state = trace_context::state(&headers);
+    assert!(state.len() <= 512 && state.split(',').count() <= 32, "{state}");
+    if !state.is_empty() {
+        assert!(state.bytes().all(|byte| matches!(byte, 0x20..=0x7e)), "{state}");
+        let mut again = HeaderMap::new();
+        again.insert(trace_context::TRACESTATE, HeaderValue::try_from(&state).expect("printable signs"));
+        assert_eq!(trace_context::state(&again), state);
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::collector::{Collector, Manners, Span};
+use crate::support::collector::{Collector, Manners, STRANGER, Span, TRUSTED};
 use crate::support::{Launch, Mode, Server, run, until};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -326,6 +326,28 @@ fn a_collector_that_is_not_there_or_takes_nothing_harms_nobody() {
     let gone = format!("\"http://127.0.0.1:{}\"", crate::support::server::free_port());
     run(Launch::plain(Mode::Classic).config("otlp.endpoint", &gone), async |server| {
         unharmed(server).await;
+    });
+}
+
+#[test]
+fn a_collector_may_speak_tls_if_it_is_trusted() {
+    for protocol in ["http/protobuf", "grpc"] {
+        let collector = Collector::secure();
+        let launch = traced(Mode::Classic, protocol, &collector);
+        let trusted = launch.dir().write("trusted.pem", TRUSTED).display().to_string();
+        run(launch.env("SSL_CERT_FILE", &trusted), async |server| {
+            server.send("GET", "/", &[("x-request-id", "secret")], "").await.ok();
+            collector.of_request("secret", &["server", "php"]).await;
+        });
+    }
+    // Nobody else has signed for it.
+    let collector = Collector::secure();
+    let launch = traced(Mode::Classic, "http/protobuf", &collector).config("otlp.timeout", "\"1s\"");
+    let other = launch.dir().write("other.pem", STRANGER).display().to_string();
+    run(launch.env("SSL_CERT_FILE", &other), async |server| {
+        unharmed(server).await;
+        server.wait_for_log("traces.lost").await;
+        assert!(collector.connections() > 0 && collector.heads().is_empty(), "{:?}", collector.heads());
     });
 }
 

@@ -21,8 +21,17 @@ use opentelemetry_proto::tonic::trace::v1::Span as WireSpan;
 use parking_lot::Mutex;
 use prost::Message as _;
 use serde_json::{Value, json};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::wait::until;
+
+/// The certificate of a collector that speaks TLS, for 127.0.0.1 until 2126; its key is worth nothing elsewhere.
+pub(crate) const TRUSTED: &str = include_str!("collector/test-only.pem");
+const KEY: &str = include_str!("collector/test-only.key.pem");
+/// Another certificate, that nobody shows.
+pub(crate) const STRANGER: &str = include_str!("collector/stranger.pem");
 
 /// How it behaves towards those who send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +76,8 @@ struct Taken {
 #[derive(Debug)]
 pub(crate) struct Collector {
     address: SocketAddr,
+    /// It speaks TLS.
+    secure: bool,
     taken: Arc<Taken>,
     manners: Arc<Mutex<Manners>>,
     /// Kept until the end: the test's own runtime starts later.
@@ -75,6 +86,23 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn start(manners: Manners) -> Self {
+        Self::launch(manners, None)
+    }
+
+    /// One that speaks TLS, with the certificate `TRUSTED`.
+    pub(crate) fn secure() -> Self {
+        let certificate = CertificateDer::from_pem_slice(TRUSTED.as_bytes()).expect("a certificate");
+        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
+        let mut tls = tokio_rustls::rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .expect("a certificate and its key");
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self::launch(Manners::Good, Some(TlsAcceptor::from(Arc::new(tls))))
+    }
+
+    fn launch(manners: Manners, acceptor: Option<TlsAcceptor>) -> Self {
+        let secure = acceptor.is_some();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -90,21 +118,29 @@ impl Collector {
             let listener = tokio::net::TcpListener::from_std(listener).expect("a socket of tokio's");
             while let Ok((stream, _)) = listener.accept().await {
                 shared.connections.fetch_add(1, Ordering::Relaxed);
-                let (shared, how) = (Arc::clone(&shared), Arc::clone(&how));
+                let (shared, how, acceptor) = (Arc::clone(&shared), Arc::clone(&how), acceptor.clone());
                 let service = service_fn(move |request| answer(Arc::clone(&shared), *how.lock(), request));
                 tokio::spawn(async move {
-                    drop(
-                        auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await,
-                    );
+                    let server = auto::Builder::new(TokioExecutor::new());
+                    match acceptor {
+                        None => drop(server.serve_connection(TokioIo::new(stream), service).await),
+                        // Who does not trust it leaves.
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                drop(server.serve_connection(TokioIo::new(stream), service).await);
+                            }
+                        }
+                    }
                 });
             }
         });
-        Self { address, taken, manners, _runtime: runtime }
+        Self { address, secure, taken, manners, _runtime: runtime }
     }
 
     /// Its address as `otlp.endpoint` has it.
     pub(crate) fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     pub(crate) fn behave(&self, manners: Manners) {
