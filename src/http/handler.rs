@@ -69,11 +69,14 @@ pub(super) async fn handle<B: Backend>(
     let connection = Client::of_connection(peers);
     let client = connection.clone().behind(&front.config.trusted_proxies, &parts.headers);
     let seen = client.as_ref().unwrap_or(&connection);
-    let record = Record::open(front.config.access_log, &parts, seen.address, arrival, &id_value);
+    let mut record = Record::open(front.config.access_log, &parts, seen.address, arrival, &id_value);
     let mut traced = front.config.tracing.as_ref().map(|tracing| {
         let trusted = is_trusted(&front.config.trusted_proxies, connection.address);
         Traced::open(tracing, &mut parts, seen, trusted, arrival, &id)
     });
+    if let Some(traced) = &traced {
+        record.part_of(traced.trace().id);
+    }
 
     let local = peers.local.ip().to_canonical();
     let request = Incoming { client, local, arrival, interim, id: &id, traced: traced.as_mut() };

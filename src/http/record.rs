@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Uri, header};
 use http_body::{Frame, SizeHint};
+use opentelemetry::trace::TraceId;
 
 use super::error::Refusal;
 use super::request::{Arrival, Peers, protocol};
@@ -30,6 +31,7 @@ pub(super) struct Record(Option<Box<Line>>);
 #[derive(Debug)]
 struct Line {
     request_id: HeaderValue,
+    trace: Option<TraceId>,
     remote: IpAddr,
     method: Method,
     target: Uri,
@@ -49,6 +51,7 @@ impl Record {
         }
         Self(Some(Box::new(Line {
             request_id: id.clone(),
+            trace: None,
             remote: client,
             method: parts.method.clone(),
             target: parts.uri.clone(),
@@ -59,6 +62,13 @@ impl Record {
             status: CLIENT_CLOSED_REQUEST,
             bytes: 0,
         })))
+    }
+
+    /// Notes the trace that the request is part of.
+    pub(super) fn part_of(&mut self, trace: TraceId) {
+        if let Some(line) = &mut self.0 {
+            line.trace = Some(trace);
+        }
     }
 
     /// Lets the record follow the response's body to its end.
@@ -73,6 +83,7 @@ impl Drop for Line {
     fn drop(&mut self) {
         Access {
             request_id: self.request_id.to_str().unwrap_or_default(),
+            trace_id: self.trace,
             remote: self.remote,
             method: self.method.as_str(),
             path: self.target.path(),
@@ -91,6 +102,7 @@ impl Drop for Line {
 pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str) {
     Access {
         request_id,
+        trace_id: None,
         remote: peers.remote.ip().to_canonical(),
         method: "-",
         path: "-",

@@ -132,6 +132,11 @@ impl Traced {
         Self { trace, respond: tracing.respond, report }
     }
 
+    /// The ids of its spans.
+    pub(super) fn trace(&self) -> Trace {
+        self.trace
+    }
+
     /// Gives a request that goes on to PHP its place in the trace.
     pub(super) fn accompany(&mut self, request: &mut Request) {
         request.trace = Some(self.trace);

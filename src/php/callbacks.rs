@@ -169,14 +169,16 @@ extern "C" fn sc_on_log(host: *mut c_void, log: *const sys::sc_log) {
             if level == Level::Error {
                 host.note_error(message);
             }
-            let request_id = host.request_id();
+            let (request_id, trace_id) = (host.request_id(), host.trace_id());
+            let request_id = request_id.as_deref();
             let identity = host.identity();
-            let place = Place { pool: &identity.pool, slot: identity.slot, incarnation: identity.incarnation };
-            PhpLog { level, message, context, error, place: Some(place), request_id: request_id.as_deref() }.emit();
+            let place = Some(Place { pool: &identity.pool, slot: identity.slot, incarnation: identity.incarnation });
+            PhpLog { level, message, context, error, place, request_id, trace_id }.emit();
         }),
         None => {
             // Without a host there is nowhere to park a panic; losing the record is all that can be done.
-            drop(catch_unwind(|| PhpLog { level, message, context, error, place: None, request_id: None }.emit()));
+            let (place, request_id, trace_id) = (None, None, None);
+            drop(catch_unwind(|| PhpLog { level, message, context, error, place, request_id, trace_id }.emit()));
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use opentelemetry::trace::TraceId;
+
 use super::panic::Parked;
 use super::view::RequestView;
 use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Seat, Wish};
@@ -172,6 +174,11 @@ impl<'s> Host<'s> {
     pub(super) fn request_id(&self) -> Option<String> {
         let request = &self.current.as_ref()?.exchange.request;
         Some(request.display(request.request_id).into_owned())
+    }
+
+    /// The trace that the current request is part of, for log records.
+    pub(super) fn trace_id(&self) -> Option<TraceId> {
+        Some(self.current.as_ref()?.exchange.request.trace?.id)
     }
 
     pub(super) fn note_error(&mut self, message: &str) {

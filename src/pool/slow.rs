@@ -114,6 +114,7 @@ impl Finished<'_> {
         RequestSlow {
             place: self.place,
             request_id: &request.display(request.request_id),
+            trace_id: request.trace.map(|trace| trace.id),
             method: &request.display(request.method),
             path: uri.split('?').next().unwrap_or_default(),
             status: self.status,

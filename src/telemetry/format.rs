@@ -299,7 +299,8 @@ mod tests {
         let message = "oops\n{\"event\":\"server.stop\"}\u{1b}[2J";
         let log = || {
             let (context, error, place) = (Some(r#"{"api_key":"s3cret","n":[1]}"#), None, None);
-            PhpLog { level: Level::Warn, message, context, error, place, request_id: Some("r-1") }.emit();
+            PhpLog { level: Level::Warn, message, context, error, place, request_id: Some("r-1"), trace_id: None }
+                .emit();
         };
         assert_eq!(lines(Format::Text, log).len(), 1);
         let json = lines(Format::Json, log);

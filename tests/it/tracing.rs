@@ -53,7 +53,7 @@ fn follow_each_other(spans: &BTreeMap<String, Span>) {
 /// A request of a client that is part of a trace, from its header field to the collector.
 fn continued(mode: Mode, protocol: &str) {
     let collector = Collector::start(Manners::Good);
-    run(traced(mode, protocol, &collector), async |server| {
+    run(traced(mode, protocol, &collector).config("log.slow_request", "\"10ms\""), async |server| {
         let headers = [
             ("traceparent", &*format!("00-{TRACE}-{SPAN}-01")),
             ("tracestate", "vendor=1"),
@@ -106,7 +106,18 @@ fn continued(mode: Mode, protocol: &str) {
         assert_eq!(server_span.resource.get("service.name"), Some(&json!("supercharger")));
         assert_eq!(server_span.resource.get("process.pid"), Some(&json!(server.php_pid())));
         assert!(!format!("{spans:?}").contains("hidden"), "a secret in {spans:#?}");
-        server.wait_for_log("\"request_id\":\"traced-1\"").await;
+        // Every record of the request names both.
+        let ids = format!("\"request_id\":\"traced-1\",\"trace_id\":\"{TRACE}\"");
+        let ids = ids.as_str();
+        server.wait_for_log(&format!("{ids},\"remote\"")).await;
+        server.send("GET", "/log?message=said", &headers, "").await.ok();
+        server.send("GET", "/echo?us=20000", &headers, "").await.ok();
+        until(Duration::from_secs(10), "PHP's record names both", || {
+            server.log().lines().any(|line| line.contains("\"php.log\"") && line.contains(ids)).then_some(())
+        })
+        .await;
+        let is_slow = |line: &&str| line.contains("\"request.slow\"") && line.contains(ids);
+        until(Duration::from_secs(10), "a slow one as well", || server.log().lines().find(is_slow).map(drop)).await;
     });
 }
 

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use opentelemetry::trace::TraceId;
+
 use super::macros::emit_at;
 use super::{Place, millis};
 use crate::telemetry::{ACCESS_TARGET, Level, PHP_TARGET, Rejection, redact};
@@ -93,6 +95,8 @@ impl SendfileRefused<'_> {
 pub struct Access<'a> {
     /// The request.
     pub request_id: &'a str,
+    /// The trace that it is part of.
+    pub trace_id: Option<TraceId>,
     /// The client's address.
     pub remote: IpAddr,
     /// Request method.
@@ -127,6 +131,7 @@ impl Access<'_> {
             target: ACCESS_TARGET,
             event = "access",
             request_id = self.request_id,
+            trace_id = self.trace_id.map(tracing::field::display),
             remote = %self.remote,
             method = self.method,
             path = &self.path[..self.path.floor_char_boundary(MAX_PATH_BYTES)],
@@ -167,6 +172,8 @@ pub struct PhpLog<'a> {
     pub place: Option<Place<'a>>,
     /// The request, if there is one.
     pub request_id: Option<&'a str>,
+    /// The trace that this is part of.
+    pub trace_id: Option<TraceId>,
 }
 
 impl PhpLog<'_> {
@@ -176,6 +183,7 @@ impl PhpLog<'_> {
         let pool = self.place.map(|place| place.pool);
         let slot = self.place.map(|place| place.slot);
         let incarnation = self.place.map(|place| place.incarnation);
+        let trace_id = self.trace_id.map(tracing::field::display);
         let (request_id, kind) = (self.request_id, self.error.map(|error| error.kind));
         let (file, line) = (self.error.map(|error| error.file), self.error.map(|error| error.line));
         let context = self.context.map(context);
@@ -188,6 +196,7 @@ impl PhpLog<'_> {
             slot,
             incarnation,
             request_id,
+            trace_id,
             kind,
             file,
             line,

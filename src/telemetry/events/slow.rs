@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use opentelemetry::trace::TraceId;
+
 use super::{Place, millis};
 
 /// `request.slow`: a request is over that took longer than `log.slow_request`.
@@ -13,6 +15,8 @@ pub struct RequestSlow<'a> {
     pub place: Place<'a>,
     /// The request.
     pub request_id: &'a str,
+    /// The trace that it is part of.
+    pub trace_id: Option<TraceId>,
     /// Request method.
     pub method: &'a str,
     /// Path without query.
@@ -50,6 +54,7 @@ impl RequestSlow<'_> {
             slot,
             incarnation,
             request_id,
+            trace_id = self.trace_id.map(tracing::field::display),
             method,
             path = &path[..path.floor_char_boundary(MAX_PATH_BYTES)],
             status,
