@@ -184,7 +184,8 @@ fn one_id_through_a_fatal_error_and_a_crash() {
             "{fatal}"
         );
         let path = server.script("for (;;) { posix_kill(getmypid(), SIGSEGV); }");
-        server.raw().await.write(format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: crashed-1\r\n\r\n")).await;
+        let mut raw = server.raw().await;
+        raw.write(format!("GET {path} HTTP/1.1\r\nHost: x\r\nX-Request-Id: crashed-1\r\n\r\n")).await;
         let line = server.wait_for_log("child.crash_request").await;
         assert!(line.contains("\"request_id\":\"crashed-1\""), "{line}");
     });
