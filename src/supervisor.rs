@@ -17,6 +17,7 @@ mod legacy;
 mod memory;
 mod plan;
 mod pulse;
+mod service;
 mod shift;
 mod signals;
 
@@ -40,6 +41,7 @@ use child::{Child, Generation, Stage};
 use ending::{HELD, LONGEST_PAUSE, LOOP, pause, reap, told};
 use handle::Ask;
 use inquiry::Inquiries;
+use service::Service;
 use shift::{Kind, Shift};
 use signals::{Noticed, Signals};
 
@@ -124,6 +126,7 @@ pub struct Supervisor<B> {
     /// A reload that waits for the end of another.
     queued: Option<(String, Vec<Waiting>)>,
     inquiries: Inquiries,
+    service: Service,
     ending: bool,
     outcome: Outcome,
     signals_to_end: u32,
@@ -153,6 +156,7 @@ impl<B: Blueprint> Supervisor<B> {
             series: BTreeMap::new(),
             queued: None,
             inquiries: Inquiries::default(),
+            service: Service::from_env(),
             ending: false,
             outcome: Outcome { fault: None, workers_left: 0 },
             signals_to_end: 0,
@@ -420,6 +424,7 @@ impl<B: Blueprint> Supervisor<B> {
 
     fn end(&mut self) {
         self.ending = true;
+        self.service.stops();
         self.series.clear();
         self.current.release();
         self.blueprint.ends();
@@ -475,6 +480,7 @@ impl<B: Blueprint> Supervisor<B> {
             .chain(memory)
             .chain(pulse)
             .chain(self.inquiries.due())
+            .chain(self.service.due())
             .min()
             .unwrap_or(far)
             .min(far)
@@ -491,6 +497,7 @@ impl<B: Blueprint> Supervisor<B> {
             self.advance(now);
         }
         self.inquiries.close(now);
+        self.tell_service(now);
     }
 
     /// Deadlines and deaths.

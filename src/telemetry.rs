@@ -15,6 +15,7 @@ pub mod events;
 mod feed;
 mod file;
 mod format;
+mod journal;
 mod labels;
 mod outlet;
 pub mod redact;
@@ -92,7 +93,7 @@ pub fn init(config: Config) -> Result<(), AlreadySet> {
     let files = [config.access.file.as_ref(), config.feed.as_ref().map(|feed| &feed.path)];
     let files = files.into_iter().flatten().map(|path| path.display().to_string()).collect();
     let lines = fmt::layer()
-        .event_format(Lines::new(config.format, pid, has_colours()))
+        .event_format(Lines::new(config.format, pid, has_colours()).marked(journal::is_stderr()))
         .with_writer(io::stderr)
         // A log collector that has gone must not take the server with it: the report would itself go to standard error, and panic.
         .log_internal_errors(false)

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, open};
 
+use super::service;
 use crate::control::{self, ConfigFile};
 
 /// The first argument of a child process. It is an argument and no variable, because what PHP starts inherits variables.
@@ -92,7 +93,7 @@ impl Program {
     pub(super) fn start(&self, listeners: &[OwnedFd], board: &File) -> io::Result<(u32, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(self.locate());
-        for variable in self.hidden {
+        for variable in self.hidden.iter().chain(&service::VARIABLES) {
             command.env_remove(variable);
         }
         let child = command

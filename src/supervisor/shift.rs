@@ -105,6 +105,7 @@ impl<B: Blueprint> Supervisor<B> {
             }
             return;
         }
+        self.service.reloads();
         // The first start has not proved anything yet that could be kept.
         let is_busy = self.shifts.iter().any(|shift| shift.is_reload() || shift.kind == Kind::Start);
         if is_busy {
@@ -242,7 +243,10 @@ impl<B: Blueprint> Supervisor<B> {
         let workers = shift.new.iter().filter_map(|id| self.children.get(id)).map(|child| child.workers);
         let (ready, workers) = workers.fold((0, 0), |sum, (ready, workers)| (sum.0 + ready, sum.1 + workers));
         match &shift.kind {
-            Kind::Start => self.blueprint.serves(ready, workers),
+            Kind::Start => {
+                self.blueprint.serves(ready, workers);
+                self.service.serves();
+            }
             Kind::Replacement | Kind::Successor { .. } => {}
             Kind::Reload { trigger } => {
                 self.reloads.0 += 1;

@@ -24,7 +24,7 @@ pub(super) use combined::Combined;
 pub(super) use feed::FeedLines;
 
 use super::labels::UnknownLabel;
-use super::{escape, redact, time};
+use super::{escape, journal, redact, time};
 
 /// The field that carries an event's name.
 const EVENT: &str = "event";
@@ -62,6 +62,7 @@ pub(super) struct Lines {
     format: Format,
     pid: u32,
     colours: bool,
+    marked: bool,
 }
 
 /// Control sequences of terminals (ECMA-48 section 8.3.117).
@@ -82,11 +83,19 @@ fn colour(level: tracing::Level) -> &'static str {
 impl Lines {
     /// `colours` are for the text form.
     pub(super) fn new(format: Format, pid: u32, colours: bool) -> Self {
-        Self { format, pid, colours: colours && format == Format::Text }
+        Self { format, pid, colours: colours && format == Format::Text, marked: false }
+    }
+
+    /// Whether each line begins with its priority as the journal of systemd reads it (sd-daemon(3)); it takes the mark off.
+    pub(super) fn marked(self, marked: bool) -> Self {
+        Self { marked, ..self }
     }
 
     fn head(&self, out: &mut Writer<'_>, event: &Event<'_>, name: &str) -> fmt::Result {
         let level = event.metadata().level();
+        if self.marked {
+            write!(out, "<{}>", journal::priority(*level))?;
+        }
         match self.format {
             Format::Text if self.colours => {
                 out.write_str(DIM)?;

@@ -44,6 +44,7 @@ mod response_headers;
 mod response_output;
 mod sendfile;
 mod server_vars;
+mod service;
 mod sessions;
 mod shutdown;
 mod slow;

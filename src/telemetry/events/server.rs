@@ -129,3 +129,17 @@ impl ServerStop {
         }
     }
 }
+
+/// `service.notice`: the service manager wants to be told how the server stands, and cannot be. Told once, until it can.
+#[derive(Debug, Clone, Copy)]
+pub struct ServiceNotice<'a> {
+    /// What the system says.
+    pub error: &'a std::io::Error,
+}
+
+impl ServiceNotice<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(event = "service.notice", error = %self.error);
+    }
+}
