@@ -9,12 +9,14 @@
 
 #![forbid(unsafe_code)]
 
+mod aggregate;
 mod dashboard;
 mod feed;
 mod guard;
 mod metrics;
 mod routes;
 mod serve;
+mod telemetry;
 mod totals;
 mod view;
 
@@ -26,6 +28,7 @@ use tokio::sync::{oneshot, watch};
 
 pub use guard::{AddressRange, Behind, Gate, Mode, NoRange, Proxies, Rules, Token};
 pub use serve::Listener;
+pub use telemetry::{Flusher, Telemetry, flush};
 pub use view::{Child, Order, Process, Reloaded, Role, Stage, View};
 
 /// What the endpoints are about.
@@ -44,6 +47,9 @@ pub trait Server: Send + Sync + 'static {
     /// # Errors
     /// There is no such pool or slot: a sentence.
     fn recycle(&self, order: Order) -> impl Future<Output = Result<u32, String>> + Send;
+
+    /// Where metrics are written besides.
+    fn telemetry(&self) -> &Telemetry;
 }
 
 /// The running endpoints; dropping it ends them.

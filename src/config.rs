@@ -64,6 +64,8 @@ pub struct Config {
     pub named_pools: Vec<NamedPool>,
     /// The endpoints for operators.
     pub admin: Admin,
+    /// Metrics in files.
+    pub telemetry: Telemetry,
     /// What is watched, if anything.
     pub watch: Option<Watch>,
     /// How requests are traced, if they are.
@@ -113,6 +115,17 @@ pub struct Traces {
     pub inbound: http::Inbound,
     /// Whether responses name their trace.
     pub respond: bool,
+}
+
+/// Metrics in files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Telemetry {
+    /// The folder of snapshots.
+    pub dir: Option<PathBuf>,
+    /// The file in the text form of Prometheus.
+    pub textfile: Option<PathBuf>,
+    /// How often both are written.
+    pub flush_interval: Duration,
 }
 
 /// What is watched.
@@ -396,6 +409,7 @@ fn assemble(check: &mut Check) -> Config {
         pool,
         named_pools,
         admin: admin(check),
+        telemetry: telemetry_files(check),
         watch: watch(check),
         traces: traces::traces(check),
         log,
@@ -426,6 +440,27 @@ fn admin(check: &mut Check) -> Admin {
     let default = keys::find(ADMIN).and_then(|key| key.preset.value(check.command)).map(|text| text.trim_matches('"'));
     let is_default = listen.as_ref().map(ToString::to_string).as_deref() == default;
     Admin { listen, required: check.command == Command::Run || !is_default, guard: guard::rules(check) }
+}
+
+fn telemetry_files(check: &mut Check) -> Telemetry {
+    const INTERVAL: &str = "telemetry.flush_interval";
+    let told = Telemetry {
+        dir: check.path("telemetry.dir"),
+        textfile: check.path("telemetry.textfile"),
+        flush_interval: check.duration(INTERVAL),
+    };
+    let given = check.is_set("telemetry.dir") || check.is_set("telemetry.textfile");
+    if check.is_set(INTERVAL) && !given {
+        check.fault(
+            INTERVAL,
+            "has no effect without telemetry.dir and telemetry.textfile",
+            "remove it, or set one of them",
+        );
+    }
+    if told.textfile.as_ref().is_some_and(|path| path.extension().is_none_or(|extension| extension != "prom")) {
+        check.fault("telemetry.textfile", "does not end in .prom", "collectors read files of that name only");
+    }
+    told
 }
 
 fn watch(check: &mut Check) -> Option<Watch> {

@@ -13,6 +13,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use parking_lot::Mutex;
+use prometheus::proto::MetricFamily;
 use prometheus::{Encoder as _, Registry, TextEncoder};
 
 use super::totals::Pools;
@@ -271,12 +272,17 @@ impl Metrics {
         Self { registry, sample, scrape: Mutex::default(), _provider: provider }
     }
 
-    /// The whole text for this view.
-    pub(super) fn text(&self, view: View, totals: Pools) -> Result<String, String> {
+    /// All families for this view.
+    pub(super) fn gather(&self, view: View, totals: Pools) -> Vec<MetricFamily> {
         let _scrape = self.scrape.lock();
         *self.sample.lock() = Sample { view, totals };
+        self.registry.gather()
+    }
+
+    /// The whole text for this view.
+    pub(super) fn text(&self, view: View, totals: Pools) -> Result<String, String> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text).map_err(|error| error.to_string())?;
+        TextEncoder::new().encode(&self.gather(view, totals), &mut text).map_err(|error| error.to_string())?;
         String::from_utf8(text).map_err(|error| error.to_string())
     }
 }

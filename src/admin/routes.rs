@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Extension;
 use axum::Router;
@@ -15,13 +16,18 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::aggregate::Aggregate;
 use super::feed::{Feed, Full};
 use super::guard::{Allowed, Denied};
 use super::metrics::{CONTENT_TYPE, Metrics};
 use super::serve::Due;
+use super::telemetry::Telemetry;
 use super::totals::{self, Pools};
 use super::view::{Order, View};
 use super::{Server, dashboard};
+
+/// How long the files of a folder are waited for.
+const FILES: Duration = Duration::from_secs(2);
 
 /// What the handlers share.
 struct Desk<S> {
@@ -54,6 +60,9 @@ pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
         .route("/workers", get(workers::<S>))
         .route("/debug/workers", get(workers::<S>))
         .route("/metrics", get(metrics::<S>))
+        .route("/runtime/metrics/aggregate", get(aggregate::<S>))
+        .route("/runtime/status/host", get(host::<S>))
+        .route("/status/host", get(host::<S>))
         .route("/workers/recycle", post(recycle::<S>))
         .route("/reload", post(reload::<S>))
         .route("/drain", post(drain::<S>))
@@ -143,6 +152,31 @@ async fn metrics<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
     match desk.metrics.text(view, totals) {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(message) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", &message),
+    }
+}
+
+/// The numbers of all servers that share `telemetry.dir`.
+async fn aggregate<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+    let (view, totals) = desk.view().await;
+    let own = Aggregate::of(&desk.metrics.gather(view, totals));
+    from_files(desk, move |telemetry| telemetry.merged(own)).await
+}
+
+async fn host<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+    from_files(desk, Telemetry::host).await
+}
+
+/// An answer for which files are read: a file system that hangs must not hold up who asks for something else.
+async fn from_files<S: Server, T: Serialize + Send + 'static>(
+    desk: Arc<Desk<S>>,
+    read: impl FnOnce(&Telemetry) -> T + Send + 'static,
+) -> Response {
+    let answer = tokio::task::spawn_blocking(move || read(desk.server.telemetry()));
+    match tokio::time::timeout(FILES, answer).await {
+        Ok(Ok(answer)) => json(StatusCode::OK, &answer),
+        Ok(Err(_)) | Err(_) => {
+            refused(StatusCode::SERVICE_UNAVAILABLE, "telemetry_unavailable", "The telemetry folder cannot be read.")
+        }
     }
 }
 

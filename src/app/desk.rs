@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use socket2::{Domain, SockRef};
 use tokio::time::timeout;
 
-use crate::admin::{self, Admin, Behind, Gate, Order, Process, Proxies, Reloaded, Role, Server, Stage, View};
+use crate::admin::{self, Admin, Behind, Flusher, Gate, Order, Process, Proxies, Reloaded, Role, Server, Stage, Telemetry, View};
 use crate::config::{self, Config};
 use crate::http::{self, BindError, Listeners, TrustedProxy};
 use crate::php;
@@ -69,7 +69,13 @@ impl Proxies for Trusted {
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn open(listeners: &Listeners, gate: Gate, handle: Handle, started: Instant) -> io::Result<Option<Admin>> {
+pub(super) fn open(
+    listeners: &Listeners,
+    gate: Gate,
+    handle: Handle,
+    started: Instant,
+    telemetry: &Telemetry,
+) -> io::Result<Option<Admin>> {
     let Some(socket) = listeners.descriptors().first().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()?
     else {
         return Ok(None);
@@ -79,9 +85,36 @@ pub(super) fn open(listeners: &Listeners, gate: Gate, handle: Handle, started: I
     } else {
         admin::Listener::Tcp(socket.into())
     };
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(started.elapsed());
-    admin::start(listener, gate, Desk { handle, started, started_unix: since.as_secs_f64(), last: Mutex::default() })
-        .map(Some)
+    admin::start(listener, gate, Desk::new(handle, started, telemetry)).map(Some)
+}
+
+/// Starts to write metrics to files, if that is wanted. It has nothing to do with the endpoints, which may be off.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn flush(handle: Handle, started: Instant, telemetry: &Telemetry) -> io::Result<Option<Flusher>> {
+    admin::flush(Desk::new(handle, started, telemetry))
+}
+
+/// Where metrics are written, and under which name: that of the machine and the first address, which stay the same when the server
+/// starts anew.
+pub(super) fn telemetry(config: &config::Telemetry, listeners: &Listeners) -> Telemetry {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let address = listeners.addresses().first().map_or_else(String::new, ToString::to_string);
+    Telemetry {
+        dir: config.dir.clone(),
+        textfile: config.textfile.clone(),
+        interval: config.flush_interval,
+        id: format!("{}-{address}", host.trim()),
+    }
+}
+
+impl Desk {
+    fn new(handle: Handle, started: Instant, telemetry: &Telemetry) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(started.elapsed());
+        let (started_unix, telemetry) = (since.as_secs_f64(), telemetry.clone());
+        Self { handle, started, started_unix, last: Mutex::default(), telemetry }
+    }
 }
 
 struct Desk {
@@ -89,6 +122,7 @@ struct Desk {
     started: Instant,
     started_unix: f64,
     last: Mutex<Status>,
+    telemetry: Telemetry,
 }
 
 impl Server for Desk {
@@ -108,6 +142,10 @@ impl Server for Desk {
             uptime_seconds: self.started.elapsed().as_secs_f64(),
         };
         view(process, status)
+    }
+
+    fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     async fn reload(&self) -> Reloaded {

@@ -105,6 +105,7 @@ impl Parent {
         let listeners = self.listeners()?;
         let admin = desk::bind(&self.config.admin).map_err(Error::Admin)?;
         announce(&self.config, &listeners);
+        let telemetry = desk::telemetry(&self.config.telemetry, &listeners);
         let plan = plan(&self.config, &listeners, &executable).map_err(Error::Sockets)?;
         // The folder that relative names start in, by the name that the operator gave: a link may lead elsewhere at the next reload.
         let folder = env::var_os("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute() && is_here(folder));
@@ -124,11 +125,12 @@ impl Parent {
         let watch_config = premises.current.as_ref().map(|(config, _)| config.clone());
         let supervisor = Supervisor::new(premises, plan);
         let handle = supervisor.handle();
-        // Both end with this function, after the last child.
+        // All end with this function, after the last child.
         let _admin = match &admin {
-            Some(listeners) => desk::open(listeners, gate, handle.clone(), started).map_err(Error::Desk)?,
+            Some(listeners) => desk::open(listeners, gate, handle.clone(), started, &telemetry).map_err(Error::Desk)?,
             None => None,
         };
+        let _flusher = desk::flush(handle.clone(), started, &telemetry).map_err(Error::Desk)?;
         let _watch = watch_config.and_then(|config| watching::start(&config, handle, runtime.handle().clone()));
         let outcome = runtime.block_on(supervisor.run()).map_err(Error::Signals)?;
         ServerStop {
@@ -212,9 +214,11 @@ impl Blueprint for Premises {
             .map_err(|error| format!("{}: {error}", self.executable.display()))?;
         notify(&config);
         if let Some((before, _)) = &self.current
-            && (before.admin.listen != config.admin.listen || before.watch != config.watch)
+            && (before.admin.listen != config.admin.listen
+                || before.watch != config.watch
+                || before.telemetry != config.telemetry)
         {
-            AdminNotice { message: "a change of admin.listen or of what is watched takes effect with the next start" }
+            AdminNotice { message: "a change of admin.listen, telemetry or of what is watched takes effect with the next start" }
                 .emit();
         }
         self.next = Some((config, listeners));

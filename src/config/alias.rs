@@ -26,7 +26,7 @@ pub struct Notice {
 }
 
 /// Variable and key. A key that this version does not have yet makes the variable one that is not obeyed.
-const ALIASES: [(&str, &str); 18] = [
+const ALIASES: [(&str, &str); 20] = [
     ("RUNTIME_ENDPOINT_SECURITY_ENABLED", "guard.enabled"),
     ("RUNTIME_ENDPOINT_SECURITY_MODE", "guard.mode"),
     ("RUNTIME_ENDPOINT_ALLOW_CIDR", "guard.allow"),
@@ -45,6 +45,8 @@ const ALIASES: [(&str, &str); 18] = [
     ("RUNTIME_SUPERCHARGER_FEED_MAX_KEEP", "telemetry.events_keep"),
     ("MAX_REQUESTS", "pools.default.recycle.max_requests"),
     ("MAX_CONSECUTIVE_FAILURES", "pools.default.recycle.max_consecutive_failures"),
+    ("RUNTIME_TELEMETRY_DIR", "telemetry.dir"),
+    ("RUNTIME_TELEMETRY_FLUSH_INTERVAL", "telemetry.flush_interval"),
 ];
 
 /// Variables of these names are for an application server alone, so one that is not obeyed is worth a line.

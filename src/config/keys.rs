@@ -349,6 +349,24 @@ const LAST: &[Key] = &[
                   not, they are passed over.",
     },
     Key {
+        name: "telemetry.dir",
+        kind: Kind::Path("a folder"),
+        preset: Preset::Unset { words: "none", example: r#""/run/supercharger/telemetry""# },
+        meaning: "Folder for a snapshot of this server's metrics, which several servers may share: `/runtime/metrics/aggregate` adds them up.",
+    },
+    Key {
+        name: "telemetry.textfile",
+        kind: Kind::Path("a file that ends in .prom"),
+        preset: Preset::Unset { words: "none", example: r#""/var/lib/prometheus/node-exporter/supercharger.prom""# },
+        meaning: "File with the metrics in the text form of Prometheus, for the textfile collector of a node exporter.",
+    },
+    Key {
+        name: "telemetry.flush_interval",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""1s""#),
+        meaning: "How often both are written.",
+    },
+    Key {
         name: "watch.enabled",
         kind: Kind::Truth,
         preset: Preset::Value("false"),

@@ -11,7 +11,7 @@ use crate::support::{Launch, Mode, PrivateDir, Server, modes, run, until};
 /// A child is waited for a second, the machine may be busy; a scraper gives up after ten.
 const BOUND: Duration = Duration::from_secs(5);
 
-const PATHS: [&str; 9] = [
+const PATHS: [&str; 12] = [
     "/healthz",
     "/health",
     "/health/live",
@@ -21,6 +21,9 @@ const PATHS: [&str; 9] = [
     "/workers",
     "/debug/workers",
     "/metrics",
+    "/runtime/metrics/aggregate",
+    "/runtime/status/host",
+    "/status/host",
 ];
 
 modes!(every_endpoint_answers, |launch| launch.admin(), async |server| {

@@ -50,6 +50,7 @@ mod shutdown;
 mod slow;
 mod slow_clients;
 mod smuggling;
+mod snapshots;
 mod soak;
 mod startup;
 mod state;

@@ -15,3 +15,19 @@ impl AdminNotice<'_> {
         tracing::warn!(event = "admin.notice", message = self.message);
     }
 }
+
+/// `telemetry.failed`: a snapshot or the text file of metrics cannot be written. Told once, until it can.
+#[derive(Debug, Clone, Copy)]
+pub struct TelemetryFailed<'a> {
+    /// What was to be written.
+    pub path: &'a std::path::Path,
+    /// What the system says.
+    pub error: &'a std::io::Error,
+}
+
+impl TelemetryFailed<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(event = "telemetry.failed", path = %self.path.display(), error = %self.error);
+    }
+}
