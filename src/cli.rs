@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod control;
 mod exit;
+mod gate;
 mod hint;
 pub mod php_cli;
 mod server;
@@ -33,6 +34,7 @@ use crate::supervisor;
         supercharger run                                   serve as ./supercharger.toml says\n  \
         supercharger status                                what a running server is busy with\n  \
         supercharger reload                                new code, without a failed request\n  \
+        supercharger gate --route /                        probe a server before it goes to production\n  \
         supercharger php-cli bin/console about             the php command line\n  \
         supercharger COMMAND --help                        all options of a command, with examples\n\n\
         Exit codes: 0 success, 1 failure at run time, 2 wrong usage, 78 configuration error."
@@ -58,6 +60,7 @@ enum Command {
     Recycle(control::Recycle),
     Reload(control::Reload),
     Drain(control::Drain),
+    Gate(Box<gate::Arguments>),
     /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
     // Listed here for the help; `php_cli` takes such calls before this is parsed.
     #[command(disable_help_flag = true)]
@@ -101,6 +104,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Recycle(arguments)) => control::recycle(arguments),
         Some(Command::Reload(arguments)) => control::reload(arguments),
         Some(Command::Drain(arguments)) => control::drain(arguments),
+        Some(Command::Gate(arguments)) => gate::run(*arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());
         }
@@ -136,7 +140,10 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_code_2() {
-        let cases: [&[&str]; 14] = [
+        let cases: [&[&str]; 17] = [
+            &["supercharger", "gate", "--url", "https://127.0.0.1"],
+            &["supercharger", "gate", "--route", "nowhere"],
+            &["supercharger", "gate", "--fail-rate", "2"],
             &["supercharger", "status", "now"],
             &["supercharger", "recycle", "--slot", "first"],
             &["supercharger", "php-server", "--watch-poll=1s"],

@@ -266,6 +266,11 @@ fn contact_in(flags: &Flags, given: Option<String>, place: &Place<'_>) -> Result
     if faults.is_empty() { Ok(Contact { address, token }) } else { Err(Faults::new(faults)) }
 }
 
+/// A duration as the configuration takes it: a number directly followed by `ms`, `s`, `m` or `h`. `None` for anything else.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    units::duration(text)
+}
+
 /// A configuration file with every key, its default and what it does.
 pub fn documented_file() -> String {
     documents::file()

@@ -34,7 +34,12 @@ pub(super) struct Where {
 }
 
 impl Where {
-    fn server(self) -> Result<Server, Error> {
+    /// Whether a server was named.
+    pub(super) fn is_given(&self) -> bool {
+        self.config.is_some() || self.admin.is_some()
+    }
+
+    pub(super) fn server(self) -> Result<Server, Error> {
         let contact = config::contact(self.config, self.admin)?;
         let token = self.token_file.map(|file| token_in(&file)).transpose()?.or(contact.token);
         let address = contact.address.ok_or_else(|| {

@@ -23,6 +23,7 @@ mod early_hints;
 mod faults;
 mod feed;
 mod guard;
+mod gate;
 mod http_rules;
 mod hybrid;
 mod idle_care;
