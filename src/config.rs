@@ -455,7 +455,7 @@ fn telemetry_files(check: &mut Check) -> Telemetry {
         flush_interval: check.duration(INTERVAL),
     };
     let given = check.is_set("telemetry.dir") || check.is_set("telemetry.textfile");
-    if check.is_set(INTERVAL) && !given {
+    if check.differs(INTERVAL) && !given {
         check.fault(
             INTERVAL,
             "has no effect without telemetry.dir and telemetry.textfile",

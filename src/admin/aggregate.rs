@@ -130,7 +130,11 @@ fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { 0.0 }
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of events, which are exact up to 2^53")]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of events, which are exact up to 2^53"
+)]
 fn count(value: f64) -> u64 {
     finite(value).max(0.0).round() as u64
 }

@@ -232,8 +232,7 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_passed_over() {
         let folder = tempfile::tempdir().expect("a folder");
-        let telemetry =
-            Telemetry { dir: Some(folder.path().to_owned()), id: "own".to_owned(), ..Telemetry::default() };
+        let telemetry = Telemetry { dir: Some(folder.path().to_owned()), id: "own".to_owned(), ..Telemetry::default() };
         let put = |name: &str, text: &str| write(&folder.path().join(name), text.as_bytes()).expect("written");
         put("own.json", r#"{"counter":{"r":1000}}"#);
         put("a.json", r#"{"namespace":"n","counter":{"r":3},"gauge":{},"meta":{}}"#);

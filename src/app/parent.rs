@@ -218,8 +218,10 @@ impl Blueprint for Premises {
                 || before.watch != config.watch
                 || before.telemetry != config.telemetry)
         {
-            AdminNotice { message: "a change of admin.listen, telemetry or of what is watched takes effect with the next start" }
-                .emit();
+            AdminNotice {
+                message: "a change of admin.listen, telemetry or of what is watched takes effect with the next start",
+            }
+            .emit();
         }
         self.next = Some((config, listeners));
         Ok(plan)

@@ -194,9 +194,9 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Error> {
     }
     runtime.shutdown_background();
     let after = admin.as_ref().map(server::look).transpose()?;
-    let change = before.zip(after).map(|(before, after)| {
-        server::Change::between(&before, &after, arguments.memory_growth, arguments.restarts)
-    });
+    let change = before
+        .zip(after)
+        .map(|(before, after)| server::Change::between(&before, &after, arguments.memory_growth, arguments.restarts));
     if let Some(change) = &change {
         report.line(&change.told()).map_err(unwritable)?;
     }

@@ -106,7 +106,9 @@ fn nobody_there_is_a_failure() {
     let route = &told["route"][0];
     assert_eq!((&route["failRate"], &route["pass"]), (&1.0.into(), &false.into()), "{told:#}");
     // Too short for a single attempt: nothing was seen, and nothing is good.
-    gate(&dir, "http://127.0.0.1:1", &["--duration", "0s", "--warm-up", "0s"]).expect(1, &["0 requests", "100.00 %"]);
+    let output = dir.path().join("gate").display().to_string();
+    let nothing = ["gate", "--url", "http://127.0.0.1:1", "--duration", "0s", "--warm-up", "0s", "--output", &output];
+    supercharger(&dir, &nothing, LIMIT).expect(1, &["0 requests", "100.00 %"]);
 }
 
 /// Every answer is good, and the workers are not.

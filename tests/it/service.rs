@@ -134,7 +134,8 @@ fn the_manager_is_told_of_start_reload_and_stop_classic() {
 /// The old generation goes on: for the manager the service is as ready as before, and the status says what is wrong.
 #[test]
 fn a_reload_that_fails_ends_ready() {
-    let (mut manager, launch) = managed(Launch::plain(Mode::Worker).expect_error("server.reload"), true);
+    let launch = Launch::plain(Mode::Worker).expect_error("server.reload").expect_error("worker.boot_failed");
+    let (mut manager, launch) = managed(launch, true);
     run(launch, async |server| {
         manager.wait("READY=1", 1).await;
         server.dir().write("app/public/worker.php", "<?php echo 'no loop here';");
@@ -178,7 +179,9 @@ fn a_crash_loop_stands_in_the_status() {
             })
             .await;
         }
-        manager.wait("STATUS=generation 1: 0 processes serve, 0 workers; process 0 has crashed 3 times in a row", 1).await;
+        manager
+            .wait("STATUS=generation 1: 0 processes serve, 0 workers; process 0 has crashed 3 times in a row", 1)
+            .await;
         manager.wait("STATUS=generation 1: 1 processes serve", 2).await;
         let before = manager.count("WATCHDOG=1");
         manager.wait("WATCHDOG=1", before + 2).await;
@@ -195,30 +198,29 @@ fn a_manager_that_does_not_listen_is_no_trouble() {
     });
 }
 
-modes!(lines_for_the_journal_have_a_priority, |launch| launch.wrapped(&[
-    "sh",
-    "-c",
-    "JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec \"$@\"",
-    "sh"
-]), async |server| {
-    let path = server.script("error_log('a message of PHP'); supercharger_log('another', 4); echo 'ok';");
-    server.get(&path).await.ok();
-    server.wait_for_log("another").await;
-    let log = server.log();
-    let events: Vec<_> = log.lines().filter(|line| line.contains("\"event\":")).collect();
-    assert!(events.len() > 4, "{log}");
-    for line in events {
-        let (mark, json) = line.split_at(3);
-        let line: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {line}"));
-        let expected = match line["level"].as_str() {
-            Some("error") => "<3>",
-            Some("warn") => "<4>",
-            Some("info") => "<6>",
-            _ => "<7>",
-        };
-        assert_eq!(mark, expected, "{line}");
+modes!(
+    lines_for_the_journal_have_a_priority,
+    |launch| launch.wrapped(&["sh", "-c", "JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec \"$@\"", "sh"]),
+    async |server| {
+        let path = server.script("error_log('a message of PHP'); supercharger_log('another', 4); echo 'ok';");
+        server.get(&path).await.ok();
+        server.wait_for_log("another").await;
+        let log = server.log();
+        let events: Vec<_> = log.lines().filter(|line| line.contains("\"event\":")).collect();
+        assert!(events.len() > 4, "{log}");
+        for line in events {
+            let (mark, json) = line.split_at(3);
+            let line: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {line}"));
+            let expected = match line["level"].as_str() {
+                Some("error") => "<3>",
+                Some("warn") => "<4>",
+                Some("info") => "<6>",
+                _ => "<7>",
+            };
+            assert_eq!(mark, expected, "{line}");
+        }
     }
-});
+);
 
 /// The variable alone does not make standard error the journal.
 #[test]
@@ -267,7 +269,9 @@ fn the_units_are_well_formed() {
 fn the_unit_says_what_the_documents_promise() {
     let text = std::fs::read_to_string(unit("supercharger.service")).expect("the unit");
     let settings: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    for wanted in ["Type=notify", "NotifyAccess=main", "KillMode=mixed", "WatchdogSec=30s", "RestartPreventExitStatus=78"] {
+    for wanted in
+        ["Type=notify", "NotifyAccess=main", "KillMode=mixed", "WatchdogSec=30s", "RestartPreventExitStatus=78"]
+    {
         assert!(settings.contains(&wanted), "{wanted}");
     }
     assert!(settings.iter().all(|line| !line.starts_with("MemoryDenyWriteExecute")), "OPcache's JIT would not start");

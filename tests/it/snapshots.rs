@@ -36,7 +36,7 @@ modes!(without_a_folder_a_server_speaks_for_itself, |launch| launch.admin(), asy
     assert_eq!(sum["counter"][TOTAL], 1, "{sum:#}");
     assert_eq!(sum["counter"]["supercharger_requests_total{pool=default}"], 1, "{sum:#}");
     assert_eq!(sum["counter"]["supercharger_rejected_total{cause=queue_full,pool=default}"], 0, "labels in order");
-    assert_eq!(sum["gauge"]["supercharger_workers{pool=default,state=idle}"], 2.0, "{sum:#}");
+    assert_eq!(sum["gauge"]["supercharger_workers_target{pool=default}"], 2.0, "{sum:#}");
     assert_eq!(sum["meta"]["servers"], 1);
 });
 
@@ -61,10 +61,12 @@ fn servers_that_share_a_folder_are_added_up() {
             other.get("/").await.ok();
         }
         // What others leave there is passed over.
-        std::fs::write(dir.join("broken.json"), "{\"counter\":{\"runtime_worker_request_total\":1000").expect("written");
+        std::fs::write(dir.join("broken.json"), "{\"counter\":{\"runtime_worker_request_total\":1000")
+            .expect("written");
         std::fs::write(dir.join("note.txt"), "hello").expect("written");
         for server in [&*one, &other] {
-            let sum = until_says(server, "/runtime/metrics/aggregate", "8 requests", |sum| sum["counter"][TOTAL] == 8).await;
+            let sum =
+                until_says(server, "/runtime/metrics/aggregate", "8 requests", |sum| sum["counter"][TOTAL] == 8).await;
             assert_eq!(sum["meta"]["servers"], 2, "{sum:#}");
             // Of a gauge the largest counts.
             assert_eq!(sum["gauge"]["supercharger_workers_target{pool=default}"], 3.0, "{sum:#}");
@@ -82,7 +84,8 @@ fn servers_that_share_a_folder_are_added_up() {
         })
         .await;
         assert!(text.ends_with('\n') && text.contains("# TYPE runtime_worker_request_total counter"), "{text}");
-        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&textfile).expect("a file").permissions());
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&textfile).expect("a file").permissions());
         assert_eq!(mode & 0o777, 0o644);
 
         // Who ends in order takes its numbers along.

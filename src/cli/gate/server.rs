@@ -30,7 +30,8 @@ pub(super) struct Look {
 pub(super) fn look(server: &Server) -> Result<Look, Error> {
     let ask = |path| client::ask(server, &Method::GET, path, Some(PATIENCE)).map(|answer| answer.body);
     let (status, workers) = (ask("/status")?, ask("/workers")?);
-    let sum = |counts: &Value| counts.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum::<u64>();
+    let sum =
+        |counts: &Value| counts.as_object().into_iter().flatten().filter_map(|(_, count)| count.as_u64()).sum::<u64>();
     let pools = status["pools"].as_object().into_iter().flatten();
     let heaps = workers["workers"].as_array().into_iter().flatten();
     Ok(Look {

@@ -103,8 +103,7 @@ mod tests {
     fn verdict(samples: &[(u16, f64)], accepted: &[u16]) -> Verdict {
         let samples: Vec<_> =
             samples.iter().map(|(code, ms)| Sample { ts: 0.0, code: *code, ms: *ms, bytes: 0 }).collect();
-        let limits =
-            Limits { p95: Duration::from_millis(100), fail_rate: 0.005, accepted: accepted.to_vec() };
+        let limits = Limits { p95: Duration::from_millis(100), fail_rate: 0.005, accepted: accepted.to_vec() };
         let route = Route { method: http::Method::GET, path: "/".to_owned(), p95: None };
         Verdict::of("01-get".to_owned(), &route, &samples, &limits)
     }
