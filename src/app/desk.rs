@@ -13,7 +13,9 @@ use parking_lot::Mutex;
 use socket2::{Domain, SockRef};
 use tokio::time::timeout;
 
-use crate::admin::{self, Admin, Behind, Flusher, Gate, Order, Process, Proxies, Reloaded, Role, Server, Stage, Telemetry, View};
+use crate::admin::{
+    self, Admin, Behind, Flusher, Gate, Order, Process, Proxies, Reloaded, Role, Server, Stage, Telemetry, View,
+};
 use crate::config::{self, Config};
 use crate::http::{self, BindError, Listeners, TrustedProxy};
 use crate::php;

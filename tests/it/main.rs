@@ -24,6 +24,7 @@ mod faults;
 mod feed;
 mod guard;
 mod gate;
+mod guard;
 mod http_rules;
 mod hybrid;
 mod idle_care;
