@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use axum::Extension;
@@ -15,6 +16,8 @@ use axum::routing::{get, post};
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 
 use super::aggregate::Aggregate;
 use super::feed::{Feed, Full};
@@ -34,6 +37,8 @@ struct Desk<S> {
     server: Arc<S>,
     metrics: Metrics,
     feed: Feed,
+    /// Whose turn it is to read files.
+    files: Arc<Semaphore>,
 }
 
 impl<S: Server> Desk<S> {
@@ -46,7 +51,7 @@ impl<S: Server> Desk<S> {
 
 /// All of them.
 pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
-    let desk = Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed });
+    let desk = Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed, files: Arc::new(Semaphore::new(1)) });
     Router::new()
         .route("/", get(page))
         .route("/events", get(events::<S>))
@@ -166,15 +171,27 @@ async fn host<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
     from_files(desk, Telemetry::host).await
 }
 
-/// An answer for which files are read: a file system that hangs must not hold up who asks for something else.
+/// An answer for which files are read, one at a time and on a thread of its own: a file system that hangs holds up nobody who asks
+/// for something else, and no second thread.
 async fn from_files<S: Server, T: Serialize + Send + 'static>(
     desk: Arc<Desk<S>>,
     read: impl FnOnce(&Telemetry) -> T + Send + 'static,
 ) -> Response {
-    let answer = tokio::task::spawn_blocking(move || read(desk.server.telemetry()));
-    match tokio::time::timeout(FILES, answer).await {
-        Ok(Ok(answer)) => json(StatusCode::OK, &answer),
-        Ok(Err(_)) | Err(_) => {
+    let answer = async {
+        let turn = Arc::clone(&desk.files).acquire_owned().await.ok()?;
+        let (answer, answered) = oneshot::channel();
+        let reader = thread::Builder::new().name("sc-files".to_owned());
+        let reading = reader.spawn(move || {
+            // Nobody may be waiting any more.
+            answer.send(read(desk.server.telemetry())).ok();
+            drop(turn);
+        });
+        reading.ok()?;
+        answered.await.ok()
+    };
+    match timeout(FILES, answer).await {
+        Ok(Some(answer)) => json(StatusCode::OK, &answer),
+        Ok(None) | Err(_) => {
             refused(StatusCode::SERVICE_UNAVAILABLE, "telemetry_unavailable", "The telemetry folder cannot be read.")
         }
     }
