@@ -51,7 +51,8 @@ impl<S: Server> Desk<S> {
 
 /// All of them.
 pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
-    let desk = Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed, files: Arc::new(Semaphore::new(1)) });
+    let desk =
+        Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed, files: Arc::new(Semaphore::new(1)) });
     Router::new()
         .route("/", get(page))
         .route("/events", get(events::<S>))

@@ -349,24 +349,6 @@ const LAST: &[Key] = &[
                   not, they are passed over.",
     },
     Key {
-        name: "telemetry.dir",
-        kind: Kind::Path("a folder"),
-        preset: Preset::Unset { words: "none", example: r#""/run/supercharger/telemetry""# },
-        meaning: "Folder for a snapshot of this server's metrics, which several servers may share: `/runtime/metrics/aggregate` adds them up.",
-    },
-    Key {
-        name: "telemetry.textfile",
-        kind: Kind::Path("a file that ends in .prom"),
-        preset: Preset::Unset { words: "none", example: r#""/var/lib/prometheus/node-exporter/supercharger.prom""# },
-        meaning: "File with the metrics in the text form of Prometheus, for the textfile collector of a node exporter.",
-    },
-    Key {
-        name: "telemetry.flush_interval",
-        kind: Kind::Duration { least: "100ms", most: "1h" },
-        preset: Preset::Value(r#""1s""#),
-        meaning: "How often both are written.",
-    },
-    Key {
         name: "watch.enabled",
         kind: Kind::Truth,
         preset: Preset::Value("false"),
@@ -425,6 +407,24 @@ const LAST: &[Key] = &[
         kind: Kind::List { of: "name", least: 0, allowed: "names of fields such as \"tenant_id\", none twice" },
         preset: Preset::Value("[]"),
         meaning: "Further names of fields in queries, headers and log contexts whose values are not shown, besides those of passwords, tokens, keys and the like.",
+    },
+    Key {
+        name: "telemetry.dir",
+        kind: Kind::Path("a folder"),
+        preset: Preset::Unset { words: "none", example: r#""/run/supercharger/telemetry""# },
+        meaning: "Folder for a snapshot of this server's metrics, which several servers may share: `/runtime/metrics/aggregate` adds them up.",
+    },
+    Key {
+        name: "telemetry.textfile",
+        kind: Kind::Path("a file that ends in .prom"),
+        preset: Preset::Unset { words: "none", example: r#""/var/lib/prometheus/node-exporter/supercharger.prom""# },
+        meaning: "File with the metrics in the text form of Prometheus, for the textfile collector of a node exporter.",
+    },
+    Key {
+        name: "telemetry.flush_interval",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""1s""#),
+        meaning: "How often both are written.",
     },
     Key {
         name: "telemetry.events",
