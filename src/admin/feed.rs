@@ -159,11 +159,11 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     use super::*;
-    use crate::admin::{Order, Reloaded, View};
+    use crate::admin::{Order, Reloaded, Telemetry, View};
 
     /// Counts how often it is asked.
     #[derive(Debug, Default)]
-    struct Counting(AtomicU64);
+    struct Counting(AtomicU64, Telemetry);
 
     impl Server for Counting {
         async fn view(&self) -> View {
@@ -176,6 +176,9 @@ mod tests {
         async fn drain(&self) {}
         async fn recycle(&self, _: Order) -> Result<u32, String> {
             Ok(0)
+        }
+        fn telemetry(&self) -> &Telemetry {
+            &self.1
         }
     }
 
