@@ -24,7 +24,6 @@ mod faults;
 mod feed;
 mod gate;
 mod guard;
-mod guard;
 mod http_rules;
 mod hybrid;
 mod idle_care;
