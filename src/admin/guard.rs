@@ -32,8 +32,11 @@ pub use token::Token;
 /// Who is at the other end, put into each request by the listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
-    /// An address.
+    /// An address, at the endpoints' own.
     Tcp(SocketAddr),
+    #[allow(dead_code, reason = "for endpoints on the main listener")]
+    /// An address, at one of the server's. If it is of this machine it is mostly a proxy's that speaks for the world.
+    Main(SocketAddr),
     /// Whoever may open the socket file of the endpoints: its rights are its allow list.
     Unix,
     #[allow(dead_code, reason = "for endpoints on the main listener")]
@@ -82,24 +85,14 @@ pub struct Rules {
     pub proxy_strict: bool,
 }
 
-impl Rules {
-    /// Whether programs of this machine pass by their address.
-    pub fn allow_this_machine(&self) -> bool {
-        let here = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
-        !self.enabled
-            || (self.mode != Mode::RequireToken
-                && here.iter().any(|address| self.allow.iter().any(|range| range.contains(*address))))
-    }
-}
-
 /// What the header fields of a request say of its client, given the peer that sent them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behind {
     /// Nothing that counts: the peer is no trusted proxy.
     Untrusted,
-    /// The peer is one. The address of the client, if it names one.
+    /// The peer is one. The address of the client, if it names one and does not hide it.
     Client(Option<IpAddr>),
-    /// The peer is one, and contradicts itself or cannot be understood.
+    /// The peer is one, and contradicts itself or cannot be understood, or says of somebody on another machine that it is on this one.
     Confused,
 }
 
@@ -221,7 +214,7 @@ impl Guard {
         // What a socket file of the server counts as for `server.trusted_proxies`.
         const FRONT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         let (own, as_proxy) = match peer {
-            Some(Peer::Tcp(address)) => {
+            Some(Peer::Tcp(address) | Peer::Main(address)) => {
                 let address = address.ip().to_canonical();
                 (Client::At(address), Some(address))
             }
@@ -230,12 +223,23 @@ impl Guard {
             None => (Client::Unknown, None),
         };
         let behind = as_proxy.map_or(Behind::Untrusted, |address| self.proxies.behind(address, headers));
-        match behind {
-            Behind::Confused => Err(Denied::ProxyHeader),
-            Behind::Client(told) => Ok(told.map_or(own, |address| Client::At(address.to_canonical()))),
-            Behind::Untrusted if self.rules.proxy_strict && speaks_for_others(headers) => Err(Denied::ProxyHeader),
-            Behind::Untrusted => Ok(own),
-        }
+        let client = match behind {
+            Behind::Confused => return Err(Denied::ProxyHeader),
+            Behind::Client(Some(address)) => Client::At(address.to_canonical()),
+            // It speaks for somebody and does not say for whom: it does not ask for itself.
+            Behind::Client(None) if speaks_for_others(headers) => Client::Unknown,
+            Behind::Client(None) => own,
+            Behind::Untrusted if self.rules.proxy_strict && speaks_for_others(headers) => {
+                return Err(Denied::ProxyHeader);
+            }
+            Behind::Untrusted => own,
+        };
+        let at_main = matches!(peer, Some(Peer::Main(_) | Peer::Front));
+        Ok(match client {
+            // There a proxy on this machine that adds no field looks just the same.
+            Client::At(address) if at_main && address.is_loopback() => Client::Unknown,
+            client => client,
+        })
     }
 
     fn by_mode(&self, client: Client, headers: &HeaderMap) -> Result<Pass, Denied> {

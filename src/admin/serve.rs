@@ -2,10 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -16,14 +17,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::guard::{Gate, Peer};
 
-/// Connections at a time; further ones wait in the kernel. Operators and scrapers are few.
+/// Connections at a time. Operators and scrapers are few. If all places are taken the oldest connection that has not asked anything yet
+/// gives way, so that silent ones do not keep others from the endpoints; if there is none, further ones wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
 /// Time for the head of a request: a place must not be held by somebody who says nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -86,23 +89,81 @@ pub(super) async fn serve(
     closing: watch::Sender<bool>,
 ) {
     let house = House { router, gate };
-    let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
     let graceful = GracefulShutdown::new();
-    let mut ended = pin!(ended);
-    loop {
-        tokio::select! {
-            _ = &mut ended => break,
-            accepted = accept(&listener, &places) => match accepted {
-                Ok((place, Stream::Tcp(stream, address))) => {
-                    converse(stream, Peer::Tcp(address), &house, &graceful, place);
+    let places = Places::new();
+    let own = async {
+        loop {
+            match accept(&listener).await {
+                Ok(Stream::Tcp(stream, address)) => {
+                    converse(stream, Peer::Tcp(address), &house, &graceful, places.take().await);
                 }
-                Ok((place, Stream::Unix(stream))) => converse(stream, Peer::Unix, &house, &graceful, place),
+                Ok(Stream::Unix(stream)) => converse(stream, Peer::Unix, &house, &graceful, places.take().await),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
+    };
+    tokio::select! {
+        _ = ended => {}
+        () = own => {}
     }
     closing.send_replace(true);
     drop(tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await);
+}
+
+/// Room for connections.
+struct Places {
+    free: Arc<Semaphore>,
+    /// Connections, the oldest first; some of them have asked or are gone.
+    silent: Mutex<VecDeque<Arc<Silence>>>,
+}
+
+/// A connection that may have to give way as long as it has not asked anything.
+#[derive(Default)]
+struct Silence {
+    over: AtomicBool,
+    give_way: Notify,
+}
+
+/// A connection's place; dropping it frees it.
+struct Place {
+    silence: Arc<Silence>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Places {
+    fn new() -> Self {
+        Self { free: Arc::new(Semaphore::new(MOST_CONNECTIONS)), silent: Mutex::default() }
+    }
+
+    /// A place, if need be that of the oldest connection that says nothing.
+    async fn take(&self) -> Place {
+        if self.free.available_permits() == 0 {
+            self.evict();
+        }
+        // The semaphore is never closed.
+        let permit = Arc::clone(&self.free).acquire_owned().await.ok();
+        let silence = Arc::new(Silence::default());
+        let mut silent = self.silent.lock();
+        silent.retain(|other| !other.over.load(Ordering::Relaxed));
+        silent.push_back(Arc::clone(&silence));
+        Place { silence, _permit: permit }
+    }
+
+    fn evict(&self) {
+        let mut silent = self.silent.lock();
+        while let Some(oldest) = silent.pop_front() {
+            if !oldest.over.swap(true, Ordering::Relaxed) {
+                oldest.give_way.notify_one();
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.silence.over.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What every connection leads to.
@@ -116,13 +177,11 @@ enum Stream {
     Unix(tokio::net::UnixStream),
 }
 
-async fn accept(listener: &Accepting, places: &Arc<Semaphore>) -> io::Result<(OwnedSemaphorePermit, Stream)> {
-    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
-    let stream = match listener {
+async fn accept(listener: &Accepting) -> io::Result<Stream> {
+    match listener {
         Accepting::Tcp(listener) => listener.accept().await.map(|(stream, address)| Stream::Tcp(stream, address)),
         Accepting::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
-    };
-    Ok((place, stream?))
+    }
 }
 
 fn converse(
@@ -130,16 +189,18 @@ fn converse(
     peer: Peer,
     house: &House,
     graceful: &GracefulShutdown,
-    place: OwnedSemaphorePermit,
+    place: Place,
 ) {
     let inner = TowerToHyperService::new(house.router.clone());
     // When the answer that is on its way must have been taken; none while the request is worked on.
     let (answering, answered) = watch::channel(None);
     let gate = house.gate.clone();
+    let silence = Arc::clone(&place.silence);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(gate.now());
         request.extensions_mut().insert::<Due>(answering.clone());
+        silence.over.store(true, Ordering::Relaxed);
         answering.send_replace(None);
         let (answer, answering) = (hyper::service::Service::call(&inner, request), answering.clone());
         async move {
@@ -161,6 +222,7 @@ fn converse(
             // A client that went away, or spoke no HTTP.
             _ = connection => {}
             () = untaken(answered) => {}
+            () = place.silence.give_way.notified() => {}
         }
         drop(place);
     });

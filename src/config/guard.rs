@@ -16,19 +16,33 @@ pub(super) const TOKEN: &str = "guard.token";
 pub const TOKEN_VARIABLES: [&str; 2] = ["SUPERCHARGER__GUARD__TOKEN", "RUNTIME_ENDPOINT_TOKEN"];
 
 /// Fields that mean something else.
-const TAKEN: [&str; 11] = [
+const TAKEN: [&str; 18] = [
     "authorization",
+    "cache-control",
+    "connection",
     "cookie",
-    "host",
-    "origin",
+    "date",
+    "expect",
     "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
+    "host",
+    "keep-alive",
+    "origin",
+    "range",
+    "referer",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
     "x-supercharger",
 ];
+
+/// What fields begin with that mean something else.
+const TAKEN_KINDS: [&str; 6] = ["accept", "content-", "if-", "proxy-", "sec-", "x-forwarded-"];
+
+fn is_free(name: &HeaderName) -> bool {
+    !TAKEN.contains(&name.as_str()) && !TAKEN_KINDS.iter().any(|kind| name.as_str().starts_with(kind))
+}
 
 /// The token, if there is one. An empty one is none.
 pub(super) fn token(check: &mut Check) -> Option<Token> {
@@ -42,7 +56,7 @@ pub(super) fn rules(check: &mut Check) -> Rules {
     let mode = check.word("guard.mode");
     let token = token(check);
     let is_wrong = check.faults.len() > faults;
-    let fits = |name: &str| HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| !TAKEN.contains(&name.as_str()));
+    let fits = |name: &str| HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| is_free(&name));
     let header = check.text("guard.header", fits);
     if enabled && mode == Mode::RequireToken && token.is_none() && !is_wrong && !check.is_child {
         let remedy = format!("{} asks for one; allowed: {}", check.told("guard.mode"), keys::allowed(TOKEN));

@@ -84,6 +84,10 @@ pub(super) struct Told {
     pub(super) host: Option<Vec<u8>>,
     /// Port that the client named or connected to.
     pub(super) port: Option<u16>,
+    /// The list has an entry in the client's place that is no address: `client` is the last one known.
+    hidden: bool,
+    /// A hop on another machine has told the client's address.
+    from_afar: bool,
 }
 
 /// The fields that proxies write, each joined to one list (RFC 9110 section 5.3).
@@ -145,7 +149,11 @@ pub(super) fn resolve(peer: IpAddr, trusted: &[TrustedProxy], fields: &Fields<'_
     let customary = by_customary_fields(fields, trusted)?;
     match standard {
         Some(standard) if !agree(&standard, &customary) => Err(Confused),
-        Some(standard) => Ok(standard),
+        Some(standard) => Ok(Told {
+            hidden: standard.hidden || customary.hidden,
+            from_afar: standard.from_afar || customary.from_afar,
+            ..standard
+        }),
         None => Ok(customary),
     }
 }
@@ -155,20 +163,25 @@ pub(super) fn resolve(peer: IpAddr, trusted: &[TrustedProxy], fields: &Fields<'_
 pub enum Behind {
     /// The peer is no trusted proxy: what it says of others does not count.
     Untrusted,
-    /// It is one. The address of the client, if it tells one.
+    /// It is one. The address of the client, if it tells one and does not hide it.
     Client(Option<IpAddr>),
-    /// It is one, and contradicts itself or cannot be understood.
+    /// It is one, and contradicts itself or cannot be understood, or says of somebody on another machine that it is on this one.
     Confused,
 }
 
-/// The client behind `peer`.
+/// The client behind `peer`, for decisions about what it may do.
 pub fn behind(peer: IpAddr, trusted: &[TrustedProxy], headers: &HeaderMap) -> Behind {
     let peer = peer.to_canonical();
     if !is_trusted(trusted, peer) {
         return Behind::Untrusted;
     }
-    resolve(peer, trusted, &Fields::of(headers))
-        .map_or(Behind::Confused, |told| Behind::Client(told.client.map(|(address, _)| address)))
+    let Ok(told) = resolve(peer, trusted, &Fields::of(headers)) else { return Behind::Confused };
+    let client = told.client.filter(|_| !told.hidden).map(|(address, _)| address);
+    // A loopback address of another machine is nobody here.
+    match client {
+        Some(address) if address.is_loopback() && (told.from_afar || !peer.is_loopback()) => Behind::Confused,
+        client => Behind::Client(client),
+    }
 }
 
 /// Whether both kinds of field say the same. The client's port is not compared: `X-Forwarded-For` seldom has one.
@@ -189,22 +202,26 @@ pub(super) fn default_port(https: bool) -> u16 {
 /// An address in a list, or something else in its place: `unknown`, a name, nonsense.
 type Node = Option<(IpAddr, Option<u16>)>;
 
-/// Follows a chain from the nearest hop on. Returns the address of the client and how many entries were passed to find it: an entry
-/// that is no address hides its hop, so that the one that wrote it is the last that is known.
-fn follow(nodes: impl Iterator<Item = Node>, trusted: &[TrustedProxy]) -> Result<(Node, usize), Confused> {
-    let mut found = (None, 0);
+/// Follows a chain from the nearest hop on. Returns what is told of the client's address and how many entries were passed to find it: an
+/// entry that is no address hides its hop, so that the one that wrote it is the last that is known.
+fn follow(nodes: impl Iterator<Item = Node>, trusted: &[TrustedProxy]) -> Result<(Told, usize), Confused> {
+    let (mut told, mut at) = (Told::default(), 0);
     for (passed, node) in nodes.enumerate() {
         if passed == MAX_HOPS {
             return Err(Confused);
         }
-        found.1 = passed;
-        let Some((address, _)) = node else { break };
-        found.0 = node;
+        at = passed;
+        told.from_afar |= told.client.is_some_and(|(hop, _)| !hop.is_loopback());
+        let Some((address, _)) = node else {
+            told.hidden = true;
+            break;
+        };
+        told.client = node;
         if !is_trusted(trusted, address) {
             break;
         }
     }
-    Ok(found)
+    Ok((told, at))
 }
 
 /* ---- X-Forwarded-* ---- */
@@ -219,7 +236,7 @@ fn by_customary_fields(fields: &Fields<'_>, trusted: &[TrustedProxy]) -> Result<
         let at = if from_the_right(list).count() == count { passed } else { 0 };
         from_the_right(list).nth(at).map(<[u8]>::to_vec)
     };
-    let mut told = Told { client, https: value(&fields.protocols).and_then(|word| is_https(&word)), ..Told::default() };
+    let mut told = Told { https: value(&fields.protocols).and_then(|word| is_https(&word)), ..client };
     if let Some(host) = value(&fields.hosts) {
         told.take_host(&host)?;
     }
@@ -294,8 +311,7 @@ fn port(digits: &[u8]) -> Option<u16> {
 fn by_forwarded(text: &[u8], trusted: &[TrustedProxy]) -> Result<Told, Confused> {
     let elements = elements(text)?;
     let nodes = elements.iter().rev().map(|element| element.node.as_deref().and_then(node));
-    let (client, passed) = follow(nodes, trusted)?;
-    let mut told = Told { client, ..Told::default() };
+    let (mut told, passed) = follow(nodes, trusted)?;
     if let Some(element) = elements.iter().rev().nth(passed) {
         told.https = element.proto.as_deref().and_then(is_https);
         if let Some(host) = &element.host {

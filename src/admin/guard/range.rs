@@ -26,12 +26,19 @@ impl FromStr for AddressRange {
             Ok(address) => IpNet::from(address),
             Err(_) => text.parse().map_err(|_| NoRange)?,
         };
+        // An IPv4-mapped address with a prefix of IPv4: what is meant is not what it says.
+        let is_mapped = net.addr().is_ipv6() && net.addr().to_canonical().is_ipv4();
+        if is_mapped && net.prefix_len() < MAPPED_BITS {
+            return Err(NoRange);
+        }
         Ok(Self(canonical(net.trunc())))
     }
 }
 
+/// What all IPv4-mapped addresses have in common.
+const MAPPED_BITS: u8 = 96;
+
 fn canonical(net: IpNet) -> IpNet {
-    const MAPPED_BITS: u8 = 96;
     match net.addr().to_canonical() {
         IpAddr::V4(address) if net.addr().is_ipv6() && net.prefix_len() >= MAPPED_BITS => {
             Ipv4Net::new(address, net.prefix_len() - MAPPED_BITS).map_or(net, IpNet::V4)
@@ -87,8 +94,19 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_none() {
-        let cases =
-            ["", "10.0.0.0/", "10.0.0.0/abc", "10.0.0.0/33", "::/129", "10.0.0/8", "localhost", "10.0.0.0/-1", " ::1"];
+        let cases = [
+            "",
+            "10.0.0.0/",
+            "10.0.0.0/abc",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0/8",
+            "localhost",
+            "10.0.0.0/-1",
+            " ::1",
+            "::ffff:10.0.0.0/8",
+            "::ffff:10.0.0.0/95",
+        ];
         for text in cases {
             assert_eq!(text.parse::<AddressRange>(), Err(NoRange), "{text:?}");
         }

@@ -4,19 +4,17 @@ use http::{Request, Uri};
 
 use super::*;
 
-/// Believes 10.0.0.1 and 127.0.0.1, of which the header `X-Forwarded-For` is one address, or nonsense.
+/// The proxies 10.0.0.0/24 and 127.0.0.1, by the reading of the server itself.
 #[derive(Debug)]
 struct Believed;
 
 impl Proxies for Believed {
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind {
-        if ![IpAddr::from([10, 0, 0, 1]), IpAddr::from([127, 0, 0, 1])].contains(&peer) {
-            return Behind::Untrusted;
-        }
-        match headers.get("x-forwarded-for").map(|value| value.to_str().expect("text").parse()) {
-            None => Behind::Client(None),
-            Some(Ok(address)) => Behind::Client(Some(address)),
-            Some(Err(_)) => Behind::Confused,
+        let trusted = ["10.0.0.0/24", "127.0.0.1"].map(|range| range.parse().expect("a range"));
+        match crate::http::behind(peer, &trusted, headers) {
+            crate::http::Behind::Untrusted => Behind::Untrusted,
+            crate::http::Behind::Client(client) => Behind::Client(client),
+            crate::http::Behind::Confused => Behind::Confused,
         }
     }
 }
@@ -46,7 +44,12 @@ fn decided(guard: &Guard, peer: &str, method: &str, fields: &[(&str, &str)]) -> 
         "unix" => Some(Peer::Unix),
         "front" => Some(Peer::Front),
         "" => None,
-        address => Some(Peer::Tcp(SocketAddr::new(address.parse().expect("an address"), 5))),
+        address => {
+            let at = |address: &str| SocketAddr::new(address.parse().expect("an address"), 5);
+            Some(
+                address.strip_prefix("main ").map_or_else(|| Peer::Tcp(at(address)), |address| Peer::Main(at(address))),
+            )
+        }
     };
     let mut request = Request::builder().method(method).uri(Uri::from_static("/status"));
     for (name, value) in fields {
@@ -191,8 +194,8 @@ fn trusted_proxies_speak_for_their_clients() {
         ("10.0.0.1", &[("x-forwarded-for", "203.0.113.9"), RIGHT], Ok(Reason::Token)),
         ("127.0.0.1", &[("x-forwarded-for", "203.0.113.9")], Err(Denied::TokenMissing)),
         ("10.0.0.1", &[], Err(Denied::TokenMissing)),
-        ("10.0.0.1", &[("x-forwarded-for", "nonsense"), RIGHT], Err(Denied::ProxyHeader)),
-        ("10.0.0.2", &[("x-forwarded-for", "192.0.2.9"), RIGHT], Err(Denied::ProxyHeader)),
+        ("10.0.0.1", &[("forwarded", "for=\""), RIGHT], Err(Denied::ProxyHeader)),
+        ("10.0.1.1", &[("x-forwarded-for", "192.0.2.9"), RIGHT], Err(Denied::ProxyHeader)),
         // A socket file of the server: what it says of its clients counts, it has no address itself.
         ("front", &[("x-forwarded-for", "192.0.2.9")], Ok(Reason::Ip)),
         ("front", &[("x-forwarded-for", "203.0.113.9")], Err(Denied::TokenMissing)),
@@ -201,7 +204,61 @@ fn trusted_proxies_speak_for_their_clients() {
     all(&guard, "GET", &cases);
     // Whether strangers are refused makes no difference for what is not understood.
     guard.rules.proxy_strict = false;
-    all(&guard, "GET", &[("10.0.0.1", &[("x-forwarded-for", "nonsense"), RIGHT], Err(Denied::ProxyHeader))]);
+    all(&guard, "GET", &[("10.0.0.1", &[("forwarded", "for=\""), RIGHT], Err(Denied::ProxyHeader))]);
+}
+
+/// One that is on the list itself: it passes for itself as long as it speaks for nobody.
+#[test]
+fn a_proxy_that_hides_its_client_does_not_pass_in_its_place() {
+    let guard = Guard { rules: rules(Mode::AllowlistOrToken), proxies: Box::new(Believed) };
+    all(&guard, "GET", &[("127.0.0.1", &[], Ok(Reason::Ip))]);
+    let hidden = [
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-for", "unknown"),
+        ("x-forwarded-for", "unix:"),
+        ("x-forwarded-for", "nonsense"),
+        ("x-forwarded-for", "[203.0.113.9]"),
+        ("x-forwarded-for", ""),
+        ("x-forwarded-for", "unknown, 127.0.0.1"),
+        ("forwarded", "for=_hidden"),
+        ("forwarded", "proto=https"),
+        ("x-forwarded-prefix", "/a"),
+    ];
+    for field in hidden {
+        assert_eq!(decided(&guard, "127.0.0.1", "GET", &[field]), Err(Denied::TokenMissing), "{field:?}");
+        assert_eq!(decided(&guard, "127.0.0.1", "GET", &[field, RIGHT]), Ok(Reason::Token), "{field:?}");
+    }
+}
+
+#[test]
+fn a_loopback_address_of_another_machine_is_nobody_here() {
+    let guard = Guard { rules: rules(Mode::AllowlistOrToken), proxies: Box::new(Believed) };
+    let cases: [Case; 8] = [
+        ("127.0.0.1", &[("x-forwarded-for", "127.0.0.2")], Ok(Reason::Ip)),
+        ("10.0.0.1", &[("x-forwarded-for", "127.0.0.1")], Err(Denied::ProxyHeader)),
+        ("10.0.0.1", &[("x-forwarded-for", "::ffff:127.0.0.1"), RIGHT], Err(Denied::ProxyHeader)),
+        ("10.0.0.1", &[("forwarded", "for=\"[::1]\"")], Err(Denied::ProxyHeader)),
+        ("10.0.0.1", &[("x-forwarded-for", "127.0.0.1, 10.0.0.7")], Err(Denied::ProxyHeader)),
+        ("127.0.0.1", &[("x-forwarded-for", "127.0.0.2, 10.0.0.7")], Err(Denied::ProxyHeader)),
+        ("127.0.0.1", &[("forwarded", "for=127.0.0.1, for=10.0.0.7")], Err(Denied::ProxyHeader)),
+        ("10.0.0.1", &[("x-forwarded-for", "192.0.2.9, 127.0.0.1")], Ok(Reason::Ip)),
+    ];
+    all(&guard, "GET", &cases);
+}
+
+/// At the addresses of the server a proxy on this machine that adds no field looks like this machine itself.
+#[test]
+fn at_the_addresses_of_the_server_this_machine_is_nobody() {
+    let guard = Guard { rules: rules(Mode::AllowlistOrToken), proxies: Box::new(Believed) };
+    let cases: [Case; 6] = [
+        ("main 127.0.0.1", &[], Err(Denied::TokenMissing)),
+        ("main ::1", &[], Err(Denied::TokenMissing)),
+        ("main 127.0.0.1", &[RIGHT], Ok(Reason::Token)),
+        ("main 127.0.0.1", &[("x-forwarded-for", "127.0.0.2")], Err(Denied::TokenMissing)),
+        ("main 127.0.0.1", &[("x-forwarded-for", "192.0.2.9")], Ok(Reason::Ip)),
+        ("main 192.0.2.9", &[], Ok(Reason::Ip)),
+    ];
+    all(&guard, "GET", &cases);
 }
 
 #[test]

@@ -36,6 +36,14 @@ fn the_guard_is_never_guessed() {
             "guard.header = 'Authorization'",
             "s.toml:1: guard.header: \"Authorization\" is no name of a header field; allowed: the name of a header field that has no other meaning here",
         ),
+        (
+            "guard.header = 'Connection'",
+            "s.toml:1: guard.header: \"Connection\" is no name of a header field; allowed: the name of a header field that has no other meaning here",
+        ),
+        (
+            "guard.header = 'Content-Length'",
+            "s.toml:1: guard.header: \"Content-Length\" is no name of a header field; allowed: the name of a header field that has no other meaning here",
+        ),
         ("guard.enabled = 'yes'", "s.toml:1: guard.enabled: \"yes\" is neither true nor false; allowed: true or false"),
     ];
     for (text, expected) in cases {
@@ -68,7 +76,7 @@ fn the_guard_by_variables_of_the_seeds() {
         config.admin.guard
     };
     let usual = rules(&[]);
-    assert!(usual.enabled && usual.proxy_strict && usual.token.is_none() && usual.allow_this_machine());
+    assert!(usual.enabled && usual.proxy_strict && usual.token.is_none() && !usual.allow.is_empty());
     assert_eq!((usual.mode, usual.header.as_str()), (admin::Mode::AllowlistOrToken, "x-runtime-token"));
     let given = rules(&[
         ("RUNTIME_ENDPOINT_SECURITY_MODE", "require_token"),
@@ -77,7 +85,7 @@ fn the_guard_by_variables_of_the_seeds() {
         ("RUNTIME_ENDPOINT_TOKEN_HEADER", "X-Ops"),
         ("RUNTIME_ENDPOINT_PROXY_STRICT", "off"),
     ]);
-    assert!(given.enabled && !given.proxy_strict && !given.allow_this_machine());
+    assert!(given.enabled && !given.proxy_strict);
     assert_eq!((given.mode, given.header.as_str()), (admin::Mode::RequireToken, "x-ops"));
     assert_eq!((given.token, given.allow.len()), ("s3cret".parse().ok(), 2));
     for (text, expected) in [
