@@ -197,6 +197,20 @@ fn clients_that_read_nothing_hold_no_place() {
     });
 }
 
+/// Every place is taken by a client that says nothing: the oldest gives way, long before its time for the head of a request is over.
+#[test]
+fn silent_connections_keep_nobody_from_liveness() {
+    run(Launch::plain(Mode::Classic).workers(1).admin(), async |server| {
+        let connect = || std::net::TcpStream::connect(server.admin()).expect("a connection");
+        let silent: Vec<_> = (0..80).map(|_| connect()).collect();
+        for path in ["/healthz", "/ready", "/status"] {
+            let answer = tokio::time::timeout(Duration::from_secs(5), server.ask_admin("GET", path, &[])).await;
+            answer.expect("a place is made").ok();
+        }
+        drop(silent);
+    });
+}
+
 #[test]
 fn a_socket_file_does_as_well() {
     let dir = PrivateDir::with_app("plain");

@@ -172,6 +172,43 @@ fn a_guard_that_is_off_lets_everybody_pass() {
     });
 }
 
+/// A proxy that is trusted and on the list passes for itself, and never in the place of somebody whom it does not name.
+#[test]
+fn a_proxy_opens_nothing_to_those_it_speaks_for() {
+    let launch = Launch::plain(Mode::Classic).workers(1).admin_everywhere();
+    let launch = launch.config("server.trusted_proxies", "[\"127.0.0.1\", \"192.0.2.0/24\"]");
+    run(launch.config("guard.token", &format!("{TOKEN:?}")), async |server| {
+        const HOST: (&str, &str) = ("host", "localhost");
+        ask(server, "127.0.0.1", "GET", "/status", &[HOST]).await.ok();
+        for field in [
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-for", "unknown"),
+            ("x-forwarded-for", "unix:"),
+            ("x-forwarded-for", "nonsense"),
+            ("x-forwarded-for", "[203.0.113.9]"),
+            ("x-forwarded-for", ""),
+            ("x-forwarded-for", "unknown, 127.0.0.1"),
+            ("forwarded", "for=_hidden"),
+            ("forwarded", "proto=https"),
+        ] {
+            let answer = ask(server, "127.0.0.1", "GET", "/status", &[HOST, field]).await;
+            assert_eq!(answer.expect(403).json()["reason"], "tokenMissing", "{field:?}");
+            let order = [HOST, field, ("x-supercharger", "1")];
+            ask(server, "127.0.0.1", "POST", "/workers/recycle", &order).await.expect(403);
+            ask(server, "127.0.0.1", "GET", "/status", &[HOST, field, RIGHT]).await.ok();
+        }
+        // A proxy on another machine (here one hop away) cannot bring forth somebody on this one.
+        for field in [
+            ("x-forwarded-for", "127.0.0.2, 192.0.2.77"),
+            ("x-forwarded-for", "::1, 192.0.2.77"),
+            ("forwarded", "for=\"[::1]\", for=192.0.2.77"),
+        ] {
+            let answer = ask(server, "127.0.0.1", "GET", "/status", &[HOST, field, RIGHT]).await;
+            assert_eq!(answer.expect(403).json()["reason"], "proxyHeaderNotTrusted", "{field:?}");
+        }
+    });
+}
+
 /// A reload brings new rules: a token can be changed without a restart.
 #[test]
 fn a_reload_brings_another_token() {
@@ -227,6 +264,8 @@ fn a_guard_that_cannot_be_obeyed_refuses_to_start() {
         ("guard.allow = [\"10.0.0.0/abc\"]", "guard.allow"),
         ("guard.allow = [\"10.0.0.0/\"]", "guard.allow"),
         ("guard.allow = [\"10.0.0.0/33\"]", "guard.allow"),
+        ("guard.allow = [\"::ffff:10.0.0.0/8\"]", "guard.allow"),
+        ("guard.header = \"Content-Length\"", "guard.header"),
         ("guard.mode = \"strict\"", "guard.mode"),
         ("guard.mode = \"require_token\"", "guard.token"),
         ("guard.mode = \"require_token\"\nguard.token = \"\"", "guard.token"),
