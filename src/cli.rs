@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::supervisor;
+use crate::telemetry::escape;
 
 /// Runs PHP applications: an HTTP server with PHP inside.
 #[derive(Debug, Parser)]
@@ -120,6 +121,8 @@ pub fn run(cli: Cli) -> ExitCode {
 /// Prints a command's result.
 fn print(text: &str) -> Result<(), exit::Error> {
     let mut out = io::stdout().lock();
+    // Some of it comes from PHP or from clients.
+    let text = escape::lines(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         // Who closed the pipe has seen enough (`supercharger build-info | head -1`).
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),

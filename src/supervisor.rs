@@ -310,7 +310,8 @@ impl<B: Blueprint> Supervisor<B> {
                 ChildReady { child: child.process, ready, workers, boot: child.started.elapsed() }.emit();
             }
             Report::BootFailed { message } => {
-                child.fault = Some(message);
+                // In the words of the application, which may be those of its database.
+                child.fault = Some(telemetry::redact::words(&message).into_owned());
                 child.deadline = Some(Instant::now() + FAREWELL);
             }
             Report::NotAccepting => child.reach(Stage::NotAccepting),

@@ -10,7 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
-mod escape;
+pub(crate) mod escape;
 pub mod events;
 mod feed;
 mod file;

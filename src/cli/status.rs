@@ -36,11 +36,16 @@ fn head(status: &Value) -> String {
         let took = age(last["took_ms"].as_f64().unwrap_or_default());
         let (reason, generation) = (word(&last["reason"]), &last["generation"]);
         text += &match last["error"].as_str() {
-            Some(error) => format!("last reload ({reason}) failed after {took}: {error}\n"),
+            Some(error) => format!("last reload ({reason}) failed after {took}: {}\n", indented(error)),
             None => format!("last reload ({reason}) led to generation {generation} in {took}\n"),
         };
     }
     text
+}
+
+/// Lines after the first one stand apart from ours.
+fn indented(text: &str) -> String {
+    text.replace('\n', "\n    ")
 }
 
 fn processes(status: &Value) -> Vec<Vec<String>> {

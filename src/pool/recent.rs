@@ -15,7 +15,7 @@ use super::current::{ID_BYTES, METHOD_BYTES, PATH_BYTES};
 use super::incarnation::Incarnation;
 use super::snapshot::{Recent, RecentRecycle, RecentRequest};
 use crate::job::{Fault, Moment, Outcome, Request, Span};
-use crate::telemetry::{RecycleReason, Rejection};
+use crate::telemetry::{RecycleReason, Rejection, redact};
 
 /// Places in each list: what fits on a screen, and a few tens of KiB in a snapshot.
 const PLACES: usize = 50;
@@ -80,7 +80,7 @@ impl Lists {
             slot: identity.slot,
             incarnation: identity.incarnation,
             reason,
-            detail: cut(detail.as_bytes(), DETAIL_BYTES),
+            detail: cut(redact::words(detail).as_bytes(), DETAIL_BYTES),
             requests: sight.requests,
             uptime: sight.started.elapsed(),
         };

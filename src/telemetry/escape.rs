@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 /// Characters that could end a line or steer a terminal: C0, DEL, C1, Unicode's line ends and its direction overrides.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{061c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes a value of the text format: as it is if it is one plain word, else in double quotes with escapes as in Rust.
@@ -27,6 +27,19 @@ pub(super) fn text(out: &mut impl Write, value: &str) -> fmt::Result {
         }
     }
     out.write_char('"')
+}
+
+/// A text of several lines for a terminal: line ends and tabs stay, and what could steer is escaped as JSON and TOML do.
+pub(crate) fn lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            // All of them lie in the basic plane: four digits are enough.
+            c if is_unsafe(c) && !matches!(c, '\n' | '\t') => out.extend(format!("\\u{:04x}", u32::from(c)).chars()),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Writes a JSON string (RFC 8259 section 7); beyond what JSON demands, everything that steers a terminal is escaped too.
@@ -65,7 +78,7 @@ pub(super) fn common(out: &mut String, value: &[u8]) {
 mod tests {
     use super::*;
 
-    const HOSTILE: &str = "a\r\n2026-01-01 ERROR forged=\"1\" \u{1b}[2J \u{9b}2J \u{202e}\u{2028}\u{0}\\ é";
+    const HOSTILE: &str = "a\r\n2026-01-01 ERROR forged=\"1\" \u{1b}[2J \u{9b}2J \u{61c}\u{202e}\u{2028}\u{0}\\ é";
 
     #[test]
     fn text_values() {
@@ -84,6 +97,12 @@ mod tests {
             text(&mut out, value).expect("writing to a string");
             assert_eq!(out, expected);
         }
+    }
+
+    #[test]
+    fn lines_of_a_terminal() {
+        let shown = lines("a\n\tb \u{1b}[2J\r \u{9b}2J \u{61c}\u{202e}é");
+        assert_eq!(shown, "a\n\tb \\u001b[2J\\u000d \\u009b2J \\u061c\\u202eé");
     }
 
     #[test]
@@ -108,6 +127,7 @@ mod tests {
         json(&mut quoted, HOSTILE).expect("writing to a string");
         assert!(!plain.chars().any(is_unsafe), "{plain:?}");
         assert!(!quoted.chars().any(is_unsafe), "{quoted:?}");
+        assert!(!plain.contains('\u{61c}') && !quoted.contains('\u{61c}'), "the mark of Arabic turns a line too");
         assert_eq!(serde_json::from_str::<String>(&quoted).expect("valid JSON"), HOSTILE);
     }
 }

@@ -107,9 +107,15 @@ fn decoded(text: &str) -> String {
     percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
-/// A value that has fields or passwords of its own: an address to return to, a form in a form.
+/// A value that has fields or passwords of its own: an address to return to, a form in a form, JSON. One that was encoded twice is what it
+/// was before.
 fn is_nested(value: &str) -> bool {
-    value.contains("://") && value.contains(['@', '?', '#', '&']) || value.contains('=')
+    let has_fields = |value: &str| {
+        value.contains("://") && value.contains(['@', '?', '#', '&'])
+            || value.contains('=')
+            || value.trim_start().starts_with(['{', '['])
+    };
+    has_fields(value) || value.contains('%') && has_fields(&decoded(value))
 }
 
 /// An address without user, password and fragment, and without the values of secrets in its query; nothing of it if it is none.
@@ -152,11 +158,12 @@ fn shown_url(text: &str, query: impl Fn(&str) -> String) -> Option<String> {
     Some(shown)
 }
 
-/// A text in somebody's own words, without the secrets of the addresses in it.
+/// A text in somebody's own words, without the secrets of the addresses in it, and of the fields of what looks like a query or a DSN:
+/// `/login?token=x`, `mysql:host=db;password=x`.
 pub fn words(text: &str) -> Cow<'_, str> {
     const MARK: &str = "://";
     if !text.contains(MARK) {
-        return Cow::Borrowed(text);
+        return if text.contains('=') { Cow::Owned(fields(text)) } else { Cow::Borrowed(text) };
     }
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
@@ -169,7 +176,7 @@ pub fn words(text: &str) -> Cow<'_, str> {
         let ends = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '\\');
         let end = rest[after..].find(ends).map_or(rest.len(), |at| after + at);
         let address = &rest[start..end];
-        shown.push_str(&rest[..start]);
+        shown.push_str(&fields(&rest[..start]));
         if address[mark - start..].contains(['@', '?', '#']) {
             shown.push_str(&url(address));
         } else {
@@ -177,8 +184,30 @@ pub fn words(text: &str) -> Cow<'_, str> {
         }
         rest = &rest[end..];
     }
-    shown.push_str(rest);
+    shown.push_str(&fields(rest));
     Cow::Owned(shown)
+}
+
+/// `?name=value`, and the same behind `&`, `;` and `:`, without the values of secrets. Elsewhere `name=value` is somebody's sentence.
+fn fields(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(sign) = rest.find('=') {
+        let (before, value) = (&rest[..sign], &rest[sign + 1..]);
+        let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '[' | ']' | '%' | '+');
+        let name = before.rfind(|c| !is_name(c)).map(|at| &before[at..]).unwrap_or_default();
+        shown.push_str(&rest[..=sign]);
+        rest = value;
+        let name = name.strip_prefix(['?', '&', ';', ':']).unwrap_or_default();
+        if is_secret(&decoded(name)) {
+            let ends =
+                |c: char| c.is_whitespace() || c.is_control() || matches!(c, '&' | ';' | '"' | '\'' | '<' | '>' | '`');
+            shown.push_str(REDACTED);
+            rest = &value[value.find(ends).unwrap_or(value.len())..];
+        }
+    }
+    shown.push_str(rest);
+    shown
 }
 
 #[cfg(test)]
@@ -252,6 +281,11 @@ mod tests {
             ("back=https%3A%2F%2Fh%2F%3Ftoken%3Ds3cret", "back=[REDACTED]"),
             ("back=https%3A%2F%2Fh%2Fa", "back=https%3A%2F%2Fh%2Fa"),
             ("api+key=s3cret", "api+key=[REDACTED]"),
+            ("q=%7B%22token%22%3A%22s3cret%22%7D", "q=[REDACTED]"),
+            ("q={\"token\":\"s3cret\"}&a=1", "q=[REDACTED]&a=1"),
+            ("q=%5B%7B%22pin%22%3A%22s3cret%22%7D%5D", "q=[REDACTED]"),
+            ("back=%2Fx%253Ftoken%253Ds3cret", "back=[REDACTED]"),
+            ("part=100%25", "part=100%25"),
         ];
         for (given, expected) in cases {
             assert_eq!(query(given), expected, "{given}");
@@ -291,6 +325,14 @@ mod tests {
                 "two: redis://a/ https://b/?token=[REDACTED]\nnext",
             ),
             ("://", "://"),
+            (
+                "PDO: mysql:host=db;password=s3cret;port=1 failed",
+                "PDO: mysql:host=db;password=[REDACTED];port=1 failed",
+            ),
+            ("mysql:password=s3cret", "mysql:password=[REDACTED]"),
+            ("no route for \"/x?a=1&token=s3cret&b=2\"", "no route for \"/x?a=1&token=[REDACTED]&b=2\""),
+            ("/x?to%6ben=s3cret http://h/é", "/x?to%6ben=[REDACTED] http://h/é"),
+            ("é=ü ended with code=5, a==b", "é=ü ended with code=5, a==b"),
         ];
         for (given, expected) in cases {
             assert_eq!(words(given), expected, "{given}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Place;
-use crate::telemetry::{FEED_TARGET, RecycleReason};
+use crate::telemetry::{FEED_TARGET, RecycleReason, redact};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -54,7 +54,7 @@ impl RuntimeReset<'_> {
             "slot": slot,
             "incarnation": incarnation,
         });
-        tracing::trace!(target: FEED_TARGET, event = "runtime.reset", payload = &*payload.to_string());
+        tracing::trace!(target: FEED_TARGET, event = "runtime.reset", payload = &*redact::json(&payload.to_string()));
     }
 }
 
@@ -105,7 +105,7 @@ impl WorkerDecision<'_> {
             "slot": slot,
             "incarnation": incarnation,
         });
-        tracing::trace!(target: FEED_TARGET, event = "runtime.workerDecision", payload = &*payload.to_string());
+        tracing::trace!(target: FEED_TARGET, event = "runtime.workerDecision", payload = &*redact::json(&payload.to_string()));
     }
 }
 

@@ -12,13 +12,26 @@ use crate::telemetry::escape;
 
 /// The same text without secrets, as one line; only a word in its place if it is no JSON, or deeper than anybody nests (128 levels).
 pub fn json(text: &str) -> String {
+    copy(text).unwrap_or_else(|| format!("\"{REDACTED}\""))
+}
+
+fn copy(text: &str) -> Option<String> {
     let mut out = String::with_capacity(text.len());
     let mut reader = serde_json::Deserializer::from_str(text);
     let copied = Copy { out: &mut out, shape: Shape::Words }.deserialize(&mut reader).and_then(|()| reader.end());
-    match copied {
-        Ok(()) => out,
-        Err(_) => format!("\"{REDACTED}\""),
+    copied.ok().map(|()| out)
+}
+
+/// A value that is JSON or a form itself, without the values of secrets; `None` if it is neither. One that was cut short is no JSON
+/// any more, and not shown.
+fn nested(text: &str) -> Option<String> {
+    if text.trim_start().starts_with(['{', '[']) && text.contains('"') {
+        return Some(copy(text).unwrap_or_else(|| REDACTED.to_owned()));
     }
+    let is_form = !text.contains(char::is_whitespace)
+        && text.split('&').all(|pair| pair.contains('='))
+        && text.split('&').any(|pair| pair.split_once('=').is_some_and(|(name, _)| is_secret(name)));
+    is_form.then(|| query(text))
 }
 
 /// What a text is, as its name tells.
@@ -44,7 +57,7 @@ impl Shape {
             Self::Referrer => Cow::Owned(referrer(text)),
             // The target of a request.
             Self::Words if text.starts_with('/') && text.contains('?') => Cow::Owned(url(text)),
-            Self::Words => words(text),
+            Self::Words => nested(text).map_or_else(|| words(text), Cow::Owned),
         }
     }
 }
@@ -125,6 +138,8 @@ impl<'de> Visitor<'de> for Copy<'_> {
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         self.out.push('{');
         let start = self.out.len();
+        // `{"name": "token", "value": "..."}`, in either order.
+        let (mut names_secret, mut named) = (false, None);
         while let Some(name) = map.next_key::<Cow<'de, str>>()? {
             if self.out.len() > start {
                 self.out.push(',');
@@ -135,8 +150,17 @@ impl<'de> Visitor<'de> for Copy<'_> {
                 map.next_value::<IgnoredAny>()?;
                 self.text(REDACTED).map_err(de::Error::custom)?;
             } else {
+                let from = self.out.len();
                 map.next_value_seed(Copy { out: self.out, shape: Shape::of(&name) })?;
+                match plain(&name).as_str() {
+                    "name" => names_secret |= is_secret(self.out[from..].trim_matches('"')),
+                    "value" => named = Some(from..self.out.len()),
+                    _ => {}
+                }
             }
+        }
+        if let Some(value) = named.filter(|_| names_secret) {
+            self.out.replace_range(value, &format!("\"{REDACTED}\""));
         }
         self.out.push('}');
         Ok(())
@@ -159,6 +183,18 @@ mod tests {
             (
                 r#"{"QUERY_STRING":"a=1&pin=s3cret","REQUEST_URI":"/x?pin=s3cret","HTTP_REFERER":"http://h/?a=s3cret"}"#,
                 r#"{"QUERY_STRING":"a=1&pin=[REDACTED]","REQUEST_URI":"/x?pin=[REDACTED]","HTTP_REFERER":"http://h/?[REDACTED]"}"#,
+            ),
+            (
+                r#"[{"name":"token","value":"s3cret"},{"value":["s3cret"],"n":1,"name":"PIN"},{"name":"n","value":"x"}]"#,
+                r#"[{"name":"token","value":"[REDACTED]"},{"value":"[REDACTED]","n":1,"name":"PIN"},{"name":"n","value":"x"}]"#,
+            ),
+            (
+                r#"{"body":"{\"user\":{\"pin\":\"s3cret\"},\"n\":1}","cut":"{\"pin\":\"s3cr"}"#,
+                r#"{"body":"{\"user\":{\"pin\":\"[REDACTED]\"},\"n\":1}","cut":"[REDACTED]"}"#,
+            ),
+            (
+                r#"{"body":"token=s3cret&n=1","dsn":"mysql:host=db;password=s3cret","list":"[1]","b64":"YQ=="}"#,
+                r#"{"body":"token=[REDACTED]&n=1","dsn":"mysql:host=db;password=[REDACTED]","list":"[1]","b64":"YQ=="}"#,
             ),
             ("{\"a\":\"s3cret", "\"[REDACTED]\""),
             ("{} {}", "\"[REDACTED]\""),
