@@ -15,6 +15,7 @@ mod environment;
 mod fault;
 mod file;
 mod guard;
+mod hidden;
 mod keys;
 mod kind;
 mod logs;
@@ -37,7 +38,10 @@ use std::time::Duration;
 
 pub use alias::Notice;
 pub use fault::{Fault, Faults};
-pub use guard::TOKEN_VARIABLES;
+pub use hidden::{
+    for_children as variables_for_children, is_the_servers as is_variable_of_the_server,
+    of_the_parent as variables_of_the_parent, secrets as secret_variables,
+};
 
 use crate::job::ReplyLimits;
 use crate::{admin, http, pool, telemetry};
@@ -192,9 +196,14 @@ pub struct Flags {
     pub watch_poll: Option<String>,
 }
 
-/// A configuration file that somebody else has read, by name and text; or that there is none.
+/// What somebody else has read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Given(pub Option<(PathBuf, String)>);
+pub struct Given {
+    /// The configuration file, by name and text; or that there is none.
+    pub file: Option<(PathBuf, String)>,
+    /// Variables that are not in the environment of this process.
+    pub variables: Vec<(String, String)>,
+}
 
 /// Reads, merges and checks the configuration for this process.
 ///
@@ -293,7 +302,10 @@ struct Place<'a> {
 }
 
 fn here(flags: &Flags) -> Result<(Config, Check), Faults> {
-    let variables: Vec<_> = env::vars_os().collect();
+    let mut variables: Vec<_> = env::vars_os().collect();
+    if let Some(Given { variables: given, .. }) = &flags.given {
+        variables.extend(given.iter().map(|(name, value)| (name.into(), value.into())));
+    }
     // Without a current folder relative names fail one by one, each with its own message.
     let folder = env::current_dir().unwrap_or_default();
     load_in(flags, &Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) })

@@ -33,6 +33,8 @@ pub struct Hello {
     pub place: u32,
     /// The configuration file as the parent has read it; none if there is none.
     pub config: Option<ConfigFile>,
+    /// The settings among the parent's variables, by name and value. Here and not in the environment, which PHP can read.
+    pub variables: Vec<(String, String)>,
     /// How many of the descriptors are listening sockets; the board follows them.
     pub listeners: usize,
 }

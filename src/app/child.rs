@@ -134,9 +134,10 @@ impl Child {
         Ok(Self { reports: link.reports(), link, hello, descriptors })
     }
 
-    /// The configuration file as the parent has read it.
-    pub fn config_file(&self) -> Given {
-        Given(self.hello.config.as_ref().map(|file| (file.path.clone(), file.text.clone())))
+    /// What the parent has read: the configuration file and the settings of its environment.
+    pub fn given(&self) -> Given {
+        let Hello { config, variables, .. } = &self.hello;
+        Given { file: config.as_ref().map(|file| (file.path.clone(), file.text.clone())), variables: variables.clone() }
     }
 
     /// Tells the parent why this child does not even try.

@@ -5,6 +5,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use crate::config;
 use crate::http::ACTIVATION_VARIABLES;
 use crate::php::{PROGRAM_MARK, Program};
 
@@ -18,8 +19,11 @@ pub(super) fn common(
     configured: &[(String, String)],
     program: Option<&Program>,
 ) -> Variables {
-    // Sockets that were handed over are taken; their names are nothing to applications and the programs they start.
-    let taken = |name: &OsStr| ACTIVATION_VARIABLES.iter().any(|variable| name == *variable);
+    // Sockets that were handed over are taken; their names are nothing to applications and the programs they start. Nor are the
+    // settings of this server: a parent of another version may not have kept them for itself.
+    let taken = |name: &OsStr| {
+        ACTIVATION_VARIABLES.iter().any(|variable| name == *variable) || config::is_variable_of_the_server(name)
+    };
     let mut variables: Variables = process.into_iter().filter(|(name, _)| !taken(name)).collect();
     for (name, value) in configured {
         set(&mut variables, name, value);
@@ -76,6 +80,18 @@ mod tests {
         let process = variables(&[("PATH", "/bin"), ("APP_ENV", "dev"), ("SUPERCHARGER", "0")]);
         let got = common(process, &[("APP_ENV".to_owned(), "prod".to_owned())], None);
         assert_eq!(got, variables(&[("PATH", "/bin"), ("APP_ENV", "prod"), ("SUPERCHARGER", "1")]));
+    }
+
+    #[test]
+    fn settings_of_the_server_are_nothing_to_applications() {
+        let process = variables(&[
+            ("SUPERCHARGER__OTLP__HEADERS__AUTHORIZATION", "Bearer x"),
+            ("SUPERCHARGER__SERVER__LISTEN", ":80"),
+            ("RUNTIME_ENDPOINT_TOKEN", "x"),
+            ("SUPERCHARGER_PORT", "80"),
+        ]);
+        let got = common(process, &[], None);
+        assert_eq!(got, variables(&[("SUPERCHARGER_PORT", "80"), ("SUPERCHARGER", "1")]));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::process::DumpableBehavior;
 use tokio::runtime;
 
 use super::banner::Banner;
@@ -101,6 +102,7 @@ impl Parent {
     /// Why it did not run, or did not end well.
     pub fn run(self) -> Result<(), Error> {
         let started = self.started;
+        keep_secrets();
         let executable = supervisor::executable().map_err(Error::Executable)?;
         let listeners = self.listeners()?;
         let admin = desk::bind(&self.config.admin).map_err(Error::Admin)?;
@@ -151,6 +153,14 @@ impl Parent {
     }
 }
 
+/// PHP may run as the same user, who can read what a process was started with. A child is another program again and not affected.
+fn keep_secrets() {
+    if !config::secret_variables().is_empty() {
+        // It cannot fail but where the kernel does not know the call.
+        drop(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable));
+    }
+}
+
 fn is_here(folder: &Path) -> bool {
     let one = |path: &Path| path.canonicalize().ok();
     one(folder).is_some_and(|folder| Some(folder) == one(Path::new(".")))
@@ -169,7 +179,8 @@ fn plan(config: &Config, listeners: &Listeners, executable: &Path) -> io::Result
             .zip(config.source.text.clone())
             .map(|(path, text)| ConfigFile { path, text }),
         listeners: sockets.collect::<Result<_, _>>()?,
-        program: Program::here(executable, &config::TOKEN_VARIABLES)?,
+        variables: config::variables_for_children(),
+        program: Program::here(executable, config::variables_of_the_parent())?,
         boot_limit: boot.unwrap_or_default() + BOOT_SLACK,
         drain_timeout: config.drain_timeout,
         max_rss: config.max_rss,

@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use super::client;
+use crate::telemetry::escape;
 use crate::{app, config, php, supervisor, telemetry};
 
 /// Failure at run time.
@@ -25,6 +26,9 @@ pub(super) enum Error {
     /// PHP's command line is not there.
     #[error(transparent)]
     CommandLine(#[from] php::CommandLineMissing),
+    /// PHP's command line would see what it is not to see.
+    #[error("cannot start PHP without the variables that hold secrets of the server: {0}")]
+    Secrets(#[source] io::Error),
     /// Standard output does not take what was asked for.
     #[error("cannot write to standard output: {0}")]
     Output(#[source] io::Error),
@@ -76,6 +80,7 @@ impl Error {
             Self::Engine(_)
             | Self::Logging(_)
             | Self::CommandLine(_)
+            | Self::Secrets(_)
             | Self::Output(_)
             | Self::Client(_)
             | Self::Control(_) => FAILURE,
@@ -89,7 +94,7 @@ pub(super) fn code(result: Result<(), Error>) -> ExitCode {
     let message = error.to_string();
     if !message.is_empty() {
         // If standard error is closed there is nobody to tell.
-        drop(writeln!(io::stderr().lock(), "supercharger: {message}"));
+        drop(writeln!(io::stderr().lock(), "supercharger: {}", escape::lines(&message)));
     }
     if let Error::Child(app::ChildEnded { threads_left: true, .. }) = error {
         // `exit` would run destructors of C libraries under threads that still use them; `_exit` does not.

@@ -4,13 +4,15 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use clap::CommandFactory as _;
 
 use super::exit::Error;
-use crate::{php, telemetry};
+use crate::{config, php, telemetry};
 
 /// The arguments for PHP, if this call is one for PHP's command line: `supercharger php-cli ...`, any call through a link named
 /// `php`, and what a php of ours starts where it could have no such link. Asked before anything else is parsed, because every
@@ -41,6 +43,9 @@ fn is_ours(word: &OsStr) -> bool {
 
 /// Runs PHP; its exit code is ours.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    if let Err(error) = forget_secrets() {
+        return super::exit::code(Err(Error::Secrets(error)));
+    }
     // For supercharger_log(). A second call in one process cannot be; were it one, logging would be set up already.
     drop(telemetry::init(telemetry::Config::default()));
     // Without /proc nobody can say where this executable is. PHP then looks for itself, as php does.
@@ -49,6 +54,22 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(code) => ExitCode::from(u8::try_from(code & 0xff).unwrap_or(1)),
         Err(error) => super::exit::code(Err(Error::CommandLine(error))),
     }
+}
+
+/// Variables with secrets of the server, as every program of its container gets them, are nothing to scripts. What a process was started
+/// with can be read as long as it lives, so this one starts itself again without them.
+fn forget_secrets() -> io::Result<()> {
+    let secrets = config::secret_variables();
+    if secrets.is_empty() {
+        return Ok(());
+    }
+    let mut call = env::args_os();
+    let mut command = Command::new(env::current_exe()?);
+    command.arg0(call.next().unwrap_or_default()).args(call);
+    for name in secrets {
+        command.env_remove(name);
+    }
+    Err(command.exec())
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn serve(flags: Flags, role: Role) -> Result<(), Error> {
         }
         Role::Child => {
             let child = Child::open().map_err(|source| Error::NoChild { source })?;
-            let flags = Flags { given: Some(child.config_file()), ..flags };
+            let flags = Flags { given: Some(child.given()), ..flags };
             let ended = match config::load(&flags) {
                 Ok(config) => {
                     telemetry::init(config.log.clone())?;

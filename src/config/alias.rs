@@ -13,6 +13,7 @@ use super::fault::{Fault, Origin};
 use super::keys;
 use super::kind::Kind;
 use super::raw::{Setting, Settings, Value};
+use super::secret;
 
 /// Something that is not wrong but should be known: told once, at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,7 +145,8 @@ pub(super) fn pardon(faults: Vec<Fault>, notices: &mut Vec<Notice>) -> Vec<Fault
         match &fault.origin {
             Origin::Alias(variable) if !fault.key.starts_with(GUARD) => {
                 notices.retain(|notice| notice.subject != *variable);
-                let why = format!("as {} {}; {}", fault.key, fault.problem, fault.remedy);
+                let problem = secret::without_passwords(&fault.problem);
+                let why = format!("as {} {problem}; {}", fault.key, fault.remedy);
                 notices.push(unheeded(variable, why));
             }
             Origin::Alias(_) | Origin::Default | Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_) => {

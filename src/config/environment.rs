@@ -13,7 +13,7 @@ use super::kind::{Entries, Kind};
 use super::raw::{Setting, Settings, Value};
 
 /// Begins every variable that is read as a setting.
-const PREFIX: &str = "SUPERCHARGER__";
+pub(super) const PREFIX: &str = "SUPERCHARGER__";
 
 /// Names and values, as the system has them.
 pub(super) type Variables = [(OsString, OsString)];

@@ -5,6 +5,7 @@
 use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
+use super::secret;
 use crate::telemetry::events::ConfigInvalid;
 
 /// Where a value comes from.
@@ -60,7 +61,8 @@ pub struct Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Names, values and paths come from elsewhere: none of them begins a line or moves a terminal's cursor.
-        for sign in self.sentence().chars() {
+        // A password in an address is nothing to whoever reads that.
+        for sign in secret::without_passwords(&self.sentence()).chars() {
             if sign.is_control() { write!(f, "{}", sign.escape_default())? } else { f.write_char(sign)? }
         }
         Ok(())

@@ -23,7 +23,7 @@ pub(super) fn read(
     settings: &mut Settings,
     faults: &mut Vec<Fault>,
 ) -> (Option<PathBuf>, Option<String>) {
-    if let Some(Given(given)) = &flags.given {
+    if let Some(Given { file: given, .. }) = &flags.given {
         let (path, text) = given.clone().unzip();
         if let (Some(path), Some(text)) = (&path, &text) {
             faults.extend(settings.file(path, text));

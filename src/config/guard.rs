@@ -13,7 +13,7 @@ use crate::admin::{Mode, Rules, Token};
 pub(super) const TOKEN: &str = "guard.token";
 
 /// Variables that hold the token. They are nothing to the processes that run PHP: `phpinfo()` would show them.
-pub const TOKEN_VARIABLES: [&str; 2] = ["SUPERCHARGER__GUARD__TOKEN", "RUNTIME_ENDPOINT_TOKEN"];
+pub(super) const TOKEN_VARIABLES: [&str; 2] = ["SUPERCHARGER__GUARD__TOKEN", "RUNTIME_ENDPOINT_TOKEN"];
 
 /// Fields that mean something else.
 const TAKEN: [&str; 18] = [

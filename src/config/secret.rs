@@ -23,10 +23,19 @@ pub(super) fn shown(name: &str, value: &str) -> String {
 }
 
 /// `scheme://user:password@host` without the password; anything else as it is.
-fn without_passwords(value: &str) -> String {
+pub(super) fn without_passwords(value: &str) -> String {
     let Some(start) = value.find("://").map(|at| at + 3) else { return value.to_owned() };
     // A password may hold an `@` that was not encoded: the last one before the path ends it.
-    let end = value[start..].find(['/', '?', '#', ' ', ',']).map_or(value.len(), |at| start + at);
+    let until = |ends: &[char]| value[start..].find(ends).map_or(value.len(), |at| start + at);
+    let mut end = until(&['/', '?', '#', ' ', ',', '"']);
+    let port = value[start..end].rsplit([']', ':']).next().unwrap_or_default();
+    if value[start..end].contains(':')
+        && !value[start..end].contains('@')
+        && !port.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        // No port: the beginning of a password with a slash that was not encoded.
+        end = until(&[' ', ',', '"']);
+    }
     let Some(at) = value[start..end].rfind('@').map(|at| start + at) else { return value.to_owned() };
     let user = value[start..at].split_once(':').map_or(REDACTED.to_owned(), |(user, _)| format!("{user}:{REDACTED}"));
     format!("{}{user}{}", &value[..start], without_passwords(&value[at..]))
@@ -49,6 +58,14 @@ mod tests {
             ("DATABASE_URL", "mysql://app:s3@cret@db/shop", "mysql://app:[REDACTED]@db/shop"),
             ("DSN", "redis://token@cache", "redis://[REDACTED]@cache"),
             ("DSN", "redis://cache:6379", "redis://cache:6379"),
+            ("DSN", "mysql://app:s3/c?r#et@db/shop", "mysql://app:[REDACTED]@db/shop"),
+            ("URL", "http://[::1]:80/a@b", "http://[::1]:80/a@b"),
+            ("URL", "http://[::1]/a@b", "http://[::1]/a@b"),
+            (
+                "URL",
+                "\"http://a:s3cret@h\" is no address of http://h/a@b",
+                "\"http://a:[REDACTED]@h\" is no address of http://h/a@b",
+            ),
             ("TWO", "amqp://a:b@c/d,amqp://e:f@g", "amqp://a:[REDACTED]@c/d,amqp://e:[REDACTED]@g"),
             ("MAIL", "somebody@example.org", "somebody@example.org"),
         ];

@@ -139,8 +139,13 @@ impl Child {
         let (pid, channel) = plan.program.start(&listeners, &board)?;
         let process = Process { pid, place, generation: generation.number };
         ChildStart { child: process }.emit();
-        let hello =
-            Hello { generation: generation.number, place, config: plan.config.clone(), listeners: listeners.len() };
+        let hello = Hello {
+            generation: generation.number,
+            place,
+            config: plan.config.clone(),
+            variables: plan.variables.clone(),
+            listeners: listeners.len(),
+        };
         drop(listeners);
         let orders = connect(id, channel, &hello, post)?;
         let now = Instant::now();

@@ -30,6 +30,8 @@ pub struct Plan {
     pub children: u32,
     /// The configuration file as it was read.
     pub config: Option<ConfigFile>,
+    /// The settings among the variables of this process that a child needs.
+    pub variables: Vec<(String, String)>,
     /// The listening sockets. They are let go when no further child is to get them.
     pub listeners: Vec<OwnedFd>,
     /// What is started.
@@ -72,7 +74,7 @@ pub struct Program {
     image: Arc<File>,
     folder: Arc<OwnedFd>,
     arguments: Vec<OsString>,
-    hidden: &'static [&'static str],
+    hidden: Vec<OsString>,
 }
 
 impl Program {
@@ -81,7 +83,7 @@ impl Program {
     ///
     /// # Errors
     /// It is not there any more.
-    pub fn here(path: &Path, hidden: &'static [&'static str]) -> io::Result<Self> {
+    pub fn here(path: &Path, hidden: Vec<OsString>) -> io::Result<Self> {
         let mut arguments = env::args_os();
         let name = arguments.next().unwrap_or_else(|| path.into());
         let image = Arc::new(File::open(path)?);
@@ -93,7 +95,7 @@ impl Program {
     pub(super) fn start(&self, listeners: &[OwnedFd], board: &File) -> io::Result<(u32, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(self.locate());
-        for variable in self.hidden.iter().chain(&service::VARIABLES) {
+        for variable in self.hidden.iter().map(OsString::as_os_str).chain(service::VARIABLES.iter().map(OsStr::new)) {
             command.env_remove(variable);
         }
         let child = command

@@ -157,6 +157,19 @@ const CASES: &[Case] = &[
         ..case("variable-secret", &["check"])
     },
     Case {
+        variables: &[
+            ("SUPERCHARGER__OTLP__ENDPOINT", b"http://app:hunter2@collector"),
+            ("SUPERCHARGER__APP__ROOT", b"redis://app:hunter2@cache/0"),
+        ],
+        ..case("variable-with-a-password", &["check"])
+    },
+    // Of another program: told as a warning.
+    Case {
+        variables: &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", b"http://app:hun/hunter2@collector")],
+        code: 0,
+        ..case("variable-of-another-program-with-a-password", &["check"])
+    },
+    Case {
         variables: &[("SUPERCHARGER__PHP__INI__MEMORY_LIMIT", b"64M\ndisplay_errors=1")],
         ..case("variable-with-two-lines", &["check"])
     },

@@ -100,6 +100,30 @@ fn reload_waits_and_says_how_it_went() {
     });
 }
 
+/// What an application says may be anything: it reaches the operator, but neither his terminal nor anybody with its password.
+#[test]
+fn what_php_says_of_a_failed_reload_steers_no_terminal_and_shows_no_password() {
+    let launch = versioned().expect_error("reload").expect_error("boot_failed").expect_error("refused");
+    run(launch, async |server| {
+        let message =
+            r"refused \x1b[2J\x1b]0;owned\x07 \u{9b}2J \u{202e} mysql://app:hush-4711@db/shop\ngeneration 9: serving";
+        server.dir().write("app/public/version.php", &format!("<?php throw new LogicException(\"{message}\");\n"));
+        let reload = ask(server, &["reload"]);
+        reload.expect(1, &["did not come up", "refused \\u001b[2J", "mysql://db/shop"]);
+        let status = ask(server, &["status"]);
+        status.expect(0, &["failed", "refused \\u001b[2J", "mysql://db/shop\n    generation 9"]);
+        let json = ask(server, &["status", "--json"]);
+        json.expect(0, &["last_reload", "\\u009b2J"]);
+        serde_json::from_str::<serde_json::Value>(&json.stdout).expect("still JSON");
+        for output in [reload.output(), status.output(), json.output()] {
+            let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!output.contains(steers) && !output.contains("hush"), "{output:?}");
+        }
+        let last = server.admin_json("/status").await["last_reload"].to_string();
+        assert!(last.contains("mysql://db/shop") && !last.contains("hush"), "{last}");
+    });
+}
+
 #[test]
 fn drain_ends_the_server_once_it_is_done() {
     run(Launch::plain(Mode::Worker).admin(), async |server| {

@@ -278,6 +278,41 @@ fn a_guard_that_cannot_be_obeyed_refuses_to_start() {
     }
 }
 
+/// Nor to its commands, which a container gives the same variables.
+#[test]
+fn scripts_of_the_command_line_do_not_see_the_servers_secrets() {
+    let dir = PrivateDir::with_app("plain");
+    let mut command = program::command(program::executable(), &dir);
+    let code =
+        "echo 'code: ', getenv('SEEN'), ' '; var_dump($argv, getenv(), file_get_contents('/proc/self/environ'));";
+    command.args(["php-cli", "-r", code, "--", "one"]).env("SEEN", "yes").env("RUNTIME_ENDPOINT_TOKEN", TOKEN);
+    command.env("SUPERCHARGER__GUARD__TOKEN", TOKEN).env("SUPERCHARGER__OTLP__HEADERS__AUTHORIZATION", TOKEN);
+    let ended = program::run_to_end(&dir, command, LIMIT);
+    ended.expect(0, &["code: yes", "\"one\""]);
+    assert!(!ended.output().contains(TOKEN), "{ended}");
+}
+
+/// Nor what else is the server's: the way to a collector, and whoever starts it by variables.
+#[test]
+fn php_does_not_see_the_servers_variables() {
+    let launch = Launch::plain(Mode::Worker)
+        .env("SUPERCHARGER__OTLP__ENDPOINT", "http://127.0.0.1:9")
+        .env("SUPERCHARGER__OTLP__HEADERS__AUTHORIZATION", TOKEN)
+        .env("SUPERCHARGER__APP__ENV__FROM_A_VARIABLE", "yes")
+        .env("SUPERCHARGER__GUARD__TOKEN", TOKEN);
+    // As an ordinary user, who may not look into everybody's processes.
+    let launch = launch.wrapped(&["setpriv", "--bounding-set=-sys_ptrace"]);
+    run(launch, async |server| {
+        let path = server.script(
+            "phpinfo(); var_dump(getenv(), $_ENV, $_SERVER); echo shell_exec('env'), file_get_contents('/proc/self/environ'); \
+             var_dump(@file_get_contents('/proc/'.posix_getppid().'/environ'));",
+        );
+        let seen = server.get(&path).await.ok().text();
+        assert!(seen.contains("FROM_A_VARIABLE") && seen.contains("TEST_DIR="), "{seen}");
+        assert!(!seen.contains(TOKEN) && !seen.contains("SUPERCHARGER__"), "{seen}");
+    });
+}
+
 /// What opens the endpoints is nothing to applications.
 #[test]
 fn php_does_not_see_the_token() {

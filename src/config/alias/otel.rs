@@ -184,7 +184,7 @@ mod tests {
     fn read(text: &str, variables: &[(&str, &str)]) -> (Option<Traces>, Vec<(String, bool)>, String) {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::create_dir(folder.path().join("public")).expect("a folder");
-        let given = Some(Given(Some((PathBuf::from("s.toml"), text.to_owned()))));
+        let given = Some(Given { file: Some((PathBuf::from("s.toml"), text.to_owned())), variables: Vec::new() });
         let flags = Flags { command: Command::PhpServer, given, ..Flags::default() };
         let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let place = Place { folder: folder.path().to_owned(), variables: &variables, searched: &[] };
