@@ -157,7 +157,7 @@ impl Parent {
 fn keep_secrets() {
     if !config::secret_variables().is_empty() {
         // It cannot fail but where the kernel does not know the call.
-        drop(rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable));
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).ok();
     }
 }
 

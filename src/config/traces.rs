@@ -50,7 +50,10 @@ fn address(text: &str, protocol: Protocol) -> Option<String> {
     let authority = uri.authority()?;
     let is_web = matches!(uri.scheme_str(), Some("http" | "https"));
     // A password in an address gets into logs; header fields are for that.
-    let is_plain = !authority.as_str().contains('@') && !authority.host().is_empty() && uri.query().is_none();
+    // Neither does what looks like a port and is the beginning of one.
+    let has_port = authority.as_str() == authority.host() || authority.port_u16().is_some();
+    let is_plain =
+        has_port && !authority.as_str().contains('@') && !authority.host().is_empty() && uri.query().is_none();
     if !is_web || !is_plain || text.contains('#') {
         return None;
     }
@@ -135,6 +138,7 @@ mod tests {
             ("https://otlp.example:443/", Protocol::Grpc, Some("https://otlp.example:443")),
             ("http://collector:4317/x", Protocol::Grpc, None),
             ("http://user:secret@collector", Protocol::Http, None),
+            ("http://user:se/cret@collector", Protocol::Http, None),
             ("http://collector/?key=x", Protocol::Http, None),
             ("http://collector/#x", Protocol::Http, None),
             ("collector:4318", Protocol::Http, None),

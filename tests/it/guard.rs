@@ -301,7 +301,7 @@ fn php_does_not_see_the_servers_variables() {
         .env("SUPERCHARGER__APP__ENV__FROM_A_VARIABLE", "yes")
         .env("SUPERCHARGER__GUARD__TOKEN", TOKEN);
     // As an ordinary user, who may not look into everybody's processes.
-    let launch = launch.wrapped(&["setpriv", "--bounding-set=-sys_ptrace"]);
+    let launch = launch.wrapped(&["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"]);
     run(launch, async |server| {
         let path = server.script(
             "phpinfo(); var_dump(getenv(), $_ENV, $_SERVER); echo shell_exec('env'), file_get_contents('/proc/self/environ'); \
