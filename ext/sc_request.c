@@ -175,6 +175,7 @@ static void sc_fill_boundary(sc_boundary *boundary)
 	zend_gc_get_status(&gc);
 	boundary->memory = zend_memory_usage(false);
 	boundary->memory_peak = sc_self->peak;
+	boundary->resetters = sc_self->resetters.count;
 	boundary->garbage = gc.num_roots;
 	boundary->failed = sc_self->failed;
 	boundary->tick = sc_next_tick();

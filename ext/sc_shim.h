@@ -152,6 +152,7 @@ typedef enum sc_run {
 typedef struct sc_boundary {
 	uint64_t memory;        /* bytes in use on the Zend heap */
 	uint64_t memory_peak;   /* most bytes in use since the boundary before */
+	uint32_t resetters;     /* callbacks that run at each boundary */
 	uint32_t garbage;       /* roots that the cycle collector has noted */
 	bool failed;            /* the request ended in a throwable that nobody caught, or in a fatal error */
 	double tick;            /* seconds until the next idle callback is due; negative: there is none */
@@ -196,6 +197,9 @@ bool sc_cli_available(void);
 /* php's main(). Ends the process, or returns the exit code. Must be called before any thread is made; everything lives as long as
  * the process. */
 int sc_cli_main(const sc_cli_call *call);
+
+/* Longest template of a route, in bytes. */
+#define SC_MAX_ROUTE 200
 
 /* ---- leaves implemented in Rust (src/php/callbacks.rs) ---- */
 
@@ -261,6 +265,8 @@ typedef void (*sc_on_resetting_fn)(void *host);
 typedef void (*sc_on_callback_error_fn)(void *host, const sc_callback_error *error);
 /* The application wants its worker to be replaced. */
 typedef void (*sc_on_recycle_fn)(void *host, sc_text reason);
+/* The application names the route of its request: at most SC_MAX_ROUTE bytes. */
+typedef void (*sc_on_route_fn)(void *host, sc_text route);
 /* Status and headers are final. */
 typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
 /* A head before the final one: 1xx. Returns whether it will leave; HTTP/1.0 and HTTP/2 clients get none. */
@@ -284,6 +290,7 @@ void sc_on_script(void *host);
 void sc_on_resetting(void *host);
 void sc_on_callback_error(void *host, const sc_callback_error *error);
 void sc_on_recycle(void *host, sc_text reason);
+void sc_on_route(void *host, sc_text route);
 void sc_on_head(void *host, const sc_head *head);
 bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);

@@ -182,6 +182,31 @@ PHP_FUNCTION(supercharger_worker)
 	add_assoc_string(return_value, "mode", !sc_self ? "cli" : sc_self->worker->loops ? "worker" : "classic");
 }
 
+PHP_FUNCTION(supercharger_route)
+{
+	zend_string *route;
+	size_t i;
+
+	ZEND_PARSE_PARAMETERS_START(1, 1)
+		Z_PARAM_STR(route)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (ZSTR_LEN(route) > SC_MAX_ROUTE) {
+		zend_argument_value_error(1, "must not be longer than %d bytes", SC_MAX_ROUTE);
+		RETURN_THROWS();
+	}
+	for (i = 0; i < ZSTR_LEN(route); i++) {
+		unsigned char c = (unsigned char)ZSTR_VAL(route)[i];
+		if (c < 0x20 || c == 0x7f) {
+			zend_argument_value_error(1, "must not contain control characters");
+			RETURN_THROWS();
+		}
+	}
+	if (sc_self && !sc_forked) {
+		sc_on_route(sc_self->host, (sc_text){ZSTR_VAL(route), ZSTR_LEN(route)});
+	}
+}
+
 PHP_FUNCTION(supercharger_request_id)
 {
 	ZEND_PARSE_PARAMETERS_NONE();

@@ -67,6 +67,15 @@ namespace {
     function supercharger_recycle(string $reason = 'app_request'): void {}
 
     /**
+     * Names the route of the current request: its template, never the path that a client sent. It is a label of metrics and a field of
+     * logs and traces. The last call counts; outside of a request this does nothing.
+     *
+     * @param string $template such as `/orders/{id}`, up to 200 bytes
+     * @throws ValueError if it is longer or holds control characters
+     */
+    function supercharger_route(string $template): void {}
+
+    /**
      * Sends the response now; the script goes on. Output after this call is dropped.
      *
      * @return bool false: there is no open response

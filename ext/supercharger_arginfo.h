@@ -19,6 +19,10 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_recycle, 0, 0, IS_V
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, reason, IS_STRING, 0, "\'app_request\'")
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_route, 0, 1, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, template, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
@@ -49,6 +53,7 @@ ZEND_FUNCTION(supercharger_handle_request);
 ZEND_FUNCTION(supercharger_on_reset);
 ZEND_FUNCTION(supercharger_on_idle);
 ZEND_FUNCTION(supercharger_recycle);
+ZEND_FUNCTION(supercharger_route);
 ZEND_FUNCTION(supercharger_finish_request);
 ZEND_FUNCTION(headers_send);
 ZEND_FUNCTION(supercharger_worker);
@@ -64,6 +69,7 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
 	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
+	ZEND_FE(supercharger_route, arginfo_supercharger_route)
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(frankenphp_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(fastcgi_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
@@ -88,6 +94,7 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
 	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
+	ZEND_FE(supercharger_route, arginfo_supercharger_route)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)

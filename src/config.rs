@@ -34,6 +34,7 @@ mod tests;
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use alias::Notice;
@@ -403,6 +404,7 @@ fn assemble(check: &mut Check) -> Config {
         server_header: check.truth("server.server_header"),
         trusted_proxies: check.list("server.trusted_proxies"),
         access_log: log.access.form != telemetry::AccessForm::Off,
+        traffic: Arc::default(),
         mistake: None,
         tracing: None,
         site,

@@ -21,7 +21,9 @@ use serde::{Deserialize, Serialize};
 pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
 pub use link::{Link, Reports};
 pub use rights::{receive as receive_rights, send as send_rights};
-pub use snapshot::{PoolState, Recent, RecentRecycle, RecentRequest, RunningRequest, Snapshot, WorkerState};
+pub use snapshot::{
+    Accounts, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot, WorkerState,
+};
 
 /// The first line: what a child is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +138,9 @@ pub enum Report {
         /// What it has counted.
         #[serde(default)]
         pools: Vec<PoolState>,
+        /// What it has answered.
+        #[serde(default)]
+        http: Vec<RouteState>,
     },
     /// Something a younger child says.
     #[serde(other)]
@@ -145,6 +150,23 @@ pub enum Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_counted_survives_the_way() {
+        let count = |label: &str| std::collections::BTreeMap::from([(label.to_owned(), 1)]);
+        let accounts = Accounts { statuses: count("200"), outcomes: count("ok"), ..Accounts::default() };
+        let pools = vec![PoolState { accounts, ..PoolState::default() }];
+        let answers = [("GET".to_owned(), count("200"))].into();
+        let http = vec![RouteState { answers, ..RouteState::default() }];
+        let snapshot = Snapshot { pools: pools.clone(), http: http.clone(), ..Snapshot::default() };
+        for report in [
+            Report::Snapshot { id: 1, snapshot: Box::new(snapshot) },
+            Report::Ended { connections_cut: 0, workers_left: 0, pools, http },
+        ] {
+            let text = serde_json::to_string(&report).expect("text");
+            assert_eq!(serde_json::from_str::<Report>(&text).expect("the same"), report, "{text}");
+        }
+    }
 
     #[test]
     fn what_the_other_side_says_and_is_not_known_is_passed_over() {

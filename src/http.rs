@@ -31,8 +31,10 @@ mod static_files;
 mod stream;
 mod trace;
 mod trace_context;
+mod traffic;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use ::http::Method;
@@ -46,6 +48,7 @@ pub use route::{BadPattern, Branch, Mode, Patterns, Router, Site};
 pub use sendfile::Sendfile;
 pub use server::{Drained, Farewell, Listeners, Parting, adopt, bind, inherit, rebind};
 pub use trace::{Inbound, Tracing};
+pub use traffic::{METHODS, RouteTraffic, Traffic};
 
 use crate::job::{self, Failure, RequestBody};
 
@@ -80,6 +83,8 @@ pub struct Config {
     pub trusted_proxies: Vec<TrustedProxy>,
     /// Whether each request is logged.
     pub access_log: bool,
+    /// Where answers are counted.
+    pub traffic: Arc<Traffic>,
     /// In development: where a mistake is shown from.
     pub mistake: Option<Mistake>,
     /// How requests are traced, if they are.

@@ -14,6 +14,7 @@ mod interim;
 mod pipe;
 mod reply;
 mod request;
+mod route;
 mod spill;
 mod timeline;
 mod trace;
@@ -32,6 +33,7 @@ pub use reply::{
     ResponseHead, channel,
 };
 pub use request::{Header, Request, RequestBuilder, Span, Target};
+pub use route::{MAX_TEMPLATE_BYTES, Route};
 pub use timeline::{Moment, Phases, Timeline};
 pub use trace::{Trace, TraceParent};
 pub use trail::{Outcome, Trail};

@@ -58,6 +58,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
 
+pub use account::Accounts;
 pub use backoff::Backoff;
 pub use care::Idle;
 pub use counters::RestartCause;

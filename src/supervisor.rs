@@ -29,9 +29,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 pub use handle::{ChildStatus, Handle, LastReload, NotReloaded, Reloaded, Status};
+pub use legacy::Departed;
 pub use plan::{Blueprint, CHILD_MARK, Plan, Program, executable};
 
-use crate::control::{Order, PoolState, Report, Snapshot};
+use crate::control::{Order, Report, Snapshot};
 use crate::telemetry;
 use crate::telemetry::events::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildReady, ChildReplace, ChildStop, LogReopen,
@@ -131,7 +132,7 @@ pub struct Supervisor<B> {
     outcome: Outcome,
     signals_to_end: u32,
     crashes: BTreeMap<String, u64>,
-    departed: Vec<PoolState>,
+    departed: Departed,
     last_reload: Option<LastReload>,
     /// In development: what is shown to who looks at a page.
     mistake: Option<String>,
@@ -161,7 +162,7 @@ impl<B: Blueprint> Supervisor<B> {
             outcome: Outcome { fault: None, workers_left: 0 },
             signals_to_end: 0,
             crashes: BTreeMap::new(),
-            departed: Vec::new(),
+            departed: Departed::default(),
             last_reload: None,
             mistake: None,
             reloads: (0, 0),
@@ -319,10 +320,10 @@ impl<B: Blueprint> Supervisor<B> {
             Report::ReplaceMe { reason, detail } => {
                 child.wish.get_or_insert((reason, detail, Instant::now()));
             }
-            Report::Ended { connections_cut, workers_left, pools } => {
+            Report::Ended { connections_cut, workers_left, pools, http } => {
                 child.ended = Some((connections_cut, workers_left));
                 let pid = child.process.pid;
-                child.last = Some((Instant::now(), Snapshot { pid, phase: "stopped".to_owned(), pools }));
+                child.last = Some((Instant::now(), Snapshot { pid, phase: "stopped".to_owned(), pools, http }));
             }
             Report::Snapshot { id: question, snapshot } => {
                 child.last = Some((Instant::now(), Snapshot::clone(&snapshot)));
@@ -398,6 +399,7 @@ impl<B: Blueprint> Supervisor<B> {
             snapshot: child.last.as_ref().map(|(_, snapshot)| snapshot.clone()),
             stale: Some(child.last.as_ref().map_or(child.started, |(then, _)| *then).elapsed()),
             unanswered: child.pulse.owes(),
+            resident: memory::resident(child.process.pid),
             because: child.because,
         });
         Status {

@@ -15,11 +15,13 @@ pub mod events;
 mod feed;
 mod file;
 mod format;
+mod histogram;
 mod journal;
 mod labels;
 mod outlet;
 pub mod redact;
 pub mod spans;
+mod tally;
 mod time;
 
 use std::io::{self, IsTerminal as _};
@@ -37,7 +39,9 @@ pub use access::{Access, AccessForm};
 pub use events::Place;
 pub use feed::Feed;
 pub use format::Format;
+pub use histogram::{BOUNDS_MICROS, Distribution, Histogram};
 pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
+pub use tally::Tally;
 
 use feed::FeedFile;
 use file::{LogFile, StandardError};

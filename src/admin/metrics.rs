@@ -1,10 +1,14 @@
-//! Metrics in the text form of Prometheus.
+//! Metrics in the text form of Prometheus, or that of OpenMetrics.
 //!
 //! Nothing is counted here: children count, the ledger adds up, and a scrape turns one view into series. That is what
 //! OpenTelemetry's observable instruments are for; its exporter for Prometheus names and writes them. A series that can be known beforehand is there
 //! from the first scrape on, with 0: a rate needs a beginning.
 
 #![forbid(unsafe_code)]
+
+mod open;
+mod runtime;
+mod series;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,15 +18,18 @@ use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
 use parking_lot::Mutex;
 use prometheus::proto::MetricFamily;
-use prometheus::{Encoder as _, Registry, TextEncoder};
+use prometheus::{Registry, TextEncoder};
+
+use series::Series;
 
 use super::totals::Pools;
 use super::view::{Child, Role, View};
 use crate::control::{PoolState, WorkerState};
+use crate::job::Outcome;
 use crate::telemetry::{RecycleReason, Rejection};
 
 /// Version 0.0.4 of the text form.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Why a child may have ended: each has a series from the start on. `exit` is an end without a signal.
 const ENDS: [&str; 9] = ["SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGSEGV", "SIGSYS", "SIGTERM", "exit"];
@@ -49,7 +56,7 @@ enum Kind {
 struct Family(&'static str, &'static str, Kind, Read);
 
 /// All of them. Names are public (contract section 8).
-const FAMILIES: [Family; 25] = [
+const FAMILIES: [Family; 27] = [
     Family("supercharger_build_info", "Version of this program and of the linked PHP.", Kind::Gauge, |sample| {
         let process = &sample.view.process;
         vec![(1.0, vec![("version", process.version.to_owned()), ("php", process.php.clone())])]
@@ -60,6 +67,15 @@ const FAMILIES: [Family; 25] = [
     Family("supercharger_generation", "The generation that serves; one up with each reload.", Kind::Gauge, |sample| {
         vec![(whole(sample.view.generation), Vec::new())]
     }),
+    Family("supercharger_ready", "1 while requests are served by every pool.", Kind::Gauge, |sample| {
+        vec![(whole(sample.view.ready().is_ok().into()), Vec::new())]
+    }),
+    Family(
+        "supercharger_process_resident_bytes",
+        "Resident memory of a child process that serves.",
+        Kind::Gauge,
+        resident,
+    ),
     Family("supercharger_reloads_total", "Reloads by outcome.", Kind::Counter, |sample| {
         preset(&sample.view.reloads, &["ok", "failed"], "outcome")
     }),
@@ -107,6 +123,12 @@ const FAMILIES: [Family; 25] = [
     Family("supercharger_requests_total", "Requests that a worker got.", Kind::Counter, |sample| {
         totals(sample, |totals| totals.served)
     }),
+    Family(
+        "supercharger_request_outcomes_total",
+        "Requests that a worker is done with, by outcome.",
+        Kind::Counter,
+        |sample| labelled(sample, "outcome", &Outcome::ALL.map(Outcome::label), |totals| &totals.accounts.outcomes),
+    ),
     Family("supercharger_abandoned_total", "Requests whose client left while they waited.", Kind::Counter, |sample| {
         totals(sample, |totals| totals.abandoned)
     }),
@@ -131,12 +153,6 @@ const FAMILIES: [Family; 25] = [
     Family("runtime_worker_request_total", "Requests that a worker got, over all pools.", Kind::Counter, |sample| {
         vec![(whole(sample.totals.values().map(|totals| totals.served).sum()), Vec::new())]
     }),
-    Family(
-        "runtime_worker_restart_total",
-        "Workers that were replaced, by reason, over all pools.",
-        Kind::Counter,
-        restarts,
-    ),
     Family("runtime_worker_mem_bytes", "Zend heap of a worker at its last boundary.", Kind::Gauge, |sample| {
         by_worker(sample, |worker| whole(worker.memory_bytes))
     }),
@@ -155,6 +171,13 @@ const FAMILIES: [Family; 25] = [
 #[allow(clippy::cast_precision_loss, reason = "counters stay far below 2^53")]
 fn whole(number: u64) -> f64 {
     number as f64
+}
+
+/// Resident memory of the children that serve, in bytes.
+fn resident(sample: &Sample) -> Vec<Point> {
+    let children = sample.view.children.iter().filter(|child| child.role == Role::Serving);
+    let point = |child: &Child| Some((whole(child.resident?), vec![("process", child.place.to_string())]));
+    children.filter_map(point).collect()
 }
 
 fn preset(counts: &BTreeMap<String, u64>, known: &[&str], label: &'static str) -> Vec<Point> {
@@ -264,11 +287,12 @@ impl Metrics {
             .without_target_info()
             .scope_info_enabled(false)
             .build();
-        // It fails only if the registry already has such an exporter; a scrape without one is empty.
+        // Both fail only if the registry has them already; a scrape without them is empty.
         let provider = exporter.ok().map(|exporter| SdkMeterProvider::builder().with_reader(exporter).build());
         if let Some(provider) = &provider {
             instruments(provider, &sample);
         }
+        drop(Series::new(Arc::clone(&sample)).and_then(|series| registry.register(Box::new(series))));
         Self { registry, sample, scrape: Mutex::default(), _provider: provider }
     }
 
@@ -279,17 +303,21 @@ impl Metrics {
         self.registry.gather()
     }
 
-    /// The whole text for this view.
-    pub(super) fn text(&self, view: View, totals: Pools) -> Result<String, String> {
-        let mut text = Vec::new();
-        TextEncoder::new().encode(&self.gather(view, totals), &mut text).map_err(|error| error.to_string())?;
-        String::from_utf8(text).map_err(|error| error.to_string())
+    /// The whole text for this view in a form that the scraper accepts, and its media type.
+    pub(super) fn text(&self, view: View, totals: Pools, accept: &str) -> Result<(&'static str, String), String> {
+        let families = self.gather(view, totals);
+        if open::is_wanted(accept) {
+            let text = open::text(&families).map_err(|error| error.to_string())?;
+            return Ok((open::CONTENT_TYPE, text));
+        }
+        let text = TextEncoder::new().encode_to_string(&families).map_err(|error| error.to_string())?;
+        Ok((CONTENT_TYPE, text))
     }
 }
 
 fn instruments(provider: &SdkMeterProvider, sample: &Arc<Mutex<Sample>>) {
     let meter = provider.meter("supercharger");
-    for Family(name, help, kind, read) in FAMILIES {
+    for Family(name, help, kind, read) in FAMILIES.into_iter().chain(runtime::FAMILIES) {
         let sample = Arc::clone(sample);
         let points = move || {
             let points = read(&sample.lock());
@@ -333,7 +361,8 @@ mod tests {
             ..PoolState::default()
         };
         let snapshot = Snapshot { pid: 9, pools: vec![pool], ..Snapshot::default() };
-        let child = Child { pid: 9, role: Role::Serving, snapshot: Some(snapshot), ..Child::default() };
+        let child =
+            Child { pid: 9, role: Role::Serving, snapshot: Some(snapshot), resident: Some(1), ..Child::default() };
         View { children: vec![child], worker_states: vec!["idle", "busy", "stuck"], ..View::default() }
     }
 
@@ -341,7 +370,7 @@ mod tests {
     fn a_scrape_has_every_series_from_the_start() {
         let metrics = Metrics::new();
         let totals = Pools::from([("default".to_owned(), PoolState { served: 12, ..PoolState::default() })]);
-        let text = metrics.text(view(), totals).expect("text");
+        let (_, text) = metrics.text(view(), totals.clone(), "").expect("text");
         for line in [
             "# TYPE supercharger_requests_total counter",
             "supercharger_requests_total{pool=\"default\"} 12",
@@ -359,17 +388,31 @@ mod tests {
             let line = format!("supercharger_recycle_total{{pool=\"default\",reason=\"{}\"}} 0", reason.label());
             assert!(text.contains(&line), "{line}");
         }
-        for family in FAMILIES.iter().map(|Family(name, ..)| *name).filter(|name| !name.contains("worker_ends")) {
+        let families = FAMILIES.iter().chain(&runtime::FAMILIES).map(|Family(name, ..)| *name);
+        for family in families.chain(series::names()).filter(|name| !name.contains("worker_ends")) {
             assert!(text.contains(&format!("# TYPE {family} ")), "{family} has no series");
         }
+        let (media, open) = metrics.text(view(), totals, open::MEDIA_TYPE).expect("text");
+        assert_eq!(media, open::CONTENT_TYPE);
+        for line in [
+            "# TYPE supercharger_requests counter",
+            "supercharger_requests_total{pool=\"default\"} 12",
+            "# TYPE supercharger_build info",
+            "supercharger_queue_wait_seconds_bucket{pool=\"default\",le=\"1.0\"} 0",
+            "supercharger_queue_wait_seconds_bucket{pool=\"default\",le=\"+Inf\"} 0",
+            "supercharger_queue_wait_seconds_count{pool=\"default\"} 0",
+        ] {
+            assert!(open.lines().any(|got| got == line), "{line} in\n{open}");
+        }
+        assert!(open.ends_with("\n# EOF\n"), "{open}");
     }
 
     /// Each scrape shows its own view and nothing of the one before.
     #[test]
     fn a_pool_that_is_gone_is_shown_no_more() {
         let metrics = Metrics::new();
-        metrics.text(view(), Pools::new()).expect("text");
-        let text = metrics.text(View::default(), Pools::new()).expect("text");
+        metrics.text(view(), Pools::new(), "").expect("text");
+        let (_, text) = metrics.text(View::default(), Pools::new(), "").expect("text");
         assert!(!text.contains("pool=\"default\""), "{text}");
     }
 }

@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Semaphore, oneshot};
@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use super::aggregate::Aggregate;
 use super::feed::{Feed, Full};
 use super::guard::{Allowed, Denied};
-use super::metrics::{CONTENT_TYPE, Metrics};
+use super::metrics::Metrics;
 use super::serve::Due;
 use super::telemetry::Telemetry;
 use super::totals::{self, Pools};
@@ -153,10 +153,11 @@ async fn events<S: Server>(_: Allowed, State(desk): Shared<S>, Extension(due): E
     }
 }
 
-async fn metrics<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
+async fn metrics<S: Server>(_: Allowed, State(desk): Shared<S>, asked: HeaderMap) -> Response {
     let (view, totals) = desk.view().await;
-    match desk.metrics.text(view, totals) {
-        Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
+    let accept: Vec<_> = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    match desk.metrics.text(view, totals, &accept.join(",")) {
+        Ok((media, text)) => ([(header::CONTENT_TYPE, media)], text).into_response(),
         Err(message) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", &message),
     }
 }

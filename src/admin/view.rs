@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::totals::Pools;
-use crate::control::{PoolState, Recent, Snapshot};
+use crate::control::{PoolState, Recent, RouteState, Snapshot};
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
 /// a second anyway.
@@ -30,6 +30,8 @@ pub struct View {
     pub children: Vec<Child>,
     /// Counters of children that have ended, by pool.
     pub departed: Vec<PoolState>,
+    /// Their answers, by route.
+    pub departed_answers: Vec<RouteState>,
     /// Children that ended without having been told to, by the name of the signal, or `exit`.
     pub child_restarts: BTreeMap<String, u64>,
     /// Reloads by outcome (`ok`, `failed`).
@@ -89,6 +91,8 @@ pub struct Child {
     pub stale: Option<Duration>,
     /// It has not said anything since it was asked, so long ago.
     pub unanswered: Option<Duration>,
+    /// Bytes of resident memory, if they can be told.
+    pub resident: Option<u64>,
 }
 
 /// The part that a child plays.
@@ -109,6 +113,11 @@ impl Child {
     /// what it said last.
     fn is_silent(&self) -> bool {
         self.unanswered.is_some_and(|owed| owed >= SILENCE)
+    }
+
+    /// What it has answered, as far as that is known.
+    pub(super) fn answers(&self) -> &[RouteState] {
+        self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.http)
     }
 
     /// Its pools, as far as they are known.

@@ -25,7 +25,7 @@ use tokio::time::timeout_at;
 
 use super::{environment, project};
 use crate::config::{Config, Given};
-use crate::control::{Hello, Link, Report, Reports};
+use crate::control::{Hello, Link, Report, Reports, Snapshot};
 use crate::http::{self, Farewell, Listeners, Mode, Parting, Router};
 use crate::job::{self, BOARD_BYTES, Board, Failure, RequestBody, Runtime};
 use crate::lifecycle::{self, Phase, Phases};
@@ -214,7 +214,7 @@ impl Life {
         let network = network(config.io_threads).map_err(Error::Network)?;
         let traces = config.traces.clone();
         let tracer = traces.map(|traces| Tracer::start(traces.tracer)).transpose().map_err(Error::Traces)?;
-        let sight = Arc::new(Sight::new(Arc::clone(&phases)));
+        let sight = Arc::new(Sight::new(Arc::clone(&phases), Arc::clone(&config.http.traffic)));
         let standing = orders::obey(link, Arc::clone(&sight)).map_err(Error::Network)?;
         Ok(Self { config, phases, engine, variables, listeners, network, tracer, standing, sight, reports })
     }
@@ -231,14 +231,14 @@ impl Life {
             tracer.stop(TRACES_STOP);
         }
         sight.forget();
-        let pools = sight.snapshot().pools;
+        let Snapshot { pools, http, .. } = sight.snapshot();
         // An engine that is still in use is left alone: freeing it under a running thread would be fatal.
         let threads_left = lived.threads_left > 0 || engine.stop().is_err();
         phases.advance(Phase::Stopped);
         let failed = match lived.result {
             Ok(served) => {
                 let connections_cut = served.as_ref().map_or(0, |served| served.connections_cut);
-                reports.send(&Report::Ended { connections_cut, workers_left: lived.threads_left, pools });
+                reports.send(&Report::Ended { connections_cut, workers_left: lived.threads_left, pools, http });
                 // Before the server was ready nothing was promised to anybody.
                 served.is_some() && (connections_cut > 0 || lived.threads_left > 0)
             }

@@ -202,7 +202,8 @@ fn view(process: Process, status: Status) -> View {
             error: last.error,
         }),
         children,
-        departed: status.departed,
+        departed: status.departed.pools,
+        departed_answers: status.departed.http,
         child_restarts: status.crashes,
         reloads: BTreeMap::from([("ok".to_owned(), ok), ("failed".to_owned(), failed)]),
         worker_states: WorkerState::ALL.map(WorkerState::label).to_vec(),
@@ -223,6 +224,7 @@ fn child(status: ChildStatus) -> admin::Child {
         snapshot: status.snapshot,
         stale: status.stale,
         unanswered: status.unanswered,
+        resident: status.resident,
         because: status.because.map(|reason| reason.label()),
     }
 }

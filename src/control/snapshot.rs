@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::Distribution;
+
 /// A child at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -16,6 +18,8 @@ pub struct Snapshot {
     pub phase: String,
     /// Its pools, `default` first.
     pub pools: Vec<PoolState>,
+    /// What it has answered, route by route.
+    pub http: Vec<RouteState>,
 }
 
 /// A pool at one moment.
@@ -54,6 +58,98 @@ pub struct PoolState {
     pub stuck: u64,
     /// The last of what is worth a look.
     pub recent: Recent,
+    /// What requests that are over have come to.
+    pub accounts: Accounts,
+}
+
+/// What the requests of a pool have come to that are over, and its workers.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Accounts {
+    /// Time that requests waited for the worker that they got.
+    pub queue: Distribution,
+    /// Time of the script until its response was complete.
+    pub execution: Distribution,
+    /// Time of the script after that.
+    pub terminate: Distribution,
+    /// Time of resets.
+    pub reset: Distribution,
+    /// Time of boots.
+    pub boot: Distribution,
+    /// Time from the decision to replace a worker until its successor had booted.
+    pub succession: Distribution,
+    /// Requests, by the label of their outcome.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Requests, by status. A text: a number as a key does not survive the way through [`Report`](super::Report).
+    pub statuses: BTreeMap<String, u64>,
+    /// Resets that went well.
+    pub clean: u64,
+    /// Resets that did not.
+    pub unclean: u64,
+    /// Requests after which their worker was kept.
+    pub kept: u64,
+    /// Time that all of them had been with their workers until their responses were complete, in nanoseconds.
+    pub served_nanos: u64,
+    /// The longest of those.
+    pub longest_nanos: u64,
+}
+
+/// The answers of a route.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RouteState {
+    /// Its template, or an empty text.
+    pub route: String,
+    /// How many answers, by method and status.
+    pub answers: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How long they took.
+    pub duration: Distribution,
+}
+
+impl Accounts {
+    fn absorb(&mut self, other: &Self) {
+        for (mine, theirs) in [
+            (&mut self.queue, &other.queue),
+            (&mut self.execution, &other.execution),
+            (&mut self.terminate, &other.terminate),
+            (&mut self.reset, &other.reset),
+            (&mut self.boot, &other.boot),
+            (&mut self.succession, &other.succession),
+        ] {
+            mine.absorb(theirs);
+        }
+        add(&mut self.outcomes, &other.outcomes);
+        add(&mut self.statuses, &other.statuses);
+        self.clean += other.clean;
+        self.unclean += other.unclean;
+        self.kept += other.kept;
+        self.served_nanos += other.served_nanos;
+        self.longest_nanos = self.longest_nanos.max(other.longest_nanos);
+    }
+}
+
+impl RouteState {
+    /// Adds the answers of another process to a list.
+    pub fn absorb(sum: &mut Vec<Self>, other: &[Self]) {
+        for theirs in other {
+            match sum.iter_mut().find(|mine| mine.route == theirs.route) {
+                Some(mine) => {
+                    for (method, statuses) in &theirs.answers {
+                        add(mine.answers.entry(method.clone()).or_default(), statuses);
+                    }
+                    mine.duration.absorb(&theirs.duration);
+                }
+                None => sum.push(theirs.clone()),
+            }
+        }
+    }
+}
+
+/// Adds counts by their labels.
+fn add<K: Ord + Clone>(mine: &mut BTreeMap<K, u64>, theirs: &BTreeMap<K, u64>) {
+    for (label, count) in theirs {
+        *mine.entry(label.clone()).or_default() += count;
+    }
 }
 
 impl PoolState {
@@ -68,10 +164,9 @@ impl PoolState {
             (&mut self.recycles, &other.recycles),
             (&mut self.scaled, &other.scaled),
         ] {
-            for (label, count) in theirs {
-                *mine.entry(label.clone()).or_default() += count;
-            }
+            add(mine, theirs);
         }
+        self.accounts.absorb(&other.accounts);
     }
 }
 
@@ -179,6 +274,8 @@ pub struct WorkerState {
     pub memory_bytes: u64,
     /// Highest number of bytes there during a request; 0 if unknown.
     pub memory_peak_bytes: u64,
+    /// Resetters that ran at its latest boundary.
+    pub resetters: u32,
     /// What it serves.
     pub current: Option<RunningRequest>,
     /// The label of the reason why it will be replaced as soon as its successor has booted.

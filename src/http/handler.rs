@@ -69,7 +69,7 @@ pub(super) async fn handle<B: Backend>(
     let connection = Client::of_connection(peers);
     let client = connection.clone().behind(&front.config.trusted_proxies, &parts.headers);
     let seen = client.as_ref().unwrap_or(&connection);
-    let mut record = Record::open(front.config.access_log, &parts, seen.address, arrival, &id_value);
+    let mut record = Record::open(&front.config, &parts, seen.address, arrival, &id_value);
     let mut traced = front.config.tracing.as_ref().map(|tracing| {
         let trusted = is_trusted(&front.config.trusted_proxies, connection.address);
         Traced::open(tracing, &mut parts, seen, trusted, arrival, &id)
@@ -80,7 +80,7 @@ pub(super) async fn handle<B: Backend>(
 
     let local = peers.local.ip().to_canonical();
     let request = Incoming { client, local, arrival, interim, id: &id, traced: traced.as_mut() };
-    let mut response = match answer(front, &mut parts, request, body).await {
+    let mut response = match answer(front, &mut parts, request, body, &mut record).await {
         Ok(response) => response,
         Err(refusal) => {
             report(refusal, &parts, &id);
@@ -126,6 +126,7 @@ async fn answer<B: Backend>(
     parts: &mut Parts,
     request: Incoming<'_>,
     body: Body,
+    record: &mut Record<'_>,
 ) -> Result<Response<Body>, Refusal> {
     let config = &front.config;
     check_head(parts, config)?;
@@ -150,6 +151,7 @@ async fn answer<B: Backend>(
     site.sendfile.announce(&mut parts.headers);
     let mut request = assemble(parts, &client, local, arrival, &site.root, &script, id);
     request.interim = interim;
+    record.follow(&request.trail);
     if let Some(traced) = traced {
         traced.accompany(&mut request);
     }
@@ -219,9 +221,7 @@ fn must_close(parts: &Parts) -> bool {
 /// The whole answer to a request that hyper gave up, and its line in the access log: nothing is known of it but who sent it.
 pub(super) fn refuse_unread(refusal: Refusal, json: bool, peers: Peers, config: &Config) -> String {
     let id = request_id::of(&HeaderMap::new());
-    if config.access_log {
-        record::unread(refusal, peers, &id);
-    }
+    record::unread(refusal, peers, &id, config);
     refusal.on_the_wire(json, config.server_header, &id)
 }
 

@@ -1,9 +1,10 @@
-//! What is told about a request when it is over: one access-log line, and an event if PHP failed to answer.
+//! What is told about a request when it is over: it is counted, gets its access-log line, and an event if PHP failed to answer.
 
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -11,21 +12,49 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, Uri, header};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use opentelemetry::trace::TraceId;
 
+use super::Config;
 use super::error::Refusal;
 use super::request::{Arrival, Peers, protocol};
-use crate::job::Failure;
+use super::traffic::{Traffic, Verb};
+use crate::job::{Failure, Route, Trail};
 use crate::telemetry::events::{Access, RequestFailed};
 
 /// nginx's status for a client that left before there was an answer.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
-/// An access-log line in the making; it is written when the record is dropped, that is when the response has left, broke
-/// off, or was never made because the client went away.
+/// A body that is no longer leaves with its head: it is in memory whole, and nobody follows it on its way.
+const AT_ONCE: u64 = 64 * 1024;
+
+/// What is known of a request while it is served. When the record is dropped it is counted, and written to the access log if there is one: when
+/// the response has left, broke off, or was never made because the client went away.
 #[derive(Debug)]
-pub(super) struct Record(Option<Box<Line>>);
+pub(super) struct Record<'f> {
+    traffic: &'f Arc<Traffic>,
+    entry: Entry,
+    line: Option<Box<Line>>,
+    /// The body has it now.
+    attached: bool,
+}
+
+/// What is counted of a request.
+#[derive(Debug, Clone)]
+struct Entry {
+    verb: Verb,
+    accepted: Instant,
+    status: u16,
+    /// What the worker's side notes; none if no worker was asked.
+    trail: Option<Trail>,
+}
+
+impl Entry {
+    fn count(&self, traffic: &Traffic) {
+        let route = self.trail.as_ref().map_or(Route::NONE, Trail::route);
+        traffic.count(self.verb, self.status, route, self.accepted.elapsed());
+    }
+}
 
 /// What is taken from the head shares its memory: nothing is copied for a line.
 #[derive(Debug)]
@@ -43,39 +72,64 @@ struct Line {
     bytes: u64,
 }
 
-impl Record {
-    /// Opens a record; one that is not wanted costs nothing.
-    pub(super) fn open(wanted: bool, parts: &Parts, client: IpAddr, arrival: Arrival, id: &HeaderValue) -> Self {
-        if !wanted {
-            return Self(None);
+impl<'f> Record<'f> {
+    /// Opens a record. Without an access log it takes no memory of its own.
+    pub(super) fn open(config: &'f Config, parts: &Parts, client: IpAddr, arrival: Arrival, id: &HeaderValue) -> Self {
+        let line = || {
+            Box::new(Line {
+                request_id: id.clone(),
+                trace: None,
+                remote: client,
+                method: parts.method.clone(),
+                target: parts.uri.clone(),
+                referer: parts.headers.get(header::REFERER).cloned(),
+                user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+                protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),
+                accepted: arrival.monotonic,
+                status: CLIENT_CLOSED_REQUEST,
+                bytes: 0,
+            })
+        };
+        let (verb, accepted) = (Verb::from(&parts.method), arrival.monotonic);
+        Self {
+            traffic: &config.traffic,
+            entry: Entry { verb, accepted, status: CLIENT_CLOSED_REQUEST, trail: None },
+            line: config.access_log.then(line),
+            attached: false,
         }
-        Self(Some(Box::new(Line {
-            request_id: id.clone(),
-            trace: None,
-            remote: client,
-            method: parts.method.clone(),
-            target: parts.uri.clone(),
-            referer: parts.headers.get(header::REFERER).cloned(),
-            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
-            protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),
-            accepted: arrival.monotonic,
-            status: CLIENT_CLOSED_REQUEST,
-            bytes: 0,
-        })))
+    }
+
+    /// A worker is asked: what becomes of the request there is noted on this trail.
+    pub(super) fn follow(&mut self, trail: &Trail) {
+        self.entry.trail = Some(trail.clone());
     }
 
     /// Notes the trace that the request is part of.
     pub(super) fn part_of(&mut self, trace: TraceId) {
-        if let Some(line) = &mut self.0 {
+        if let Some(line) = &mut self.line {
             line.trace = Some(trace);
         }
     }
 
     /// Lets the record follow the response's body to its end.
     pub(super) fn attach(mut self, response: Response<Body>) -> Response<Body> {
-        let Some(line) = &mut self.0 else { return response };
-        line.status = response.status().as_u16();
-        response.map(|body| Body::new(Recorded { body, record: self }))
+        self.entry.status = response.status().as_u16();
+        if let Some(line) = &mut self.line {
+            line.status = self.entry.status;
+        } else if response.body().size_hint().exact().is_some_and(|length| length <= AT_ONCE) {
+            return response;
+        }
+        self.attached = true;
+        let (traffic, entry, line) = (Arc::clone(self.traffic), self.entry.clone(), self.line.take());
+        response.map(|body| Body::new(Recorded { body, traffic, entry, line }))
+    }
+}
+
+impl Drop for Record<'_> {
+    fn drop(&mut self) {
+        if !self.attached {
+            self.entry.count(self.traffic);
+        }
     }
 }
 
@@ -98,8 +152,13 @@ impl Drop for Line {
     }
 }
 
-/// The access-log line of a request that could not be read, or not in time. What stands for nothing is a dash, as elsewhere.
-pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str) {
+/// Counts a request that could not be read, or not in time, and writes its access-log line. What stands for nothing is a dash, as elsewhere.
+pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str, config: &Config) {
+    let status = refusal.face().status.as_u16();
+    config.traffic.count(Verb::OTHER, status, Route::NONE, Duration::ZERO);
+    if !config.access_log {
+        return;
+    }
     Access {
         request_id,
         trace_id: None,
@@ -107,7 +166,7 @@ pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str) {
         method: "-",
         path: "-",
         protocol: "-",
-        status: refusal.face().status.as_u16(),
+        status,
         bytes: 0,
         duration: Duration::ZERO,
         referer: None,
@@ -144,7 +203,15 @@ pub(super) fn report(refusal: Refusal, parts: &Parts, request_id: &str) {
 /// A body that counts what leaves.
 struct Recorded {
     body: Body,
-    record: Record,
+    traffic: Arc<Traffic>,
+    entry: Entry,
+    line: Option<Box<Line>>,
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.entry.count(&self.traffic);
+    }
 }
 
 impl http_body::Body for Recorded {
@@ -153,7 +220,7 @@ impl http_body::Body for Recorded {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if let (Some(line), Some(Ok(frame))) = (&mut self.record.0, &frame) {
+        if let (Some(line), Some(Ok(frame))) = (&mut self.line, &frame) {
             line.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
         Poll::Ready(frame)

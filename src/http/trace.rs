@@ -176,6 +176,8 @@ impl Drop for Report {
         if let Some(mut record) = self.record.take() {
             record.duration = self.arrival.monotonic.elapsed();
             record.waited = self.waited();
+            let route = self.trail.as_ref().map(|trail| trail.route().template());
+            record.route = route.filter(|template| !template.is_empty()).map(str::to_owned);
             self.tracer.request(record);
         }
     }

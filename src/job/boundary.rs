@@ -16,6 +16,8 @@ pub struct Boundary {
     pub failed: bool,
     /// What the application wants to happen to its worker.
     pub wish: Option<Wish>,
+    /// Resetters that the application has registered.
+    pub resetters: u32,
     /// Values that may be part of garbage cycles: what the collector would have to look at.
     pub garbage: u32,
     /// When the application's next idle callback is due, from now; `None` if it has none.

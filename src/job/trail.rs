@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::time::Instant;
 
 use super::reply::{Ending, Fault, Shared};
+use super::route::Route;
 use super::timeline::Timeline;
 
 /// What became of a request that a worker had.
@@ -36,8 +37,8 @@ impl Outcome {
         }
     }
 
-    /// All members; the place of one, from 1 on, is how it is kept.
-    const ALL: [Self; 6] = [
+    /// All members, in the order of their indices.
+    pub const ALL: [Self; 6] = [
         Self::Whole,
         Self::Failed(Fault::Uncaught),
         Self::Failed(Fault::Fatal),
@@ -45,6 +46,18 @@ impl Outcome {
         Self::Timeout,
         Self::Lost,
     ];
+
+    /// The place in [`Outcome::ALL`].
+    pub fn index(self) -> usize {
+        match self {
+            Self::Whole => 0,
+            Self::Failed(Fault::Uncaught) => 1,
+            Self::Failed(Fault::Fatal) => 2,
+            Self::Failed(Fault::Exit) => 3,
+            Self::Timeout => 4,
+            Self::Lost => 5,
+        }
+    }
 }
 
 impl From<Ending> for Outcome {
@@ -76,6 +89,16 @@ impl Trail {
         Some(self.0.notes.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
+    /// The route that the application has named.
+    pub fn route(&self) -> Route {
+        Route::at(self.0.notes.route.load(Ordering::Relaxed))
+    }
+
+    /// The application names its route; the last word counts.
+    pub fn set_route(&self, route: Route) {
+        self.0.notes.route.store(route.number(), Ordering::Relaxed);
+    }
+
     /// What became of it; `None` before its end.
     pub fn outcome(&self) -> Option<Outcome> {
         let place = usize::from(self.0.notes.outcome.load(Ordering::Relaxed));
@@ -89,11 +112,17 @@ pub(super) struct Notes {
     pub(super) timeline: Timeline,
     status: AtomicU16,
     outcome: AtomicU8,
+    route: AtomicU16,
 }
 
 impl Notes {
     pub(super) fn new(accepted: Instant) -> Self {
-        Self { timeline: Timeline::new(accepted), status: AtomicU16::new(0), outcome: AtomicU8::new(0) }
+        Self {
+            timeline: Timeline::new(accepted),
+            status: AtomicU16::new(0),
+            outcome: AtomicU8::new(0),
+            route: AtomicU16::new(Route::NONE.number()),
+        }
     }
 
     /// What the client is told. There is one answer to a request.
@@ -103,8 +132,8 @@ impl Notes {
 
     /// What became of it; the first word counts, since a script that was cut off goes on to say how it ended.
     pub(super) fn ended(&self, outcome: Outcome) {
-        let place = Outcome::ALL.iter().position(|member| *member == outcome).unwrap_or_default() + 1;
-        let place = u8::try_from(place).unwrap_or_default();
+        // 0 is kept for none.
+        let place = u8::try_from(outcome.index() + 1).unwrap_or_default();
         // Whether somebody was first is all there is to know.
         self.outcome.compare_exchange(0, place, Ordering::Relaxed, Ordering::Relaxed).ok();
     }
@@ -116,7 +145,8 @@ mod tests {
 
     #[test]
     fn the_first_outcome_counts() {
-        for outcome in Outcome::ALL {
+        for (index, outcome) in Outcome::ALL.into_iter().enumerate() {
+            assert_eq!(outcome.index(), index);
             let trail = Trail::new(Instant::now());
             assert_eq!((trail.outcome(), trail.status()), (None, None));
             trail.0.notes.ended(outcome);

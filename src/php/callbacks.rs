@@ -90,6 +90,11 @@ leaf! { sc_on_recycle: sc_on_recycle_fn, (reason: sys::sc_text) -> () = (), |hos
     host.wish(Wish { reason: wish::reason(reason), hard: false });
 } }
 
+leaf! { sc_on_route: sc_on_route_fn, (template: sys::sc_text) -> () = (), |host| {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    host.route(unsafe { view::bytes(template) });
+} }
+
 leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host| {
     // SAFETY: I4: a local variable of C's.
     let head = unsafe { &*head };

@@ -6,7 +6,7 @@ use opentelemetry::trace::TraceId;
 
 use super::panic::Parked;
 use super::view::RequestView;
-use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Seat, Wish};
+use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Route, Seat, Wish};
 use crate::sys;
 
 /// The Rust side of one PHP thread (I3).
@@ -63,10 +63,13 @@ impl<'s> Host<'s> {
         self.current.insert(Current { exchange, view }).view.as_ptr()
     }
 
-    /// The script has ended, and the request that it had with it.
-    pub(super) fn release(&mut self, state: &sys::sc_boundary) {
+    /// The script has ended, and the request that it had with it; `astray` if it found a way past the reset.
+    pub(super) fn release(&mut self, state: &sys::sc_boundary, astray: bool) {
         let Some(current) = self.current.take() else { return };
-        let boundary = self.boundary(state);
+        let mut boundary = self.boundary(state);
+        if astray {
+            boundary.reset = ResetOutcome::Missing;
+        }
         self.seat.done(current.exchange, &boundary);
     }
 
@@ -111,6 +114,7 @@ impl<'s> Host<'s> {
             memory_peak: state.memory_peak,
             failed: state.failed,
             wish: self.wish.clone(),
+            resetters: state.resetters,
             garbage: state.garbage,
             // Negative: there is none.
             tick: Duration::try_from_secs_f64(state.tick).ok(),
@@ -121,6 +125,13 @@ impl<'s> Host<'s> {
     fn forget(&mut self) {
         (self.resetting, self.wish) = (None, None);
         self.failed.clear();
+    }
+
+    /// The application names the route of the current request.
+    pub(super) fn route(&mut self, template: &[u8]) {
+        if let Some(current) = &self.current {
+            current.exchange.request.trail.set_route(Route::named(template));
+        }
     }
 
     /// The script's part in the current request begins.

@@ -91,10 +91,11 @@ impl<'t, 's> RequestScope<'t, 's> {
         if let Some(pass) = self.pass {
             self.thread.gate().leave(pass);
         }
+        let end = RunEnd::from(run);
         let host = self.thread.host();
-        host.release(&boundary);
+        host.release(&boundary, end == RunEnd::ResetMissing);
         host.parked.raise();
-        (RunEnd::from(run), boundary)
+        (end, boundary)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::scale::Direction;
 use crate::job::{Cause, Exit};
-use crate::telemetry::{RecycleReason, Rejection};
+use crate::telemetry::{Histogram, RecycleReason, Rejection};
 
 /// Why an incarnation ended without having been told to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,10 @@ pub(super) struct Counters {
     recycles: [AtomicU64; RecycleReason::ALL.len()],
     scaled: [AtomicU64; Direction::ALL.len()],
     abandoned: AtomicU64,
+    /// Time of boots.
+    pub(super) boots: Histogram,
+    /// Time from the decision to replace an incarnation until its successor has booted.
+    pub(super) successions: Histogram,
 }
 
 impl Counters {

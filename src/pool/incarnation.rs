@@ -51,6 +51,10 @@ struct Record {
     booted: Option<Instant>,
     requests: u64,
     assigned: Option<Instant>,
+    /// Since when it was to be replaced, if it is or was.
+    decided: Option<Instant>,
+    /// Since when the one before it in its slot was to be replaced, if it takes the place of one.
+    replaces: Option<Instant>,
     /// Since when nobody has asked it for anything, though it does something for itself.
     idle_since: Instant,
     /// When the script came back to its loop, or began to do something for itself.
@@ -64,6 +68,7 @@ struct Record {
     duration: Duration,
     memory: u64,
     memory_peak: u64,
+    resetters: u32,
     baseline: Option<u64>,
     failures: u32,
     current: Current,
@@ -153,6 +158,8 @@ impl Incarnation {
             booted: None,
             requests: 0,
             assigned: None,
+            decided: None,
+            replaces: None,
             idle_since: now,
             returned: None,
             cutoff: None,
@@ -161,6 +168,7 @@ impl Incarnation {
             duration: Duration::ZERO,
             memory: 0,
             memory_peak: 0,
+            resetters: 0,
             baseline: None,
             failures: 0,
             current: Current::default(),
@@ -260,7 +268,8 @@ impl Incarnation {
         self.told(outcome, Event::Tended);
     }
 
-    /// Comes to its loop after a request, or after something that it did for itself: what it reports is noted, and judged. One that has had
+    /// Comes to its loop after a request, or after something that it did for itself: what it reports is noted, and judged; brings also
+    /// whether that found nothing against it. One that has had
     /// its last request keeps its seat, and takes nothing, until the keeper knows that somebody follows.
     pub(super) fn return_with(
         &self,
@@ -268,7 +277,7 @@ impl Incarnation {
         tended: bool,
         pressed: bool,
         boot_estimate: Duration,
-    ) -> Course {
+    ) -> (Course, bool) {
         let now = Instant::now();
         let mut record = self.record.lock();
         record.note_duration(now);
@@ -278,6 +287,10 @@ impl Incarnation {
         let followed = last && record.left.is_some();
         let leaves = record.state.is_overdue() || followed || verdict.is_some_and(|verdict| verdict.at_once);
         let due_before = record.due;
+        let kept = verdict.is_none() && !leaves;
+        if !kept {
+            record.decided.get_or_insert(now);
+        }
         match verdict {
             Some(verdict) if leaves => {
                 record.left = record.left.take().or_else(|| Some((verdict.reason, words_of(boundary))));
@@ -300,7 +313,7 @@ impl Incarnation {
         }
         drop(record);
         self.told(outcome, event);
-        course
+        (course, kept)
     }
 
     /// Judges a worker that waits for a request: time alone may be a reason.
@@ -312,6 +325,7 @@ impl Incarnation {
         let life = Life { idle: now - record.since, ..record.life(now, pressed) };
         if let Some(verdict) = policy::judge(&self.limits, &life, &Boundary::default()) {
             record.due = Some(verdict.reason);
+            record.decided.get_or_insert(now);
         }
     }
 
@@ -319,6 +333,7 @@ impl Incarnation {
     pub(super) fn make_due(&self, reason: RecycleReason) {
         let mut record = self.record.lock();
         record.due = record.due.or(Some(reason));
+        record.decided.get_or_insert_with(Instant::now);
     }
 
     /// Its successor does not boot, or not in time: it serves on, beyond its limit of requests if need be.
@@ -331,6 +346,25 @@ impl Incarnation {
         let mut record = self.record.lock();
         let words = record.words.take().filter(|_| record.due == Some(reason));
         record.left = record.left.take().or(Some((reason, words)));
+        record.decided.get_or_insert_with(Instant::now);
+    }
+
+    /// It takes the place of one that was to be replaced since then.
+    pub(super) fn follow(&self, decided: Option<Instant>) {
+        self.record.lock().replaces = decided;
+    }
+
+    /// Since when the one that it takes the place of was to be replaced; `None` if there was none.
+    pub(super) fn follows(&self) -> Option<Instant> {
+        self.record.lock().replaces
+    }
+
+    /// Since when somebody is wanted in its place: it is to be replaced, or it has ended. One that never came to its loop stands for the one
+    /// before it.
+    pub(super) fn missed_since(&self) -> Option<Instant> {
+        let record = self.record.lock();
+        let ended = || record.state.has_ended().then_some(record.since);
+        if record.booted.is_some() { record.decided.or_else(ended) } else { record.replaces }
     }
 
     /// Why it was told to leave.
@@ -443,6 +477,7 @@ impl Incarnation {
         }
         let reason = overrun.reason();
         let counted = reason.is_some() || overrun == Overrun::Boot;
+        record.decided.get_or_insert(now);
         record.overdue = Some(Overdue { since: now, struck: None, stuck: false, counted });
         record.left = record.left.take().or_else(|| reason.map(|reason| (reason, None)));
         let request = record.assigned.filter(|_| overrun == Overrun::Request);
@@ -544,6 +579,7 @@ impl Incarnation {
             requests: record.requests,
             memory: record.memory,
             memory_peak: record.memory_peak,
+            resetters: record.resetters,
             current,
             due: record.due,
             last_recycle,
@@ -584,6 +620,7 @@ impl Record {
     fn note(&mut self, boundary: &Boundary, tended: bool) {
         self.memory = boundary.memory;
         self.memory_peak = self.memory_peak.max(boundary.memory_peak);
+        self.resetters = boundary.resetters;
         if self.requests <= WARM_REQUESTS && boundary.memory > 0 {
             self.baseline = self.baseline.max(Some(boundary.memory));
         }
@@ -619,6 +656,9 @@ impl Record {
             return false;
         }
         self.ahead = self.requests + policy::lead(limit, boot_estimate, self.interval) >= limit;
+        if self.ahead {
+            self.decided.get_or_insert_with(Instant::now);
+        }
         self.ahead
     }
 }

@@ -225,7 +225,11 @@ impl Keeper {
                 drop(roster);
                 self.start(&new, now);
             }
-            Act::Unseat => slot.leaving.extend(slot.seated.take()),
+            Act::Unseat => {
+                let left = slot.seated.take();
+                slot.missed_since = left.as_ref().and_then(|left| left.missed_since());
+                slot.leaving.extend(left);
+            }
             Act::Inherit => {
                 if let Some(before) = &slot.seated {
                     before.apply(Event::Replaced);

@@ -147,7 +147,8 @@ mod tests {
         timeline.note(Moment::Script, timeline.accepted());
         timeline.note(Moment::Responded, timeline.accepted() + took);
         let (worker, boundary) = (fake::incarnation(3), Boundary::default());
-        let finished = Finished { place: worker.place(), request: &request, outcome, status, boundary: &boundary };
+        let finished =
+            Finished { place: worker.place(), request: &request, outcome, status, returned: true, boundary: &boundary };
         lists.finished(&finished, Some(Duration::from_secs(1)));
     }
 

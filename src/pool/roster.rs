@@ -53,6 +53,8 @@ pub(super) struct Slot {
     pub(super) failures: u32,
     /// When the next one may be started after such.
     pub(super) retry_at: Option<Instant>,
+    /// Since when somebody is missed whose incarnation is not in the seat any more.
+    pub(super) missed_since: Option<Instant>,
     /// Number of the latest incarnation.
     incarnations: u64,
     /// Requests of incarnations that have ended.
@@ -78,6 +80,7 @@ impl Roster {
             first_boot: if index < wanted { FirstBoot::Pending } else { FirstBoot::Later },
             failures: 0,
             retry_at: None,
+            missed_since: None,
             incarnations: 0,
             served: 0,
         };
@@ -96,6 +99,8 @@ impl Roster {
         slot.retry_at = None;
         let identity = Identity { pool, slot: index, incarnation: slot.incarnations };
         let new = Incarnation::new(identity, limits.drawn(), position == Position::Seat);
+        let before = slot.seated.as_ref().and_then(|before| before.missed_since());
+        new.follow(slot.missed_since.take().or(before));
         match position {
             Position::Seat => slot.seated = Some(Arc::clone(&new)),
             Position::Successor => slot.successor = Some(Arc::clone(&new)),
@@ -125,6 +130,7 @@ impl Roster {
     pub(super) fn clear(&mut self, index: u32) {
         let slot = self.slot(index);
         if let Some(ended) = slot.seated.take() {
+            slot.missed_since = ended.missed_since().filter(|_| slot.wanted);
             slot.served += ended.sight().requests;
         }
     }
@@ -189,6 +195,7 @@ impl Roster {
             .filter_map(|(_, slot)| {
                 slot.wanted = false;
                 slot.retry_at = None;
+                slot.missed_since = None;
                 slot.seated.clone()
             })
             .collect()

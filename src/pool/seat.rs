@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::Config;
+use super::account::Account;
 use super::care::{self, Chores};
 use super::incarnation::{Course, Incarnation};
 use super::keeper::Message;
@@ -58,11 +59,19 @@ impl WorkerSeat {
         &self.shared.config
     }
 
+    /// What its slot has come to.
+    pub(super) fn account(&self) -> &Account {
+        &self.shared.accounts[self.worker.identity().slot as usize]
+    }
+
     /// The script has reached its loop for the first time.
     fn arrive(&mut self) -> Course {
         self.stage = Stage::Looping;
         let (course, boot) = self.worker.arrive(self.shared.boot_estimate());
         self.shared.note_boot(boot);
+        if let Some(decided) = self.worker.follows() {
+            self.shared.counters.successions.observe(decided.elapsed());
+        }
         WorkerBoot { place: self.worker.place(), boot }.emit();
         let mut roster = self.shared.roster.lock();
         let first_boot = &mut roster.slot(self.worker.identity().slot).first_boot;
@@ -77,7 +86,11 @@ impl WorkerSeat {
         let soft = self.worker.limits().soft_memory;
         // Whether somebody waits is another lock, asked for only where it counts.
         let pressed = soft > 0 && boundary.memory > soft && self.shared.is_pressed();
-        self.worker.return_with(boundary, tended, pressed, self.shared.boot_estimate())
+        let (course, kept) = self.worker.return_with(boundary, tended, pressed, self.shared.boot_estimate());
+        if kept && !tended {
+            self.account().keep();
+        }
+        course
     }
 
     /// Waits for its seat. Once seated it waits as everyone does, and looks after itself meanwhile.

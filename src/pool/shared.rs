@@ -10,6 +10,7 @@ use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::account::{Account, Accounts};
 use super::counters::Counters;
 use super::incarnation::Incarnation;
 use super::keeper::Message;
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     pub(super) roster: Mutex<Roster>,
     pub(super) counters: Counters,
     pub(super) recent: recent::Lists,
+    /// One for each slot.
+    pub(super) accounts: Box<[Account]>,
     pub(super) status: watch::Sender<Status>,
     /// Microseconds that a boot takes, averaged over the last few; 0 before the first.
     boot_micros: AtomicU64,
@@ -53,6 +56,7 @@ impl Shared {
             roster: Mutex::new(Roster::new(pool.clone(), most, workers)),
             counters: Counters::default(),
             recent: recent::Lists::default(),
+            accounts: (0..most).map(|_| Account::default()).collect(),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
             boot_micros: AtomicU64::new(0),
             may_grow: AtomicBool::new(workers < most),
@@ -259,6 +263,7 @@ impl Shared {
 
     /// Notes how long a boot has taken.
     pub(super) fn note_boot(&self, boot: Duration) {
+        self.counters.boots.observe(boot);
         let new = u64::try_from(boot.as_micros()).unwrap_or(u64::MAX);
         let old = self.boot_micros.load(Ordering::Relaxed);
         // Two boots at the same time may lose one of them, which an average bears.
@@ -305,6 +310,9 @@ impl Shared {
             recycles: self.counters.recycles(),
             scaled: self.counters.scaled(),
             recent: self.recent.snapshot(),
+            accounts: Accounts::of(&self.accounts),
+            boots: self.counters.boots.counted(),
+            successions: self.counters.successions.counted(),
         }
     }
 }

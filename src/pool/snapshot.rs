@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::account::Accounts;
 use super::counters::RestartCause;
 use super::scale::Direction;
 use super::state::WorkerState;
-use crate::telemetry::{RecycleReason, Rejection};
+use crate::telemetry::{Distribution, RecycleReason, Rejection};
 
 /// A pool at one moment. Each worker is consistent in itself; they are looked at one after the other.
 #[derive(Debug, Clone)]
@@ -43,6 +44,12 @@ pub struct PoolSnapshot {
     pub scaled: Vec<(Direction, u64)>,
     /// The last of what is worth a look.
     pub recent: Recent,
+    /// What requests that are over have come to.
+    pub accounts: Accounts,
+    /// Time of boots.
+    pub boots: Distribution,
+    /// Time from the decision to replace a worker until its successor had booted.
+    pub successions: Distribution,
 }
 
 /// A worker at one moment.
@@ -66,6 +73,8 @@ pub struct WorkerSnapshot {
     pub memory: u64,
     /// Highest number of bytes there during a request; 0 if unknown.
     pub memory_peak: u64,
+    /// Resetters that ran at the latest boundary.
+    pub resetters: u32,
     /// What it serves.
     pub current: Option<CurrentRequest>,
     /// Why it will be replaced as soon as its successor has booted.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::Event;
-use crate::control::{PoolState, Snapshot};
+use super::{Departed, Event};
+use crate::control::Snapshot;
 use crate::telemetry::RecycleReason;
 
 /// Asks the supervisor. Cheap to clone.
@@ -47,7 +47,7 @@ pub struct Status {
     /// Children that have died without having been told to, by the name of the signal, or `exit`.
     pub crashes: BTreeMap<String, u64>,
     /// What children that have ended had counted, by pool.
-    pub departed: Vec<PoolState>,
+    pub departed: Departed,
     /// How the last reload went.
     pub last_reload: Option<LastReload>,
     /// Reloads that have succeeded, and those that have failed.
@@ -88,6 +88,8 @@ pub struct ChildStatus {
     pub stale: Option<Duration>,
     /// It has not said anything since it was asked, so long ago.
     pub unanswered: Option<Duration>,
+    /// Bytes of resident memory, if it can be told.
+    pub resident: Option<u64>,
     /// Why it was started in place of another; none for the first ones.
     pub because: Option<RecycleReason>,
 }

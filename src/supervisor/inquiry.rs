@@ -30,14 +30,14 @@ struct Inquiry {
 
 #[derive(Debug)]
 enum Answer {
-    Status { status: Status, of: Vec<ChildId>, to: oneshot::Sender<Status> },
+    Status { status: Box<Status>, of: Vec<ChildId>, to: oneshot::Sender<Status> },
     Recycle { workers: u32, to: oneshot::Sender<u32> },
 }
 
 impl Inquiries {
     /// Opens a question about everybody; `of` names the children of the status, in its order.
     pub(super) fn begin_status(&mut self, status: Status, of: Vec<ChildId>, to: oneshot::Sender<Status>) -> u64 {
-        self.begin(Answer::Status { status, of, to })
+        self.begin(Answer::Status { status: Box::new(status), of, to })
     }
 
     pub(super) fn begin_recycle(&mut self, to: oneshot::Sender<u32>) -> u64 {
@@ -94,7 +94,7 @@ impl Inquiries {
         let over = |inquiry: &mut Inquiry| inquiry.awaited.is_empty() || inquiry.due <= now;
         for inquiry in self.open.extract_if(.., over) {
             match inquiry.answer {
-                Answer::Status { status, to, .. } => drop(to.send(status)),
+                Answer::Status { status, to, .. } => drop(to.send(*status)),
                 Answer::Recycle { workers, to } => drop(to.send(workers)),
             }
         }

@@ -5,8 +5,17 @@
 use super::child::Child;
 use super::pulse;
 use super::shift::Kind;
-use crate::control::PoolState;
+use crate::control::{PoolState, RouteState};
 use crate::telemetry::RecycleReason;
+
+/// What children that have ended had counted.
+#[derive(Debug, Clone, Default)]
+pub struct Departed {
+    /// For their pools.
+    pub pools: Vec<PoolState>,
+    /// Their answers.
+    pub http: Vec<RouteState>,
+}
 
 /// What replaces a child says why.
 pub(super) fn reason(kind: &Kind, wish: Option<&str>) -> Option<RecycleReason> {
@@ -30,8 +39,9 @@ pub(super) fn reason(kind: &Kind, wish: Option<&str>) -> Option<RecycleReason> {
 }
 
 /// Keeps what a child had counted. Its workers were sent away because it was: they count under its own reason.
-pub(super) fn keep(departed: &mut Vec<PoolState>, child: &Child, crashed: bool) {
+pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
     let Some((_, snapshot)) = &child.last else { return };
+    RouteState::absorb(&mut departed.http, &snapshot.http);
     for pool in &snapshot.pools {
         let mut pool = pool.clone();
         if crashed {
@@ -47,13 +57,13 @@ pub(super) fn keep(departed: &mut Vec<PoolState>, child: &Child, crashed: bool) 
                 }
             }
         }
-        match departed.iter_mut().find(|kept| kept.name == pool.name) {
+        match departed.pools.iter_mut().find(|kept| kept.name == pool.name) {
             Some(kept) => kept.absorb(&pool),
             None => {
                 // What was of the moment is over.
                 let mut kept = PoolState { name: pool.name.clone(), ..PoolState::default() };
                 kept.absorb(&pool);
-                departed.push(kept);
+                departed.pools.push(kept);
             }
         }
     }

@@ -269,6 +269,33 @@ impl RecycleReason {
         }
     }
 
+    /// How it came about, in the words of the runtime bundle: the worker was asked to leave, or it died or was ended at once.
+    pub fn action(self) -> &'static str {
+        match self {
+            Self::ResetFailed | Self::ResetMissing | Self::Timeout | Self::Fatal | Self::Exit | Self::Crash => {
+                "hardExit"
+            }
+            Self::MaxRequests
+            | Self::MemLimit
+            | Self::MemSoft
+            | Self::MemEmergency
+            | Self::MemGrowth
+            | Self::MaxUptime
+            | Self::MaxIdle
+            | Self::SlowRequest
+            | Self::ConsecutiveFailures
+            | Self::Drift
+            | Self::AppRequest
+            | Self::Manual
+            | Self::Opcache
+            | Self::Reload
+            | Self::Watch
+            | Self::ScaleDown
+            | Self::Shutdown
+            | Self::Unknown => "gracefulExit",
+        }
+    }
+
     /// How loud: what hints at a fault is a warning, what is one an error, the others are the normal course of things.
     pub fn level(self) -> Level {
         match self {

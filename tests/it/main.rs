@@ -30,6 +30,7 @@ mod idle_care;
 mod isolation;
 mod listeners;
 mod logs;
+mod metrics;
 mod opcache;
 mod php_cli;
 mod pools;

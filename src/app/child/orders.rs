@@ -13,9 +13,10 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::control::{
-    Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RunningRequest, Snapshot, WorkerState,
+    Accounts, Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RouteState, RunningRequest,
+    Snapshot, WorkerState,
 };
-use crate::http::Mistake;
+use crate::http::{Mistake, RouteTraffic, Traffic};
 use crate::lifecycle::Phases;
 use crate::pool::{self, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::events::ChildOrphaned;
@@ -42,13 +43,15 @@ pub(super) struct Sight {
     pools: Mutex<Vec<Arc<Pool>>>,
     /// How they stood when they were stopped.
     last: Mutex<Vec<PoolState>>,
+    /// What has been answered.
+    traffic: Arc<Traffic>,
     /// In development: what the parent wants to be shown.
     mistake: Mistake,
 }
 
 impl Sight {
-    pub(super) fn new(phases: Arc<Phases>) -> Self {
-        Self { phases, pools: Mutex::default(), last: Mutex::default(), mistake: Mistake::default() }
+    pub(super) fn new(phases: Arc<Phases>, traffic: Arc<Traffic>) -> Self {
+        Self { phases, pools: Mutex::default(), last: Mutex::default(), traffic, mistake: Mistake::default() }
     }
 
     /// The pools are there.
@@ -85,6 +88,7 @@ impl Sight {
             pid: std::process::id(),
             phase: format!("{:?}", self.phases.current()).to_lowercase(),
             pools: states,
+            http: self.traffic.counted().into_iter().map(route_of).collect(),
         }
     }
 }
@@ -169,8 +173,38 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         most: pool.most,
         stuck: counted(pool.workers.iter().filter(|worker| worker.state.label() == "stuck").count()),
         recent: recent_of(&pool.name, &pool.recent),
+        accounts: accounts_of(&pool),
         name: pool.name.to_string(),
     }
+}
+
+fn accounts_of(pool: &PoolSnapshot) -> Accounts {
+    let nanos = |duration: std::time::Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+    let of = &pool.accounts;
+    Accounts {
+        queue: of.queue.clone(),
+        execution: of.execution.clone(),
+        terminate: of.terminate.clone(),
+        reset: of.reset.clone(),
+        boot: pool.boots.clone(),
+        succession: pool.successions.clone(),
+        outcomes: labelled(of.outcomes.iter().map(|(outcome, count)| (*outcome, *count))),
+        statuses: by_status(&of.statuses),
+        clean: of.clean,
+        unclean: of.unclean,
+        kept: of.kept,
+        served_nanos: nanos(of.served),
+        longest_nanos: nanos(of.longest),
+    }
+}
+
+fn by_status(counts: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
+    counts.iter().map(|(status, count)| (status.to_string(), *count)).collect()
+}
+
+fn route_of(traffic: RouteTraffic) -> RouteState {
+    let answers = traffic.answers.into_iter().map(|(method, statuses)| (method.to_owned(), by_status(&statuses)));
+    RouteState { route: traffic.route.to_owned(), answers: answers.collect(), duration: traffic.duration }
 }
 
 fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
@@ -185,6 +219,7 @@ fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
         seated: worker.seated,
         memory_bytes: worker.memory,
         memory_peak_bytes: worker.memory_peak,
+        resetters: worker.resetters,
         current: worker.current.as_ref().map(|request| RunningRequest {
             method: request.method.clone(),
             path: request.path.clone(),

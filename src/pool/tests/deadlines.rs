@@ -170,7 +170,7 @@ fn one_that_is_stuck_twice_is_counted_once() {
     let at = |times: u32| Instant::now() + SHORT * times;
     assert!(worker.expire(at(2), &limits).is_some());
     assert!(worker.urge(at(4), SHORT).is_some(), "it is stuck");
-    assert_eq!(worker.return_with(&Boundary::default(), false, false, Duration::ZERO), Course::Leave);
+    assert_eq!(worker.return_with(&Boundary::default(), false, false, Duration::ZERO), (Course::Leave, false));
     assert!(worker.expire(at(8), &limits).is_none(), "it hangs on its way out too");
     assert!(worker.urge(at(16), SHORT).is_none(), "which is no second worker");
     assert!(worker.sight().overdue.is_some_and(|overdue| overdue.stuck), "it is taken off once");
