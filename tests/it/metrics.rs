@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::support::{Launch, Mode, Protocol, Server, modes, run};
 
 /// Long enough for a worker that is accounted for after its client has its answer, and for a boot on a busy machine.
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(40);
 
 /// The series of a scrape.
 async fn scrape(server: &Server) -> BTreeMap<String, f64> {
@@ -43,7 +43,7 @@ fn two_processes(launch: Launch) -> Launch {
         .admin()
         .workers(2)
         .config("server.processes", "2")
-        .config("pools.default.request_timeout", "\"1s\"")
+        .config("pools.default.request_timeout", "\"3s\"")
         .expect_error("\"worker.timeout\"")
         .expect_error("\"reason\":\"timeout\"")
         .expect_error("Time is up")
@@ -57,7 +57,7 @@ async fn load(server: &Server) {
         "supercharger_route('/wrong'); supercharger_route('/things/{id}'); http_response_code(201); echo 'made';",
     );
     let uncaught = server.script("supercharger_route('/broken'); nowhere();");
-    let slow = server.script("usleep(5_000_000);");
+    let slow = server.script("usleep(30_000_000);");
     for _ in 0..5 {
         server.get(&created).await.expect(201);
     }
