@@ -352,8 +352,13 @@ mod tests {
     use crate::control::Snapshot;
 
     fn view() -> View {
-        let worker =
-            |slot, state: &str| WorkerState { slot, state: state.to_owned(), requests: 7, ..Default::default() };
+        let worker = |slot, state: &str| WorkerState {
+            slot,
+            state: state.to_owned(),
+            requests: 7,
+            seated: true,
+            ..Default::default()
+        };
         let pool = PoolState {
             name: "default".to_owned(),
             workers: vec![worker(0, "idle"), worker(1, "busy")],

@@ -4,18 +4,51 @@ use http::{Request, Uri};
 
 use super::*;
 
-/// The proxies 10.0.0.0/24 and 127.0.0.1, by the reading of the server itself.
+/// The proxies 10.0.0.0/24 and 127.0.0.1. The server's own reading of what they say is out of this module's sight;
+/// `a_proxy_opens_nothing_to_those_it_speaks_for` in `tests/it/guard.rs` has the same lines with it.
 #[derive(Debug)]
 struct Believed;
 
+impl Believed {
+    fn is_proxy(address: IpAddr) -> bool {
+        address == IpAddr::from([127, 0, 0, 1]) || matches!(address, IpAddr::V4(v4) if v4.octets()[..3] == [10, 0, 0])
+    }
+
+    /// What stands in one of the two fields, hop by hop; an entry that is no address is `None`.
+    fn hops(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+        let field = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = field("x-forwarded-for").or_else(|| field("forwarded")).unwrap_or_default();
+        let node = |entry: &str| entry.trim().trim_start_matches("for=").trim_matches(['"', '[', ']']).to_owned();
+        // An address in brackets is one in `Forwarded` only.
+        let brackets = !headers.contains_key("forwarded") && text.contains('[');
+        text.split(',').map(|entry| node(entry).parse().ok().filter(|_| !brackets)).map(canonical).collect()
+    }
+}
+
+fn canonical(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
 impl Proxies for Believed {
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind {
-        let trusted = ["10.0.0.0/24", "127.0.0.1"].map(|range| range.parse().expect("a range"));
-        match crate::http::behind(peer, &trusted, headers) {
-            crate::http::Behind::Untrusted => Behind::Untrusted,
-            crate::http::Behind::Client(client) => Behind::Client(client),
-            crate::http::Behind::Confused => Behind::Confused,
+        let peer = peer.to_canonical();
+        if !Self::is_proxy(peer) {
+            return Behind::Untrusted;
         }
+        if headers.get("forwarded").is_some_and(|value| value.as_bytes().ends_with(b"for=\"")) {
+            return Behind::Confused;
+        }
+        let mut from_afar = !peer.is_loopback();
+        for hop in Self::hops(headers).into_iter().rev() {
+            match hop {
+                None => return Behind::Client(None),
+                Some(hop) if Self::is_proxy(hop) && !hop.is_loopback() => from_afar = true,
+                Some(hop) if hop.is_loopback() && from_afar => return Behind::Confused,
+                Some(hop) if Self::is_proxy(hop) => {}
+                Some(hop) => return Behind::Client(Some(hop)),
+            }
+        }
+        Behind::Client(None)
     }
 }
 
