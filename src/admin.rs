@@ -13,6 +13,8 @@ mod aggregate;
 mod dashboard;
 mod feed;
 mod guard;
+mod health;
+mod maintenance;
 mod metrics;
 mod routes;
 mod serve;
@@ -21,10 +23,14 @@ mod totals;
 mod view;
 
 use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
 use std::thread;
 
 use tokio::runtime;
 use tokio::sync::{oneshot, watch};
+
+use crate::control::Maintenance;
 
 pub use guard::{AddressRange, Behind, Gate, Mode, NoRange, Proxies, Rules, Token};
 pub use serve::Listener;
@@ -42,6 +48,9 @@ pub trait Server: Send + Sync + 'static {
     /// Finishes what runs, and ends.
     fn drain(&self) -> impl Future<Output = ()> + Send;
 
+    /// Has clients told to come back later, or served again. Resolves when that is so.
+    fn maintain(&self, maintenance: Option<Maintenance>) -> impl Future<Output = ()> + Send;
+
     /// Replaces workers in order: those of one pool or all, that of one slot or all. Brings how many were told.
     ///
     /// # Errors
@@ -52,6 +61,13 @@ pub trait Server: Send + Sync + 'static {
     fn telemetry(&self) -> &Telemetry;
 }
 
+/// Every path but that of the dashboard, sorted: what a child passes on when the endpoints are to be had there.
+pub fn paths() -> Arc<[&'static str]> {
+    let mut paths: Vec<_> = routes::PATHS.concat();
+    paths.sort_unstable();
+    paths.into()
+}
+
 /// The running endpoints; dropping it ends them.
 #[derive(Debug)]
 pub struct Admin {
@@ -59,21 +75,27 @@ pub struct Admin {
     thread: Option<thread::JoinHandle<()>>,
 }
 
-/// Starts the endpoints on a thread of their own.
+/// Starts the endpoints on a thread of their own: on a socket, and where children hand over what comes to them.
 ///
 /// # Errors
 /// The thread or its runtime could not be started.
-pub fn start(listener: Listener, gate: Gate, server: impl Server) -> io::Result<Admin> {
+pub fn start(
+    listener: Option<Listener>,
+    doorway: Option<UnixDatagram>,
+    gate: Gate,
+    server: impl Server,
+) -> io::Result<Admin> {
     let (end, ended) = oneshot::channel();
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = {
+    let (listener, doorway) = {
         let _inside = runtime.enter();
-        listener.into_tokio()?
+        let doorway = doorway.map(tokio::net::UnixDatagram::from_std).transpose()?;
+        (listener.map(Listener::into_tokio).transpose()?, doorway)
     };
     let (closing, closed) = watch::channel(false);
     let router = routes::router(server, feed::Feed::new(closed));
     let thread = thread::Builder::new().name("sc-admin".to_owned()).spawn(move || {
-        runtime.block_on(serve::serve(listener, router, gate, ended, closing));
+        runtime.block_on(serve::serve(listener, doorway, router, gate, ended, closing));
         runtime.shutdown_background();
     })?;
     Ok(Admin { end: Some(end), thread: Some(thread) })

@@ -9,6 +9,7 @@ mod control;
 mod exit;
 mod gate;
 mod hint;
+mod maintenance;
 pub mod php_cli;
 mod server;
 mod status;
@@ -62,6 +63,7 @@ enum Command {
     Reload(control::Reload),
     Drain(control::Drain),
     Gate(Box<gate::Arguments>),
+    Maintenance(maintenance::Maintenance),
     /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
     // Listed here for the help; `php_cli` takes such calls before this is parsed.
     #[command(disable_help_flag = true)]
@@ -106,6 +108,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Reload(arguments)) => control::reload(arguments),
         Some(Command::Drain(arguments)) => control::drain(arguments),
         Some(Command::Gate(arguments)) => gate::run(*arguments),
+        Some(Command::Maintenance(arguments)) => maintenance::run(arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());
         }
@@ -143,10 +146,13 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_code_2() {
-        let cases: [&[&str]; 17] = [
+        let cases: [&[&str]; 20] = [
             &["supercharger", "gate", "--url", "https://127.0.0.1"],
             &["supercharger", "gate", "--route", "nowhere"],
             &["supercharger", "gate", "--fail-rate", "2"],
+            &["supercharger", "maintenance"],
+            &["supercharger", "maintenance", "off", "--message", "x"],
+            &["supercharger", "maintenance", "on", "--retry-after", "soon"],
             &["supercharger", "status", "now"],
             &["supercharger", "recycle", "--slot", "first"],
             &["supercharger", "php-server", "--watch-poll=1s"],

@@ -71,6 +71,8 @@ pub struct Config {
     pub admin: Admin,
     /// Metrics in files.
     pub telemetry: Telemetry,
+    /// Whether they are to be had on the addresses of the server too.
+    pub endpoints_on_main: bool,
     /// What is watched, if anything.
     pub watch: Option<Watch>,
     /// How requests are traced, if they are.
@@ -325,7 +327,7 @@ fn load_in(flags: &Flags, place: &Place<'_>) -> Result<(Config, Check), Faults> 
     check.is_child = flags.given.is_some();
     let mut config = assemble(&mut check);
     let faults = alias::pardon(std::mem::take(&mut check.faults), &mut notices);
-    notices.extend(guard::warnings(&config.admin));
+    notices.extend(guard::warnings(&config));
     config.source = Source { file, text, notices };
     if faults.is_empty() { Ok((config, check)) } else { Err(Faults::new(faults)) }
 }
@@ -405,6 +407,8 @@ fn assemble(check: &mut Check) -> Config {
         trusted_proxies: check.list("server.trusted_proxies"),
         access_log: log.access.form != telemetry::AccessForm::Off,
         traffic: Arc::default(),
+        maintenance: http::Maintenance::default(),
+        endpoints: None,
         mistake: None,
         tracing: None,
         site,
@@ -429,6 +433,7 @@ fn assemble(check: &mut Check) -> Config {
         named_pools,
         admin: admin(check),
         telemetry: telemetry_files(check),
+        endpoints_on_main: check.truth("endpoints.on_main"),
         watch: watch(check),
         traces: traces::traces(check),
         log,

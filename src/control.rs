@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
 pub use link::{Link, Reports};
-pub use rights::{receive as receive_rights, send as send_rights};
+pub use rights::{hand, receive as receive_rights, send as send_rights, take};
 pub use snapshot::{
     Accounts, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot, WorkerState,
 };
@@ -37,7 +37,7 @@ pub struct Hello {
     pub config: Option<ConfigFile>,
     /// The settings among the parent's variables, by name and value. Here and not in the environment, which PHP can read.
     pub variables: Vec<(String, String)>,
-    /// How many of the descriptors are listening sockets; the board follows them.
+    /// How many of the descriptors are listening sockets; the board follows them, and the way to the endpoints that board.
     pub listeners: usize,
 }
 
@@ -48,6 +48,18 @@ pub struct ConfigFile {
     pub path: PathBuf,
     /// What it says.
     pub text: String,
+}
+
+/// Clients are told to come back later.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Maintenance {
+    /// What they are told.
+    pub message: String,
+    /// When to come back.
+    pub retry_after_seconds: u32,
+    /// Addresses and ranges whose requests are served all the same.
+    pub allow: Vec<String>,
 }
 
 /// From the parent.
@@ -75,6 +87,11 @@ pub enum Order {
         pool: Option<String>,
         /// In this slot; all if none.
         slot: Option<u32>,
+    },
+    /// Tell clients to come back later, or serve them again.
+    Maintain {
+        /// None: serve.
+        maintenance: Option<Maintenance>,
     },
     /// Open log files anew.
     ReopenLogs,

@@ -10,6 +10,7 @@
 
 mod authority;
 mod body;
+mod endpoints;
 mod error;
 mod forwarded;
 #[cfg(fuzzing)]
@@ -17,6 +18,7 @@ pub mod fuzz;
 mod handler;
 mod headers;
 mod listen;
+mod maintenance;
 mod mistake;
 mod path;
 mod record;
@@ -38,11 +40,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use ::http::Method;
+pub use endpoints::{Endpoints, Reach};
 pub use forwarded::{Behind, TrustedProxy, behind};
 pub use listen::{
     ACTIVATION_VARIABLES, ALLOWED as ALLOWED_ADDRESSES, BadAddress, BindError, Bound, InheritError, ListenAddress,
     TcpAddress, UnixAddress,
 };
+pub use maintenance::{Closed, Maintenance};
 pub use mistake::Mistake;
 pub use route::{BadPattern, Branch, Mode, Patterns, Router, Site};
 pub use sendfile::Sendfile;
@@ -85,6 +89,10 @@ pub struct Config {
     pub access_log: bool,
     /// Where answers are counted.
     pub traffic: Arc<Traffic>,
+    /// Where it is told that clients are to come back later.
+    pub maintenance: Maintenance,
+    /// The endpoints for operators, if they are to be had here too.
+    pub endpoints: Option<Endpoints>,
     /// In development: where a mistake is shown from.
     pub mistake: Option<Mistake>,
     /// How requests are traced, if they are.

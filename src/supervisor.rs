@@ -32,11 +32,11 @@ pub use handle::{ChildStatus, Handle, LastReload, NotReloaded, Reloaded, Status}
 pub use legacy::Departed;
 pub use plan::{Blueprint, CHILD_MARK, Plan, Program, executable};
 
-use crate::control::{Order, Report, Snapshot};
+use crate::control::{Maintenance, Order, Report, Snapshot};
 use crate::telemetry;
 use crate::telemetry::events::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildReady, ChildReplace, ChildStop, LogReopen,
-    Place, ServerDrain,
+    Place, ServerDrain, ServerMaintenance,
 };
 use child::{Child, Generation, Stage};
 use ending::{HELD, LONGEST_PAUSE, LOOP, pause, reap, told};
@@ -136,6 +136,10 @@ pub struct Supervisor<B> {
     last_reload: Option<LastReload>,
     /// In development: what is shown to who looks at a page.
     mistake: Option<String>,
+    /// Clients are told to come back later, since then.
+    maintenance: Option<(Maintenance, Instant)>,
+    /// The first children have served.
+    has_served: bool,
     reloads: (u64, u64),
     memory_due: Instant,
     pulse_due: Instant,
@@ -165,6 +169,8 @@ impl<B: Blueprint> Supervisor<B> {
             departed: Departed::default(),
             last_reload: None,
             mistake: None,
+            maintenance: None,
+            has_served: false,
             reloads: (0, 0),
             memory_due: Instant::now(),
             pulse_due: Instant::now(),
@@ -365,11 +371,24 @@ impl<B: Blueprint> Supervisor<B> {
                 self.inquiries.awaits(question, told);
             }
             Ask::ReopenLogs => self.reopen_logs(),
+            Ask::Maintain(maintenance) => self.maintain(maintenance),
             Ask::Show(mistake) => {
                 self.mistake.clone_from(&mistake);
                 self.order_all(&Order::Show { mistake }, |child| child.stage == Stage::Serving);
             }
         }
+    }
+
+    /// Tells clients to come back later, or serves them again. Children that come to serve later are told before they do.
+    fn maintain(&mut self, maintenance: Option<Maintenance>) {
+        let since = self.maintenance.as_ref().map_or_else(Instant::now, |(_, since)| *since);
+        ServerMaintenance {
+            on: maintenance.is_some(),
+            message: maintenance.as_ref().map_or("", |maintenance| &maintenance.message),
+        }
+        .emit();
+        self.maintenance = maintenance.clone().map(|maintenance| (maintenance, since));
+        self.order_all(&Order::Maintain { maintenance }, |child| child.stage >= Stage::Serving);
     }
 
     /// Gives an order to children; says which have taken it.
@@ -410,6 +429,8 @@ impl<B: Blueprint> Supervisor<B> {
             departed: self.departed.clone(),
             last_reload: self.last_reload.clone(),
             reloads: self.reloads,
+            maintenance: self.maintenance.as_ref().map(|(told, since)| (told.clone(), since.elapsed())),
+            has_served: self.has_served,
             children: children.collect(),
         }
     }

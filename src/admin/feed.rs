@@ -160,6 +160,7 @@ mod tests {
 
     use super::*;
     use crate::admin::{Order, Reloaded, Telemetry, View};
+    use crate::control::Maintenance;
 
     /// Counts how often it is asked.
     #[derive(Debug, Default)]
@@ -174,6 +175,7 @@ mod tests {
             Reloaded::default()
         }
         async fn drain(&self) {}
+        async fn maintain(&self, _: Option<Maintenance>) {}
         async fn recycle(&self, _: Order) -> Result<u32, String> {
             Ok(0)
         }

@@ -39,7 +39,6 @@ pub(super) enum Peer {
     Main(SocketAddr),
     /// Whoever may open the socket file of the endpoints: its rights are its allow list.
     Unix,
-    #[allow(dead_code, reason = "for endpoints on the main listener")]
     /// Whoever may open a socket file of the server. It has no address, and mostly it is a proxy that speaks for the world.
     Front,
 }
@@ -83,6 +82,15 @@ pub struct Rules {
     pub header: HeaderName,
     /// Whether header fields of a proxy that is not trusted are refused; else they are passed over.
     pub proxy_strict: bool,
+}
+
+impl Rules {
+    /// Whether programs of this machine pass by their address.
+    pub fn allow_this_machine(&self) -> bool {
+        let here = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
+        let is_listed = |address: &IpAddr| self.allow.iter().any(|range| range.contains(*address));
+        !self.enabled || (self.mode != Mode::RequireToken && here.iter().any(is_listed))
+    }
 }
 
 /// What the header fields of a request say of its client, given the peer that sent them.

@@ -56,13 +56,16 @@ enum Kind {
 struct Family(&'static str, &'static str, Kind, Read);
 
 /// All of them. Names are public (contract section 8).
-const FAMILIES: [Family; 27] = [
+const FAMILIES: [Family; 28] = [
     Family("supercharger_build_info", "Version of this program and of the linked PHP.", Kind::Gauge, |sample| {
         let process = &sample.view.process;
         vec![(1.0, vec![("version", process.version.to_owned()), ("php", process.php.clone())])]
     }),
     Family("supercharger_uptime_seconds", "Time since the server was started.", Kind::Gauge, |sample| {
         vec![(sample.view.process.uptime_seconds, Vec::new())]
+    }),
+    Family("supercharger_maintenance", "Whether clients are told to come back later.", Kind::Gauge, |sample| {
+        vec![(f64::from(u8::from(sample.view.maintenance.is_some())), Vec::new())]
     }),
     Family("supercharger_generation", "The generation that serves; one up with each reload.", Kind::Gauge, |sample| {
         vec![(whole(sample.view.generation), Vec::new())]

@@ -12,7 +12,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -21,20 +21,20 @@ use tokio::time::timeout;
 
 use super::aggregate::Aggregate;
 use super::feed::{Feed, Full};
-use super::guard::{Allowed, Denied};
+use super::guard::Allowed;
 use super::metrics::Metrics;
 use super::serve::Due;
 use super::telemetry::Telemetry;
 use super::totals::{self, Pools};
 use super::view::{Order, View};
-use super::{Server, dashboard};
+use super::{Server, dashboard, health, maintenance};
 
 /// How long the files of a folder are waited for.
 const FILES: Duration = Duration::from_secs(2);
 
 /// What the handlers share.
-struct Desk<S> {
-    server: Arc<S>,
+pub(super) struct Desk<S> {
+    pub(super) server: Arc<S>,
     metrics: Metrics,
     feed: Feed,
     /// Whose turn it is to read files.
@@ -42,36 +42,51 @@ struct Desk<S> {
 }
 
 impl<S: Server> Desk<S> {
-    async fn view(&self) -> (View, Pools) {
+    pub(super) async fn view(&self) -> (View, Pools) {
         let view = self.server.view().await;
         let totals = totals::of(&view);
         (view, totals)
     }
 }
 
+const LIVE: &[&str] = &["/healthz", "/health", "/health/live"];
+const READY: &[&str] = &["/ready", "/health/ready"];
+const STARTED: &[&str] = &["/health/startup"];
+const STATUS: &[&str] = &["/status", "/status/worker"];
+const WORKERS: &[&str] = &["/workers", "/debug/workers"];
+const METRICS: &[&str] = &["/metrics"];
+const HOST: &[&str] = &["/runtime/status/host", "/status/host"];
+const AGGREGATE: &[&str] = &["/runtime/metrics/aggregate"];
+const ORDERS: &[&str] = &["/workers/recycle", "/reload", "/drain"];
+const MAINTENANCE: &[&str] = &["/maintenance", "/maintenance/on", "/maintenance/off"];
+
+/// Where something is that is also to be had on the addresses of the server, if that is wanted. Not the dashboard: `/` is the
+/// application's.
+pub(super) const PATHS: &[&[&str]] =
+    &[LIVE, READY, STARTED, STATUS, WORKERS, METRICS, HOST, AGGREGATE, ORDERS, MAINTENANCE];
+
 /// All of them.
 pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
     let desk =
         Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed, files: Arc::new(Semaphore::new(1)) });
-    Router::new()
-        .route("/", get(page))
+    let at = |router: Router<Arc<Desk<S>>>, paths: &[&str], what: MethodRouter<Arc<Desk<S>>>| {
+        paths.iter().fold(router, |router, path| router.route(path, what.clone()))
+    };
+    let router = at(Router::new().route("/", get(page)), LIVE, get(health::alive));
+    let router = at(router, READY, get(health::ready::<S>));
+    let router = at(router, STARTED, get(health::started::<S>));
+    let router = at(router, STATUS, get(status::<S>));
+    let router = at(router, WORKERS, get(workers::<S>));
+    let router = at(router, HOST, get(host::<S>));
+    let router = at(router, AGGREGATE, get(aggregate::<S>));
+    at(router, METRICS, get(metrics::<S>))
         .route("/events", get(events::<S>))
-        .route("/healthz", get(alive))
-        .route("/health", get(alive))
-        .route("/health/live", get(alive))
-        .route("/ready", get(ready::<S>))
-        .route("/health/ready", get(ready::<S>))
-        .route("/status", get(status::<S>))
-        .route("/status/worker", get(status::<S>))
-        .route("/workers", get(workers::<S>))
-        .route("/debug/workers", get(workers::<S>))
-        .route("/metrics", get(metrics::<S>))
-        .route("/runtime/metrics/aggregate", get(aggregate::<S>))
-        .route("/runtime/status/host", get(host::<S>))
-        .route("/status/host", get(host::<S>))
         .route("/workers/recycle", post(recycle::<S>))
         .route("/reload", post(reload::<S>))
         .route("/drain", post(drain::<S>))
+        .route("/maintenance", get(maintenance::shown::<S>))
+        .route("/maintenance/on", post(maintenance::on::<S>))
+        .route("/maintenance/off", post(maintenance::off::<S>))
         .method_not_allowed_fallback(wrong_method)
         .fallback(nothing)
         .layer(map_response(uncached))
@@ -88,7 +103,7 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+pub(super) fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     json(status, &json!({ "error": { "code": code, "message": message } }))
 }
 
@@ -109,27 +124,11 @@ async fn nothing(_: Allowed) -> Response {
     refused(StatusCode::NOT_FOUND, "not_found", "There is nothing at this address.")
 }
 
-async fn alive() -> Response {
-    json(StatusCode::OK, &json!({ "status": "ok" }))
-}
-
-/// The status is for everybody, the reason only for those whom the guard lets pass.
-async fn ready<S: Server>(allowed: Result<Allowed, Denied>, State(desk): Shared<S>) -> Response {
-    let (view, _) = desk.view().await;
-    let (status, word) = match view.ready() {
-        Ok(()) => (StatusCode::OK, "ready"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_ready"),
-    };
-    let mut body = json!({ "status": word });
-    if let (Ok(_), Err(reason)) = (allowed, view.ready()) {
-        body["reason"] = reason.into();
-    }
-    json(status, &body)
-}
-
 async fn status<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
     let (view, totals) = desk.view().await;
-    json(StatusCode::OK, &super::view::status(&view, &totals))
+    let mut told = super::view::status(&view, &totals);
+    told["extra"]["telemetryDir"] = desk.server.telemetry().dir.as_ref().map(|dir| dir.display().to_string()).into();
+    json(StatusCode::OK, &told)
 }
 
 async fn workers<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {

@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -19,11 +20,13 @@ use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio::net::UnixDatagram;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::guard::{Gate, Peer};
+use crate::control;
 
 /// Connections at a time. Operators and scrapers are few. If all places are taken the oldest connection that has not asked anything yet
 /// gives way, so that silent ones do not keep others from the endpoints; if there is none, further ones wait in the kernel.
@@ -82,7 +85,8 @@ impl Listener {
 
 /// Serves until `ended` resolves, in either way; `closing` turns true then, for answers without an end.
 pub(super) async fn serve(
-    listener: Accepting,
+    listener: Option<Accepting>,
+    doorway: Option<UnixDatagram>,
     router: Router,
     gate: Gate,
     ended: oneshot::Receiver<()>,
@@ -90,10 +94,11 @@ pub(super) async fn serve(
 ) {
     let house = House { router, gate };
     let graceful = GracefulShutdown::new();
-    let places = Places::new();
+    // Strangers on the server's own addresses take no place from operators.
+    let (places, handed_places) = (Places::new(), Places::new());
     let own = async {
         loop {
-            match accept(&listener).await {
+            match accept(listener.as_ref()).await {
                 Ok(Stream::Tcp(stream, address)) => {
                     converse(stream, Peer::Tcp(address), &house, &graceful, places.take().await);
                 }
@@ -102,9 +107,18 @@ pub(super) async fn serve(
             }
         }
     };
+    let handed = async {
+        loop {
+            match taken(doorway.as_ref()).await {
+                Ok((stream, peer)) => converse(stream, peer, &house, &graceful, handed_places.take().await),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    };
     tokio::select! {
         _ = ended => {}
         () = own => {}
+        () = handed => {}
     }
     closing.send_replace(true);
     drop(tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await);
@@ -177,7 +191,18 @@ enum Stream {
     Unix(tokio::net::UnixStream),
 }
 
-async fn accept(listener: &Accepting) -> io::Result<Stream> {
+/// The next request that a child has handed over, and who sent it.
+async fn taken(doorway: Option<&UnixDatagram>) -> io::Result<(tokio::net::UnixStream, Peer)> {
+    let Some(doorway) = doorway else { return pending().await };
+    let (note, descriptor) = doorway.async_io(Interest::READABLE, || control::take(doorway.as_fd())).await?;
+    let stream = std::os::unix::net::UnixStream::from(descriptor);
+    stream.set_nonblocking(true)?;
+    let peer = note.parse().map_or(Peer::Front, Peer::Tcp);
+    Ok((tokio::net::UnixStream::from_std(stream)?, peer))
+}
+
+async fn accept(listener: Option<&Accepting>) -> io::Result<Stream> {
+    let Some(listener) = listener else { return pending().await };
     match listener {
         Accepting::Tcp(listener) => listener.accept().await.map(|(stream, address)| Stream::Tcp(stream, address)),
         Accepting::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::totals::Pools;
-use crate::control::{PoolState, Recent, RouteState, Snapshot};
+use crate::control::{Maintenance, PoolState, Recent, RouteState, Snapshot, WorkerState};
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
 /// a second anyway.
@@ -34,6 +34,10 @@ pub struct View {
     pub departed_answers: Vec<RouteState>,
     /// Children that ended without having been told to, by the name of the signal, or `exit`.
     pub child_restarts: BTreeMap<String, u64>,
+    /// What clients are told who are to come back later, and for how long they have been.
+    pub maintenance: Option<(Maintenance, Duration)>,
+    /// Whether the first workers have come to serve.
+    pub started: bool,
     /// Reloads by outcome (`ok`, `failed`).
     pub reloads: BTreeMap<String, u64>,
     /// Every state that a worker can be in: a metric has a series for each.
@@ -167,15 +171,77 @@ impl View {
         if answering.peek().is_none() {
             return Err("no process answers");
         }
-        let can = |child: &Child| child.pools().iter().all(|pool| !pool.draining && has_worker(pool));
-        if answering.any(can) { Ok(()) } else { Err("a pool has no worker that could serve") }
+        // Of several children the best one counts: clients of the others wait in the kernel's queue for any of them.
+        let standing = |child: &Child| child.pools().iter().map(Standing::of).max().unwrap_or(Standing::Serves);
+        match answering.map(standing).min().unwrap_or(Standing::None) {
+            Standing::Serves => Ok(()),
+            Standing::Blocked => Err("every worker of a pool has been busy with one request for more than a second"),
+            Standing::Draining | Standing::None => Err("a pool has no worker that could serve"),
+        }
     }
 }
 
-/// Whether a worker of the pool serves or will without being booted anew.
-fn has_worker(pool: &PoolState) -> bool {
-    const USABLE: [&str; 3] = ["idle", "busy", "resetting"];
-    pool.workers.iter().any(|worker| USABLE.contains(&worker.state.as_str()))
+/// A pool of which no worker has come free for so long is not ready: what comes would only wait. Load balancers ask every few seconds
+/// and believe the second or third answer.
+const BLOCKED_AFTER_MS: u64 = 1000;
+
+/// Whether a pool would serve a request, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    Serves,
+    /// Every worker has been busy with one request for too long.
+    Blocked,
+    Draining,
+    /// No worker serves or will without being booted anew; those that are stuck do not count.
+    None,
+}
+
+impl Standing {
+    fn of(pool: &PoolState) -> Self {
+        const USABLE: [&str; 3] = ["idle", "busy", "resetting"];
+        let blocked = |worker: &&WorkerState| {
+            worker.state == "busy" && worker.current.as_ref().is_some_and(|now| now.elapsed_ms >= BLOCKED_AFTER_MS)
+        };
+        let mut usable = pool.workers.iter().filter(|worker| USABLE.contains(&worker.state.as_str())).peekable();
+        if pool.draining {
+            Self::Draining
+        } else if usable.peek().is_none() {
+            Self::None
+        } else if usable.all(|worker| blocked(&worker)) {
+            Self::Blocked
+        } else {
+            Self::Serves
+        }
+    }
+}
+
+/// What `/ready` tells of each pool to those who may know it: the best of the children that serve.
+pub(super) fn pools_ready(view: &View) -> serde_json::Map<String, serde_json::Value> {
+    let mut best = BTreeMap::<&str, (Standing, u64, u64)>::new();
+    let serving = view.children.iter().filter(|child| child.role == Role::Serving);
+    for pool in serving.flat_map(Child::pools) {
+        let entry = best.entry(&pool.name).or_insert((Standing::None, 0, 0));
+        *entry = (entry.0.min(Standing::of(pool)), entry.1 + pool.available, entry.2 + pool.stuck);
+    }
+    let told = |(name, (standing, available, stuck)): (&str, (Standing, u64, u64))| {
+        (name.to_owned(), json!({ "standing": standing, "available": available, "stuck": stuck }))
+    };
+    best.into_iter().map(told).collect()
+}
+
+/// What `/maintenance` says, and `/status` of it.
+pub(super) fn maintenance(view: &View) -> serde_json::Value {
+    match &view.maintenance {
+        None => json!({ "on": false }),
+        Some((told, since)) => json!({
+            "on": true,
+            "message": told.message,
+            "retry_after_seconds": told.retry_after_seconds,
+            "allow": told.allow,
+            "since_seconds": since.as_secs(),
+        }),
+    }
 }
 
 /// What `/status` says.
@@ -183,11 +249,31 @@ pub(super) fn status(view: &View, totals: &Pools) -> serde_json::Value {
     let pools: serde_json::Map<_, _> =
         totals.iter().map(|(name, totals)| (name.clone(), pool(view, name, totals))).collect();
     let ready = view.ready();
+    let workers = || view.children.iter().flat_map(Child::pools).flat_map(|pool| &pool.workers);
+    let heap: u64 = workers().map(|worker| worker.memory_bytes).sum();
+    let peak = workers().map(|worker| worker.memory_peak_bytes).max().unwrap_or_default();
     json!({
+        // As the runtime says it that this server takes the place of. A worker there is a process; here all are one.
+        "engine": "supercharger",
+        "workerId": format!("pid-{}", view.process.pid),
+        "php": view.process.php,
+        "workerStartTime": view.process.started_unix,
+        "workerUptime": view.process.uptime_seconds,
+        "memoryUsageByte": heap,
+        "memoryUsageRealByte": heap,
+        "memoryPeakByte": peak,
+        "memoryPeakRealByte": peak,
+        "extra": {
+            "telemetryDir": null,
+            "sapi": "supercharger",
+            "timeUnix": view.process.started_unix + view.process.uptime_seconds,
+        },
         "server": view.process,
         "stage": view.stage,
         "ready": ready.is_ok(),
         "not_ready_because": ready.err(),
+        "started": view.started,
+        "maintenance": maintenance(view),
         "generation": view.generation,
         "last_reload": view.last_reload,
         "reloads": view.reloads,
@@ -225,6 +311,7 @@ fn pool(view: &View, name: &str, totals: &PoolState) -> serde_json::Value {
         "max": here.iter().map(|pool| pool.most).sum::<u32>(),
         "queue_depth": here.iter().map(|pool| pool.queue_depth).sum::<u64>(),
         "available": here.iter().map(|pool| pool.available).sum::<u64>(),
+        "recycle_pending": here.iter().flat_map(|pool| &pool.workers).filter(|worker| worker.due.is_some()).count(),
         "draining": here.iter().all(|pool| pool.draining),
         "stuck": here.iter().map(|pool| pool.stuck).sum::<u64>(),
         "requests": totals.served,

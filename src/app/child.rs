@@ -10,6 +10,7 @@
 
 mod opcache;
 mod orders;
+mod way;
 
 use std::convert::Infallible;
 use std::env;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::timeout_at;
 
 use super::{environment, project};
+use crate::admin;
 use crate::config::{Config, Given};
 use crate::control::{Hello, Link, Report, Reports, Snapshot};
 use crate::http::{self, Farewell, Listeners, Mode, Parting, Router};
@@ -33,6 +35,7 @@ use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
 use crate::pool::{self, BootError, Booted, Pool};
 use crate::telemetry::spans::Tracer;
 use orders::{Sight, Standing};
+use way::Way;
 
 /// Time for threads that have nothing to do any more to leave, when there is no drain deadline left that would be longer.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -150,8 +153,14 @@ impl Child {
     pub fn run(mut self, config: Config) -> ChildEnded {
         let reports = self.reports.clone();
         // The board comes after the listening sockets.
-        let board = self.descriptors.split_off(self.hello.listeners.min(self.descriptors.len()));
-        let config = with_board(config, board.first());
+        let mut board = self.descriptors.split_off(self.hello.listeners.min(self.descriptors.len()));
+        // And what leads to the endpoints after the board.
+        let way = (board.len() > 1).then(|| board.pop()).flatten();
+        let mut config = with_board(config, board.first());
+        if config.endpoints_on_main {
+            config.http.endpoints =
+                way.map(|way| http::Endpoints { paths: admin::paths(), way: Arc::new(Way::new(way)) });
+        }
         let (failed, threads_left) = match Life::start(config, self) {
             Ok(life) => life.run(),
             Err(error) => {
@@ -223,6 +232,7 @@ impl Life {
     fn run(self) -> (bool, bool) {
         let Self { mut config, phases, engine, variables, listeners, network, tracer, standing, sight, reports } = self;
         trace(&mut config, tracer.as_ref());
+        config.http.maintenance = sight.maintenance();
         config.http.mistake = config.watch.as_ref().map(|_| sight.mistake());
         let living = Living { config: &config, phases: &phases, standing, sight: &sight, reports: &reports };
         let lived = network.block_on(living.live(listeners, &engine, &variables));

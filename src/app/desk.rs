@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::http::HeaderMap;
@@ -17,6 +19,7 @@ use crate::admin::{
     self, Admin, Behind, Flusher, Gate, Order, Process, Proxies, Reloaded, Role, Server, Stage, Telemetry, View,
 };
 use crate::config::{self, Config};
+use crate::control::Maintenance;
 use crate::http::{self, BindError, Listeners, TrustedProxy};
 use crate::php;
 use crate::pool::WorkerState;
@@ -67,27 +70,43 @@ impl Proxies for Trusted {
     }
 }
 
-/// Starts the endpoints on a socket that is bound. `listeners` stay the caller's: with them goes the file of a unix socket.
+/// Where requests arrive that come to a child, and the end that children get. None if there are no endpoints at all.
+///
+/// # Errors
+/// What the system says.
+pub(super) fn doorway(config: &Config) -> io::Result<Option<(UnixDatagram, Arc<OwnedFd>)>> {
+    if config.admin.listen.is_none() && !config.endpoints_on_main {
+        return Ok(None);
+    }
+    let (ours, theirs) = UnixDatagram::pair()?;
+    ours.set_nonblocking(true)?;
+    Ok(Some((ours, Arc::new(theirs.into()))))
+}
+
+/// Starts the endpoints on a socket that is bound, and where those of children arrive. `listeners` stay the caller's: with them goes the
+/// file of a unix socket.
 ///
 /// # Errors
 /// What the system says.
 pub(super) fn open(
-    listeners: &Listeners,
+    listeners: Option<&Listeners>,
+    doorway: Option<UnixDatagram>,
     gate: Gate,
     handle: Handle,
     started: Instant,
     telemetry: &Telemetry,
 ) -> io::Result<Option<Admin>> {
-    let Some(socket) = listeners.descriptors().first().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()?
-    else {
+    let descriptors = listeners.map(Listeners::descriptors).unwrap_or_default();
+    let socket = descriptors.first().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()?;
+    let listener = match socket {
+        Some(socket) if SockRef::from(&socket).domain()? == Domain::UNIX => Some(admin::Listener::Unix(socket.into())),
+        Some(socket) => Some(admin::Listener::Tcp(socket.into())),
+        None => None,
+    };
+    if listener.is_none() && doorway.is_none() {
         return Ok(None);
-    };
-    let listener = if SockRef::from(&socket).domain()? == Domain::UNIX {
-        admin::Listener::Unix(socket.into())
-    } else {
-        admin::Listener::Tcp(socket.into())
-    };
-    admin::start(listener, gate, Desk::new(handle, started, telemetry)).map(Some)
+    }
+    admin::start(listener, doorway, gate, Desk::new(handle, started, telemetry)).map(Some)
 }
 
 /// Starts to write metrics to files, if that is wanted. It has nothing to do with the endpoints, which may be off.
@@ -167,6 +186,10 @@ impl Server for Desk {
         self.handle.drain("drain").await;
     }
 
+    async fn maintain(&self, maintenance: Option<Maintenance>) {
+        self.handle.maintain(maintenance).await;
+    }
+
     async fn recycle(&self, order: Order) -> Result<u32, String> {
         match self.handle.recycle(order.pool.as_deref(), order.slot).await {
             0 => Err(match (order.pool, order.slot) {
@@ -202,6 +225,8 @@ fn view(process: Process, status: Status) -> View {
             error: last.error,
         }),
         children,
+        maintenance: status.maintenance,
+        started: status.has_served,
         departed: status.departed.pools,
         departed_answers: status.departed.http,
         child_restarts: status.crashes,

@@ -7,8 +7,9 @@
 
 use std::env;
 use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::process::DumpableBehavior;
@@ -108,12 +109,14 @@ impl Parent {
         let admin = desk::bind(&self.config.admin).map_err(Error::Admin)?;
         announce(&self.config, &listeners);
         let telemetry = desk::telemetry(&self.config.telemetry, &listeners);
-        let plan = plan(&self.config, &listeners, &executable).map_err(Error::Sockets)?;
+        let (doorway, way) = desk::doorway(&self.config).map_err(Error::Sockets)?.unzip();
+        let plan = plan(&self.config, &listeners, &executable, way.clone()).map_err(Error::Sockets)?;
         // The folder that relative names start in, by the name that the operator gave: a link may lead elsewhere at the next reload.
         let folder = env::var_os("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute() && is_here(folder));
         let gate = desk::gate(&self.config);
         let premises = Premises {
             gate: gate.clone(),
+            way,
             flags: self.flags,
             executable,
             folder,
@@ -128,10 +131,8 @@ impl Parent {
         let supervisor = Supervisor::new(premises, plan);
         let handle = supervisor.handle();
         // All end with this function, after the last child.
-        let _admin = match &admin {
-            Some(listeners) => desk::open(listeners, gate, handle.clone(), started, &telemetry).map_err(Error::Desk)?,
-            None => None,
-        };
+        let _admin =
+            desk::open(admin.as_ref(), doorway, gate, handle.clone(), started, &telemetry).map_err(Error::Desk)?;
         let _flusher = desk::flush(handle.clone(), started, &telemetry).map_err(Error::Desk)?;
         let _watch = watch_config.and_then(|config| watching::start(&config, handle, runtime.handle().clone()));
         let outcome = runtime.block_on(supervisor.run()).map_err(Error::Signals)?;
@@ -167,7 +168,7 @@ fn is_here(folder: &Path) -> bool {
 }
 
 /// What children are started with.
-fn plan(config: &Config, listeners: &Listeners, executable: &Path) -> io::Result<Plan> {
+fn plan(config: &Config, listeners: &Listeners, executable: &Path, way: Option<Arc<OwnedFd>>) -> io::Result<Plan> {
     let sockets = listeners.descriptors().into_iter().map(|socket| socket.as_fd().try_clone_to_owned());
     let boot = config.named_pools.iter().map(|pool| pool.boot_timeout).chain([config.boot_timeout]).max();
     Ok(Plan {
@@ -179,6 +180,7 @@ fn plan(config: &Config, listeners: &Listeners, executable: &Path) -> io::Result
             .zip(config.source.text.clone())
             .map(|(path, text)| ConfigFile { path, text }),
         listeners: sockets.collect::<Result<_, _>>()?,
+        endpoints: way,
         variables: config::variables_for_children(),
         program: Program::here(executable, config::variables_of_the_parent())?,
         boot_limit: boot.unwrap_or_default() + BOOT_SLACK,
@@ -203,6 +205,8 @@ struct Premises {
     admin: Option<Bound>,
     /// Who may ask them.
     gate: Gate,
+    /// What leads to them from a child.
+    way: Option<Arc<OwnedFd>>,
 }
 
 impl Blueprint for Premises {
@@ -221,7 +225,7 @@ impl Blueprint for Premises {
         } else {
             http::rebind(&config.http.listen, before).map_err(|error| error.to_string())?
         };
-        let plan = plan(&config, &listeners, &self.executable)
+        let plan = plan(&config, &listeners, &self.executable, self.way.clone())
             .map_err(|error| format!("{}: {error}", self.executable.display()))?;
         notify(&config);
         if let Some((before, _)) = &self.current

@@ -16,7 +16,7 @@ use crate::admin::Token;
 use crate::config;
 
 /// How long an answer may take that waits for nothing but the server.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where the server is asked.
 #[derive(Debug, Args)]
@@ -181,7 +181,7 @@ pub(super) fn drain(arguments: Drain) -> Result<(), Error> {
     super::print(&format!("{}\n", answer["message"].as_str().unwrap_or("the server drains")))
 }
 
-fn expected(answer: Answer, status: StatusCode) -> Result<Value, Error> {
+pub(super) fn expected(answer: Answer, status: StatusCode) -> Result<Value, Error> {
     if answer.status == status {
         return Ok(answer.body);
     }

@@ -31,6 +31,10 @@ fn head(status: &Value) -> String {
         status["generation"],
         word(&status["stage"]),
     );
+    if status["maintenance"]["on"] == true {
+        let since = age(status["maintenance"]["since_seconds"].as_f64().unwrap_or_default() * 1000.0);
+        text += &format!("maintenance for {since}: clients are told to come back later\n");
+    }
     let last = &status["last_reload"];
     if last.is_object() {
         let took = age(last["took_ms"].as_f64().unwrap_or_default());

@@ -6,7 +6,7 @@ use ::http::HeaderName;
 
 use super::alias::Notice;
 use super::check::Check;
-use super::{Admin, keys};
+use super::{Config, keys};
 use crate::admin::{Mode, Rules, Token};
 
 /// The key of the token.
@@ -77,16 +77,23 @@ pub(super) fn rules(check: &mut Check) -> Rules {
 }
 
 /// What is not wrong and may still open the endpoints to others than was meant.
-pub(super) fn warnings(admin: &Admin) -> Vec<Notice> {
+pub(super) fn warnings(config: &Config) -> Vec<Notice> {
+    let rules = &config.admin.guard;
     let mut notices = Vec::new();
     let mut warn = |subject: &str, message: String| {
         notices.push(Notice { subject: subject.to_owned(), message, unheeded: true });
     };
-    let Some(listen) = admin.listen.as_ref().filter(|listen| !listen.is_local()) else { return notices };
-    if !admin.guard.enabled {
+    let main = config.http.listen.iter().filter(|_| config.endpoints_on_main);
+    let open = config.admin.listen.iter().chain(main.clone()).find(|listen| !listen.is_local());
+    if let Some(listen) = open.filter(|_| !rules.enabled) {
         let message =
             format!("guard.enabled is false: whoever reaches {listen} may see everything and stop this server");
         warn("guard.enabled", message);
+    }
+    if rules.enabled && main.count() > 0 && rules.allow_this_machine() {
+        let message = "endpoints.on_main shows the endpoints to this machine, and to everybody whose requests a proxy on it passes on \
+                       without X-Forwarded-For; with such a proxy set guard.mode to require_token";
+        warn("endpoints.on_main", message.to_owned());
     }
     notices
 }

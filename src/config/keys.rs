@@ -303,6 +303,13 @@ const LAST: &[Key] = &[
                   If that default is taken, `php-server` goes on without; any other address must be had.",
     },
     Key {
+        name: "endpoints.on_main",
+        kind: Kind::Truth,
+        preset: Preset::Value("false"),
+        meaning: "Whether the endpoints, but the dashboard, are also to be had on `server.listen`, under the same paths; the application \
+                  does not get requests for them then. `guard` holds there as well.",
+    },
+    Key {
         name: "guard.enabled",
         kind: Kind::Truth,
         preset: Preset::Value("true"),

@@ -38,6 +38,42 @@ pub fn send(stream: &UnixStream, descriptors: &[BorrowedFd<'_>]) -> io::Result<(
     Ok(())
 }
 
+/// Longest note beside a descriptor that is handed over.
+const NOTE: usize = 128;
+
+/// Hands one descriptor with a note to whoever [`take`]s it at the other end of a datagram socket. Several processes may do so at a time.
+///
+/// # Errors
+/// What the system says; [`io::ErrorKind::WouldBlock`] if too many wait to be taken.
+pub fn hand(socket: BorrowedFd<'_>, descriptor: BorrowedFd<'_>, note: &str) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    let rights = [descriptor];
+    if !control.push(SendAncillaryMessage::ScmRights(&rights)) {
+        return Err(io::Error::other("no room for a descriptor"));
+    }
+    sendmsg(socket, &[IoSlice::new(note.as_bytes())], &mut control, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+    Ok(())
+}
+
+/// Takes what somebody has [`hand`]ed over: the note and the descriptor, close-on-exec.
+///
+/// # Errors
+/// What the system says, or that it is something else.
+pub fn take(socket: BorrowedFd<'_>) -> io::Result<(String, OwnedFd)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut note = [0; NOTE];
+    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
+    let got = recvmsg(socket, &mut [IoSliceMut::new(&mut note)], &mut control, flags)?;
+    let rights = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut rights) => rights.next(),
+        _ => None,
+    });
+    let text = String::from_utf8_lossy(&note[..got.bytes]).into_owned();
+    rights.map(|descriptor| (text, descriptor)).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
 /// Receives what [`send`] has sent, close-on-exec. Waits for it.
 ///
 /// # Errors
@@ -96,6 +132,23 @@ mod tests {
         let mut rest = String::new();
         child.read_to_string(&mut rest).expect("the rest");
         assert_eq!(rest, "after");
+    }
+
+    #[test]
+    fn a_descriptor_is_handed_over_with_its_note() {
+        let (parent, child) = std::os::unix::net::UnixDatagram::pair().expect("a pair");
+        assert_eq!(take(parent.as_fd()).expect_err("nothing is there").kind(), io::ErrorKind::WouldBlock);
+        let (mut ours, theirs) = UnixStream::pair().expect("a pair");
+        hand(child.as_fd(), theirs.as_fd(), "127.0.0.1:5").expect("handed over");
+        drop(theirs);
+        let (note, taken) = take(parent.as_fd()).expect("taken");
+        assert_eq!(note, "127.0.0.1:5");
+        UnixStream::from(taken).write_all(b"here").expect("written");
+        let mut text = String::new();
+        ours.read_to_string(&mut text).expect("read");
+        assert_eq!(text, "here");
+        child.send(b"nothing").expect("sent");
+        assert_eq!(take(parent.as_fd()).expect_err("no descriptor").kind(), io::ErrorKind::InvalidData);
     }
 
     #[test]

@@ -146,6 +146,19 @@ impl Refusal {
     }
 }
 
+/// The answer while clients are to come back later.
+pub(super) fn maintenance(message: &str, retry_after: u32, client: &HeaderMap, request_id: &str) -> Response<Body> {
+    let form = Form::wanted_by(client);
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = Response::new(Body::from(form.said(status, "maintenance", message, request_id)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(form.content_type()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+    response
+}
+
 /// One second: a full queue is gone by then, or the client's next attempt is refused as cheaply as this one.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
@@ -166,10 +179,14 @@ impl Form {
     }
 
     fn body(self, face: &Face, request_id: &str) -> String {
+        self.said(face.status, face.code, face.message, request_id)
+    }
+
+    fn said(self, status: StatusCode, code: &str, message: &str, request_id: &str) -> String {
         match self {
-            Self::Json => json(face, request_id),
-            Self::Html => html(face, request_id),
-            Self::Text => format!("{}\nRequest id: {request_id}\n", face.message),
+            Self::Json => json(code, message, request_id),
+            Self::Html => html(status, message, request_id),
+            Self::Text => format!("{message}\nRequest id: {request_id}\n"),
         }
     }
 
@@ -189,16 +206,16 @@ impl Form {
     }
 }
 
-fn json(face: &Face, request_id: &str) -> String {
+fn json(code: &str, message: &str, request_id: &str) -> String {
     serde_json::json!({
-        "error": { "code": face.code, "message": face.message, "request_id": request_id }
+        "error": { "code": code, "message": message, "request_id": request_id }
     })
     .to_string()
 }
 
-/// Nothing here needs escaping: the texts are ours, and a request id has no character that HTML knows.
-fn html(face: &Face, request_id: &str) -> String {
-    let Face { status, message, .. } = face;
+/// A request id has no character that HTML knows; the message may be an operator's.
+fn html(status: StatusCode, message: &str, request_id: &str) -> String {
+    let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{status}</title></head>\n\
          <body><h1>{status}</h1><p>{message}</p><p><small>Request id: {request_id}</small></p></body></html>\n"
@@ -277,7 +294,7 @@ mod tests {
     #[test]
     fn json_body_as_the_contract_has_it() {
         assert_eq!(
-            json(&Refusal::NotFound.face(), "r-1"),
+            Form::Json.body(&Refusal::NotFound.face(), "r-1"),
             r#"{"error":{"code":"not_found","message":"There is nothing at this address.","request_id":"r-1"}}"#
         );
     }

@@ -47,6 +47,13 @@ impl FromStr for TrustedProxy {
     }
 }
 
+impl TrustedProxy {
+    /// Whether the address (an IPv4-mapped one as IPv4) is one of them.
+    pub(super) fn contains(self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
 impl fmt::Display for TrustedProxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -46,6 +46,7 @@ pub(super) struct Front<B> {
 #[derive(Debug)]
 struct Incoming<'a> {
     client: Result<Client, Confused>,
+    peers: Peers,
     local: IpAddr,
     arrival: Arrival,
     interim: Option<InterimSender>,
@@ -79,7 +80,7 @@ pub(super) async fn handle<B: Backend>(
     }
 
     let local = peers.local.ip().to_canonical();
-    let request = Incoming { client, local, arrival, interim, id: &id, traced: traced.as_mut() };
+    let request = Incoming { client, peers, local, arrival, interim, id: &id, traced: traced.as_mut() };
     let mut response = match answer(front, &mut parts, request, body, &mut record).await {
         Ok(response) => response,
         Err(refusal) => {
@@ -130,8 +131,15 @@ async fn answer<B: Backend>(
 ) -> Result<Response<Body>, Refusal> {
     let config = &front.config;
     check_head(parts, config)?;
-    let Incoming { client, local, arrival, interim, id, traced } = request;
+    let Incoming { client, peers, local, arrival, interim, id, traced } = request;
+    // Those are answered whatever becomes of the others, and have their own opinion of proxies.
+    if let Some(endpoints) = config.endpoints.as_ref().filter(|endpoints| endpoints.are_meant(parts)) {
+        return endpoints.ask(parts, peers).await;
+    }
     let client = client.map_err(|_| Refusal::Malformed)?;
+    if let Some(closed) = config.maintenance.answer(client.address, &parts.headers, id) {
+        return Ok(closed);
+    }
     let path = path::clean(path_of(parts)).map_err(|bad| match bad {
         BadPath::Nul => Refusal::Malformed,
         BadPath::Escapes => Refusal::NotFound,

@@ -136,7 +136,7 @@ impl Child {
         let plan = &generation.plan;
         let listeners = generation.listeners.lock();
         let board = board()?;
-        let (pid, channel) = plan.program.start(&listeners, &board)?;
+        let (pid, channel) = plan.program.start(&listeners, &board, plan.endpoints.as_deref())?;
         let process = Process { pid, place, generation: generation.number };
         ChildStart { child: process }.emit();
         let hello = Hello {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Departed, Event};
-use crate::control::Snapshot;
+use crate::control::{Maintenance, Snapshot};
 use crate::telemetry::RecycleReason;
 
 /// Asks the supervisor. Cheap to clone.
@@ -52,6 +52,10 @@ pub struct Status {
     pub last_reload: Option<LastReload>,
     /// Reloads that have succeeded, and those that have failed.
     pub reloads: (u64, u64),
+    /// What clients are told who are to come back later, and for how long they have been.
+    pub maintenance: Option<(Maintenance, Duration)>,
+    /// Whether the first children have come to serve.
+    pub has_served: bool,
     /// Every child process, the oldest first.
     pub children: Vec<ChildStatus>,
 }
@@ -103,6 +107,7 @@ pub(super) enum Ask {
     Recycle { pool: Option<String>, slot: Option<u32>, answer: oneshot::Sender<u32> },
     Status { answer: oneshot::Sender<Status> },
     ReopenLogs,
+    Maintain(Option<Maintenance>),
     Show(Option<String>),
 }
 
@@ -140,6 +145,13 @@ impl Handle {
     /// Has log files opened anew, as SIGUSR1 does.
     pub async fn reopen_logs(&self) {
         drop(self.0.send(Event::Ask(Ask::ReopenLogs)).await);
+    }
+
+    /// Has clients told to come back later, or served again. Returns once every child that answers does so.
+    pub async fn maintain(&self, maintenance: Option<Maintenance>) {
+        drop(self.0.send(Event::Ask(Ask::Maintain(maintenance))).await);
+        // A child obeys one order after the other: who has answered this question has obeyed that one.
+        let _: Status = self.status().await;
     }
 
     /// In development: shows this to who looks at a page, until the next word.

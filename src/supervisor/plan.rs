@@ -34,6 +34,8 @@ pub struct Plan {
     pub variables: Vec<(String, String)>,
     /// The listening sockets. They are let go when no further child is to get them.
     pub listeners: Vec<OwnedFd>,
+    /// What leads to the endpoints, for requests to them that come to a child.
+    pub endpoints: Option<Arc<OwnedFd>>,
     /// What is started.
     pub program: Program,
     /// A child that has said nothing for so long after its start is given up. Its own, more telling, limits are shorter.
@@ -92,7 +94,12 @@ impl Program {
     }
 
     /// Starts a child; gives its process id and the parent's end of the channel, on which the descriptors have been sent.
-    pub(super) fn start(&self, listeners: &[OwnedFd], board: &File) -> io::Result<(u32, UnixStream)> {
+    pub(super) fn start(
+        &self,
+        listeners: &[OwnedFd],
+        board: &File,
+        endpoints: Option<&OwnedFd>,
+    ) -> io::Result<(u32, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(self.locate());
         for variable in self.hidden.iter().map(OsString::as_os_str).chain(service::VARIABLES.iter().map(OsStr::new)) {
@@ -109,7 +116,8 @@ impl Program {
         // Whoever waits for any child must not have another one waiting for this one: the value is let go.
         let pid = child.id();
         drop(child);
-        let descriptors: Vec<_> = listeners.iter().map(|listener| listener.as_fd()).chain([board.as_fd()]).collect();
+        let descriptors = listeners.iter().map(|listener| listener.as_fd()).chain([board.as_fd()]);
+        let descriptors: Vec<_> = descriptors.chain(endpoints.map(|endpoints| endpoints.as_fd())).collect();
         control::send_rights(&ours, &descriptors)?;
         ours.set_nonblocking(true)?;
         Ok((pid, ours))

@@ -197,6 +197,9 @@ impl<B: Blueprint> Supervisor<B> {
                     if self.mistake.is_some() {
                         child.order(Order::Show { mistake: self.mistake.clone() });
                     }
+                    if let Some((maintenance, _)) = &self.maintenance {
+                        child.order(Order::Maintain { maintenance: Some(maintenance.clone()) });
+                    }
                     child.order(Order::Serve);
                     child.reach(Stage::Serving);
                 }
@@ -244,6 +247,7 @@ impl<B: Blueprint> Supervisor<B> {
         let (ready, workers) = workers.fold((0, 0), |sum, (ready, workers)| (sum.0 + ready, sum.1 + workers));
         match &shift.kind {
             Kind::Start => {
+                self.has_served = true;
                 self.blueprint.serves(ready, workers);
                 self.service.serves();
             }

@@ -33,7 +33,9 @@ pub use feed::{RuntimeReset, WorkerDecision};
 pub use log::{FeedFailed, LogDropped, LogFileFailed, LogReopen};
 pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
 pub use request::{Access, PhpError, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
-pub use server::{AcceptFailed, Crowded, ServerDrain, ServerReady, ServerStart, ServerStop, ServiceNotice};
+pub use server::{
+    AcceptFailed, Crowded, ServerDrain, ServerMaintenance, ServerReady, ServerStart, ServerStop, ServiceNotice,
+};
 pub use slow::{RequestSlow, RequestStack};
 pub use traces::TracesLost;
 pub use watch::{WatchChange, WatchFailed, WatchPolling, WatchStart};

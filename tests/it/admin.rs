@@ -11,13 +11,16 @@ use crate::support::{Launch, Mode, PrivateDir, Server, modes, run, until};
 /// A child is waited for a second, the machine may be busy; a scraper gives up after ten.
 const BOUND: Duration = Duration::from_secs(5);
 
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 15] = [
     "/healthz",
     "/health",
     "/health/live",
     "/ready",
     "/health/ready",
+    "/health/startup",
     "/status",
+    "/status/worker",
+    "/maintenance",
     "/workers",
     "/debug/workers",
     "/metrics",
@@ -36,7 +39,7 @@ modes!(every_endpoint_answers, |launch| launch.admin(), async |server| {
         assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
     }
     assert_eq!(server.admin_json("/healthz").await, serde_json::json!({"status": "ok"}));
-    assert_eq!(server.admin_json("/ready").await, serde_json::json!({"status": "ready"}));
+    assert_eq!(server.admin_json("/ready").await["status"], "ready");
     let status = server.admin_json("/status").await;
     assert_eq!(status["stage"], "serving", "{status:#}");
     assert_eq!(status["server"]["pid"], server.pid(), "{status:#}");
@@ -164,7 +167,7 @@ fn strangers_pages_and_proxies_are_refused() {
                 serde_json::json!({"error": "forbidden", "code": "runtime_endpoint_denied", "reason": reason});
             assert_eq!(answer.json(), expected, "{method} {path}");
         }
-        for path in ["/drain", "/reload", "/workers/recycle"] {
+        for path in ["/drain", "/reload", "/workers/recycle", "/maintenance/on", "/maintenance/off"] {
             let answer = server.ask_admin_unmarked("POST", path, &[]).await;
             answer.expect(403);
             assert_eq!(answer.json()["reason"], "orderHeaderMissing", "{path}");

@@ -104,7 +104,7 @@ fn allowlist_or_token() {
             ask(server, STRANGER, "GET", path, &[RIGHT]).await.ok();
         }
         // Liveness is nobody's secret, readiness neither, but not what is behind it.
-        for path in ["/healthz", "/health", "/health/live", "/ready", "/health/ready"] {
+        for path in ["/healthz", "/health", "/health/live", "/ready", "/health/ready", "/health/startup"] {
             let answer = ask(server, STRANGER, "GET", path, &[("x-forwarded-for", "1.1.1.1")]).await;
             let told = answer.ok().json();
             assert_eq!(told.as_object().map(serde_json::Map::len), Some(1), "{path}: {told}");

@@ -20,6 +20,7 @@ mod control;
 mod crash;
 mod dashboard;
 mod early_hints;
+mod endpoints;
 mod faults;
 mod feed;
 mod gate;

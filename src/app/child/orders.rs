@@ -16,7 +16,7 @@ use crate::control::{
     Accounts, Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RouteState, RunningRequest,
     Snapshot, WorkerState,
 };
-use crate::http::{Mistake, RouteTraffic, Traffic};
+use crate::http::{Closed, Maintenance, Mistake, RouteTraffic, Traffic};
 use crate::lifecycle::Phases;
 use crate::pool::{self, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::events::ChildOrphaned;
@@ -47,11 +47,20 @@ pub(super) struct Sight {
     traffic: Arc<Traffic>,
     /// In development: what the parent wants to be shown.
     mistake: Mistake,
+    /// What clients are told who are to come back later.
+    maintenance: Maintenance,
 }
 
 impl Sight {
     pub(super) fn new(phases: Arc<Phases>, traffic: Arc<Traffic>) -> Self {
-        Self { phases, pools: Mutex::default(), last: Mutex::default(), traffic, mistake: Mistake::default() }
+        Self {
+            phases,
+            pools: Mutex::default(),
+            last: Mutex::default(),
+            traffic,
+            mistake: Mistake::default(),
+            maintenance: Maintenance::default(),
+        }
     }
 
     /// The pools are there.
@@ -73,6 +82,11 @@ impl Sight {
         let selection = slot.map_or(Selection::All, Selection::Slot);
         let count = |pool: &Arc<Pool>| pool.recycle(selection, RecycleReason::Manual, RecycleMode::MakeBeforeBreak);
         u32::try_from(wanted.map(count).sum::<usize>()).unwrap_or(u32::MAX)
+    }
+
+    /// Where it is told that clients are to come back later.
+    pub(super) fn maintenance(&self) -> Maintenance {
+        self.maintenance.clone()
     }
 
     /// Where mistakes are shown from.
@@ -115,6 +129,11 @@ pub(super) fn obey(mut link: Link, sight: Arc<Sight>) -> io::Result<watch::Recei
                 Order::Recycle { id, pool, slot } => {
                     reports.send(&Report::Recycled { id, workers: sight.recycle(pool.as_deref(), slot) });
                 }
+                Order::Maintain { maintenance } => sight.maintenance.set(maintenance.map(|told| Closed {
+                    message: told.message,
+                    retry_after: told.retry_after_seconds,
+                    allow: told.allow,
+                })),
                 Order::Show { mistake } => sight.mistake.set(mistake),
                 Order::ReopenLogs => telemetry::reopen(),
                 Order::Unknown => {}

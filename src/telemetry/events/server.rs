@@ -38,6 +38,22 @@ impl ServerStart<'_> {
     }
 }
 
+/// `server.maintenance`: clients are told to come back later, or served again.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerMaintenance<'a> {
+    /// Whether they are told so.
+    pub on: bool,
+    /// What they are told.
+    pub message: &'a str,
+}
+
+impl ServerMaintenance<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(event = "server.maintenance", on = self.on, message = self.message);
+    }
+}
+
 /// `server.ready`: the first boots are over and requests are served.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerReady {

@@ -78,6 +78,11 @@ impl Launch {
         self.config("admin.listen", &format!("\"127.0.0.1:{port}\""))
     }
 
+    /// Where the admin endpoints will be.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.admin.expect("with admin()")))
+    }
+
     /// The same on every address of the machine, IPv6 included.
     pub(crate) fn admin_everywhere(mut self) -> Self {
         let port = free_port();
