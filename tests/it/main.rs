@@ -33,6 +33,7 @@ mod listeners;
 mod logs;
 mod metrics;
 mod opcache;
+mod ops;
 mod php_cli;
 mod pools;
 mod recycle;
