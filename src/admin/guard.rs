@@ -34,7 +34,6 @@ pub use token::Token;
 pub(super) enum Peer {
     /// An address, at the endpoints' own.
     Tcp(SocketAddr),
-    #[allow(dead_code, reason = "for endpoints on the main listener")]
     /// An address, at one of the server's. If it is of this machine it is mostly a proxy's that speaks for the world.
     Main(SocketAddr),
     /// Whoever may open the socket file of the endpoints: its rights are its allow list.

@@ -197,7 +197,7 @@ async fn taken(doorway: Option<&UnixDatagram>) -> io::Result<(tokio::net::UnixSt
     let (note, descriptor) = doorway.async_io(Interest::READABLE, || control::take(doorway.as_fd())).await?;
     let stream = std::os::unix::net::UnixStream::from(descriptor);
     stream.set_nonblocking(true)?;
-    let peer = note.parse().map_or(Peer::Front, Peer::Tcp);
+    let peer = note.parse().map_or(Peer::Front, Peer::Main);
     Ok((tokio::net::UnixStream::from_std(stream)?, peer))
 }
 

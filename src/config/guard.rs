@@ -84,16 +84,12 @@ pub(super) fn warnings(config: &Config) -> Vec<Notice> {
         notices.push(Notice { subject: subject.to_owned(), message, unheeded: true });
     };
     let main = config.http.listen.iter().filter(|_| config.endpoints_on_main);
-    let open = config.admin.listen.iter().chain(main.clone()).find(|listen| !listen.is_local());
+    // Behind the server's own address there may be a proxy that passes the world on.
+    let open = main.chain(config.admin.listen.iter().filter(|listen| !listen.is_local())).next();
     if let Some(listen) = open.filter(|_| !rules.enabled) {
         let message =
             format!("guard.enabled is false: whoever reaches {listen} may see everything and stop this server");
         warn("guard.enabled", message);
-    }
-    if rules.enabled && main.count() > 0 && rules.allow_this_machine() {
-        let message = "endpoints.on_main shows the endpoints to this machine, and to everybody whose requests a proxy on it passes on \
-                       without X-Forwarded-For; with such a proxy set guard.mode to require_token";
-        warn("endpoints.on_main", message.to_owned());
     }
     notices
 }
