@@ -13,8 +13,10 @@ use crate::support::{Answer, Connection, Launch, Mode, PrivateDir, Protocol, Ser
 const LIMIT: Duration = Duration::from_secs(30);
 /// What the issue demands of each answer.
 const PROMPT: Duration = Duration::from_millis(100);
-/// The machine may be busy with other tests: the best of so many.
+/// The machine may be busy with other tests: two of so many may be late.
 const TRIES: usize = 20;
+
+const TOKEN: (&str, &str) = ("x-runtime-token", "t0ken-of-the-tests");
 
 /// Where something is asked.
 #[derive(Debug, Clone, Copy)]
@@ -26,27 +28,26 @@ enum At {
 async fn ask(server: &Server, at: At, path: &str) -> Answer {
     match at {
         At::Admin => server.ask_admin("GET", path, &[]).await,
-        At::Main => server.get(path).await,
+        // There no address of this machine is enough.
+        At::Main => server.send("GET", path, &[TOKEN], "").await,
     }
 }
 
-/// The best time of an answer with this status.
-async fn best(server: &Server, at: At, path: &str, status: u16) -> Duration {
-    let mut best = Duration::MAX;
+/// How long answers with this status take: the slowest but two of so many.
+async fn usual(server: &Server, at: At, path: &str, status: u16) -> Duration {
+    let mut all = Vec::with_capacity(TRIES);
     for _ in 0..TRIES {
         let start = Instant::now();
         ask(server, at, path).await.expect(status);
-        best = best.min(start.elapsed());
-        if best < PROMPT {
-            break;
-        }
+        all.push(start.elapsed());
     }
-    best
+    all.sort_unstable();
+    all[TRIES - 3]
 }
 
 modes!(
     all_answer_at_once_while_every_worker_is_blocked,
-    |launch| launch.admin().config("endpoints.on_main", "true"),
+    |launch| launch.admin().config("endpoints.on_main", "true").config("guard.token", "\"t0ken-of-the-tests\""),
     async |server| {
         let mut held = Vec::new();
         for id in ["a", "b"] {
@@ -70,7 +71,7 @@ modes!(
                 ("/workers", 200),
                 ("/metrics", 200),
             ] {
-                let took = best(server, at, path, status).await;
+                let took = usual(server, at, path, status).await;
                 assert!(took < PROMPT, "{at:?} {path}: {took:?}");
             }
             let ready = ask(server, at, "/ready").await.json();
@@ -92,20 +93,28 @@ modes!(
 /// On the server's own addresses the guard sees the client's connection, and the application keeps every other path.
 #[test]
 fn on_main_the_guard_sees_the_client() {
-    const TOKEN: (&str, &str) = ("x-runtime-token", "t0ken");
     let dir = PrivateDir::with_app("plain");
     let socket = dir.path().join("main.sock");
     let launch = Launch::with_dir(dir, Mode::Worker).root("public").script("public/worker.php").workers(2);
     let launch = launch.also_listen(&format!("unix:{}", socket.display()));
-    let launch = launch.config("endpoints.on_main", "true").config("guard.token", "\"t0ken\"");
+    let launch = launch.config("endpoints.on_main", "true").config("guard.token", "\"t0ken-of-the-tests\"");
+    // Loopback addresses are those of proxies there: a trusted one names its client.
+    let launch = launch.config("server.trusted_proxies", "[\"127.0.0.9\"]");
     // Without an address of their own they are there all the same.
-    run(launch.config("guard.allow", "[\"127.0.0.2\"]"), async |server| {
+    run(launch.config("guard.allow", "[\"127.0.0.0/8\", \"192.0.2.7\"]"), async |server| {
         let from = async |peer: &str, method: &str, path: &str, headers: &[(&str, &str)]| {
             let peer: IpAddr = peer.parse().expect("an address");
             Connection::open_from(peer, server.address()).await.send(method, path, headers, "").await
         };
         let own = ("host", "127.0.0.1");
-        from("127.0.0.2", "GET", "/status", &[own]).await.ok();
+        from("127.0.0.9", "GET", "/status", &[own, ("x-forwarded-for", "192.0.2.7")]).await.ok();
+        let answer = from("127.0.0.9", "GET", "/status", &[own, ("x-forwarded-for", "192.0.2.8")]).await;
+        assert_eq!(answer.expect(403).json()["reason"], "tokenMissing");
+        for peer in ["127.0.0.1", "127.0.0.2", "127.0.0.9"] {
+            assert_eq!(from(peer, "GET", "/status", &[own]).await.expect(403).json()["reason"], "tokenMissing");
+            let order = [own, ("x-supercharger", "1")];
+            from(peer, "POST", "/workers/recycle", &order).await.expect(403);
+        }
         assert_eq!(from("127.0.0.3", "GET", "/status", &[own]).await.expect(403).json()["reason"], "tokenMissing");
         from("127.0.0.3", "GET", "/status", &[own, TOKEN]).await.ok();
         let forwarded = ("x-forwarded-for", "127.0.0.2");
@@ -131,7 +140,6 @@ fn on_main_the_guard_sees_the_client() {
             let answer = server.send("GET", path, &[TOKEN], "").await;
             assert!(answer.header("x-content-type-options").is_none(), "{path}: {answer}");
         }
-        assert!(!server.log().contains("endpoints.on_main"), "this machine is not on the list");
     });
 }
 
@@ -152,11 +160,11 @@ modes!(unless_wanted_there_the_application_has_all_paths, async |server| {
 });
 
 #[test]
-fn a_proxy_that_says_nothing_is_warned_of() {
+fn on_main_without_a_guard_is_warned_of() {
     let launch = Launch::plain(Mode::Classic).workers(1).config("endpoints.on_main", "true");
-    run(launch, async |server| {
-        let line = server.wait_for_log("config.notice").await;
-        assert!(line.contains("endpoints.on_main") && line.contains("require_token"), "{line}");
+    run(launch.config("guard.enabled", "false"), async |server| {
+        let line = server.wait_for_log("guard.enabled").await;
+        assert!(line.contains("config.notice") && line.contains("may see everything"), "{line}");
         server.get("/status").await.ok();
     });
 }
