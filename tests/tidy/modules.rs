@@ -14,7 +14,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ),
     ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"]),
     ("supervisor", &["control", "job", "telemetry"]),
-    ("control", &[]),
+    ("control", &["telemetry"]),
     ("lifecycle", &["telemetry"]),
     ("job", &[]),
     ("http", &["job", "telemetry"]),
@@ -22,7 +22,7 @@ const ALLOWED: [(&str, &[&str]); 16] = [
     ("php", &["job", "sys", "telemetry"]),
     ("sys", &[]),
     ("telemetry", &[]),
-    ("admin", &["control", "telemetry"]),
+    ("admin", &["control", "job", "telemetry"]),
     ("scan", &["telemetry"]),
     ("watch", &["telemetry"]),
 ];

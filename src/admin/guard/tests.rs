@@ -39,16 +39,19 @@ impl Proxies for Believed {
             return Behind::Confused;
         }
         let mut from_afar = !peer.is_loopback();
+        let mut last = None;
         for hop in Self::hops(headers).into_iter().rev() {
-            match hop {
-                None => return Behind::Client(None),
-                Some(hop) if Self::is_proxy(hop) && !hop.is_loopback() => from_afar = true,
-                Some(hop) if hop.is_loopback() && from_afar => return Behind::Confused,
-                Some(hop) if Self::is_proxy(hop) => {}
-                Some(hop) => return Behind::Client(Some(hop)),
+            from_afar |= last.is_some_and(|hop: IpAddr| !hop.is_loopback());
+            let Some(hop) = hop else { return Behind::Client(None) };
+            last = Some(hop);
+            if !Self::is_proxy(hop) {
+                break;
             }
         }
-        Behind::Client(None)
+        if last.is_some_and(|client| client.is_loopback() && from_afar) {
+            return Behind::Confused;
+        }
+        Behind::Client(last)
     }
 }
 
