@@ -71,8 +71,20 @@ fn metrics_in(expression: &str) -> BTreeSet<String> {
     const WORDS: [&str; 7] = ["and", "or", "unless", "offset", "bool", "inf", "nan"];
     let bytes = expression.as_bytes();
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':' | b'.');
+    // Behind the next `end` that is not in quotes.
     let skip_to = |from: usize, end: u8| {
-        bytes[from..].iter().position(|byte| *byte == end).map_or(bytes.len(), |at| from + at + 1)
+        let mut quoted = false;
+        let at = bytes[from..].iter().position(|byte| {
+            let found = *byte == end && !quoted;
+            quoted ^= *byte == b'"';
+            found
+        });
+        at.map_or(bytes.len(), |at| from + at + 1)
+    };
+    // What an aggregation groups by may stand before its brackets: `sum by (le) (...)`.
+    let is_called = |next: &str| {
+        let behind = ["by", "without"].iter().find_map(|word| next.strip_prefix(word)).unwrap_or(next);
+        behind.trim_start().starts_with('(')
     };
     let mut names = BTreeSet::new();
     let mut at = 0;
@@ -88,7 +100,7 @@ fn metrics_in(expression: &str) -> BTreeSet<String> {
                 at = end;
                 if GROUPING.contains(&word) && next.starts_with('(') {
                     at = skip_to(end, b')');
-                } else if !byte.is_ascii_digit() && !WORDS.contains(&word) && !next.starts_with('(') {
+                } else if !byte.is_ascii_digit() && !WORDS.contains(&word) && !is_called(next) {
                     names.insert(word.to_owned());
                 }
             }

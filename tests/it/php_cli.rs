@@ -64,6 +64,13 @@ impl Php {
         call.args(&self.first).args(arguments);
         call
     }
+
+    /// The same call with all signals as a terminal gives them: a shell that puts tests in the background has them ignore some.
+    fn call_in_foreground(&self, dir: &PrivateDir, arguments: &[impl AsRef<OsStr>]) -> Command {
+        let mut call = command("env", dir);
+        call.arg("--default-signal").arg(&self.program).args(&self.first).args(arguments);
+        call
+    }
 }
 
 /// Waits until `probe` gives something; a php that has ended meanwhile fails the test.
@@ -91,7 +98,7 @@ impl Drop for Running {
 fn signalled(php: &Php, code: &str, signal: &str) -> String {
     let dir = PrivateDir::new();
     let script = format!("{code} file_put_contents(getenv('TEST_DIR').'/ready', ''); while (true) usleep(10_000);");
-    let mut child = Running(php.call(&dir, &["-r", &script]).spawn().expect("php starts"));
+    let mut child = Running(php.call_in_foreground(&dir, &["-r", &script]).spawn().expect("php starts"));
     wait_for("the script is ready", || dir.marked("ready"));
     program::signal(child.0.id(), signal);
     let status = wait_for("the signal ends php", || child.0.try_wait().expect("wait"));
@@ -321,7 +328,7 @@ fn our_functions_outside_of_a_worker() {
             try { $function(fn () => 1); } catch (RuntimeException $e) { echo get_class($e), ': ', $e->getMessage(), "\n"; }
         }
         echo supercharger_worker()['mode'], json_encode(supercharger_request_id()), "\n";
-        supercharger_log('said', 0, ['key' => 'value']);
+        supercharger_log('said', 0, ['detail' => 'value']);
         $pid = pcntl_fork();
         if ($pid === 0) { try { supercharger_handle_request(fn () => 1); } catch (RuntimeException) { exit(3); } }
         pcntl_waitpid($pid, $status);
