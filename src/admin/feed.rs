@@ -54,11 +54,17 @@ impl Feed {
         Self { latest: watch::Sender::new(None), places, asker: Arc::default(), closing }
     }
 
-    /// The answer to one more viewer. `due` is the time by which its connection must have taken what was sent.
+    /// The answer to one more viewer. `due` is the time by which its connection must have taken what was sent; it ends when `lapsed`
+    /// resolves.
     ///
     /// # Errors
     /// There are viewers enough.
-    pub(super) fn watch<S: Server>(&self, server: &Arc<S>, due: Due) -> Result<Response, Full> {
+    pub(super) fn watch<S: Server>(
+        &self,
+        server: &Arc<S>,
+        due: Due,
+        lapsed: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<Response, Full> {
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full)?;
         let mut asker = self.asker.lock();
         let events = self.latest.subscribe();
@@ -68,7 +74,7 @@ impl Feed {
             *asker = Some(tokio::spawn(self.clone().ask(Arc::clone(server))));
         }
         drop(asker);
-        let body = Body::new(Events { next: next(events, true), due, _place: place });
+        let body = Body::new(Events { next: next(events, true), due, lapsed: Box::pin(lapsed), _place: place });
         let kind = HeaderValue::from_static("text/event-stream; charset=utf-8");
         let mut response = body.into_response();
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -130,10 +136,11 @@ fn next(mut events: watch::Receiver<Latest>, fresh: bool) -> Next {
     })
 }
 
-/// The body of an answer: events without end.
+/// The body of an answer: events until the endpoints end, or what let its viewer in does not hold any more.
 struct Events {
     next: Next,
     due: Due,
+    lapsed: Pin<Box<dyn Future<Output = ()> + Send>>,
     _place: OwnedSemaphorePermit,
 }
 
@@ -142,6 +149,9 @@ impl http_body::Body for Events {
     type Error = Infallible;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.lapsed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
         // The connection asks for more: it has room, so what was sent before has been taken.
         self.due.send_if_modified(|due| due.take().is_some());
         let (event, events) = ready!(self.next.as_mut().poll(cx));
@@ -191,7 +201,7 @@ mod tests {
     }
 
     fn viewer(feed: &Feed, server: &Arc<Counting>) -> Result<Response, Full> {
-        feed.watch(server, Due::new(None))
+        feed.watch(server, Due::new(None), std::future::pending())
     }
 
     #[tokio::test]

@@ -23,7 +23,7 @@ use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, StatusCode};
-use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use super::routes::json;
 pub use range::{AddressRange, NoRange};
@@ -111,23 +111,32 @@ pub trait Proxies: fmt::Debug + Send + Sync + 'static {
 
 /// The guard in force. Clones are the same; a reload brings new rules.
 #[derive(Debug, Clone)]
-pub struct Gate(Arc<RwLock<Arc<Guard>>>);
+pub struct Gate(watch::Sender<Arc<Guard>>);
 
 impl Gate {
     /// A gate with these rules.
     pub fn new(rules: Rules, proxies: impl Proxies) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(Guard { rules, proxies: Box::new(proxies) }))))
+        Self(watch::Sender::new(Arc::new(Guard { rules, proxies: Box::new(proxies) })))
     }
 
-    /// From the next request on these rules hold.
+    /// From the next request on these rules hold; what others have let pass and still goes on learns of it ([`Allowed::lapsed`]).
     pub fn replace(&self, rules: Rules, proxies: impl Proxies) {
-        *self.0.write() = Arc::new(Guard { rules, proxies: Box::new(proxies) });
+        self.0.send_replace(Arc::new(Guard { rules, proxies: Box::new(proxies) }));
     }
 
     /// What holds now; put into each request by the listener.
-    pub(super) fn now(&self) -> Arc<Guard> {
-        Arc::clone(&self.0.read())
+    pub(super) fn now(&self) -> InForce {
+        let gate = self.0.subscribe();
+        let guard = Arc::clone(&gate.borrow());
+        InForce { guard, gate }
     }
+}
+
+/// The guard that a request has met, and where its successor will be seen.
+#[derive(Debug, Clone)]
+pub(super) struct InForce {
+    guard: Arc<Guard>,
+    gate: watch::Receiver<Arc<Guard>>,
 }
 
 /// Rules with all that is needed to decide.
@@ -139,7 +148,17 @@ pub(super) struct Guard {
 
 /// Proof that the guard has let a request pass: a handler that takes it cannot be reached without.
 #[derive(Debug)]
-pub(super) struct Allowed(());
+pub(super) struct Allowed(InForce);
+
+impl Allowed {
+    /// Resolves when the guard that let the request pass is no longer in force, also if that was so before. An answer that goes on and on
+    /// ends then: whoever may still have it asks again.
+    pub(super) async fn lapsed(self) {
+        let InForce { guard, mut gate } = self.0;
+        // An error means that the gate is gone, and with it every guard.
+        drop(gate.wait_for(|now| !Arc::ptr_eq(now, &guard)).await);
+    }
+}
 
 /// A request that may pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -310,8 +329,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Allowed {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Denied> {
         let peer = parts.extensions.get::<Peer>().copied();
         // Without a guard nobody passes: a listener that forgets it shows nothing.
-        let Some(guard) = parts.extensions.get::<Arc<Guard>>() else { return Err(Denied::Forbidden) };
-        guard.decide(peer, parts).map(|_| Self(()))
+        let Some(met) = parts.extensions.get::<InForce>() else { return Err(Denied::Forbidden) };
+        met.guard.decide(peer, parts).map(|_| Self(met.clone()))
     }
 }
 

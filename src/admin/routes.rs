@@ -141,8 +141,8 @@ async fn page() -> Response {
     dashboard::page()
 }
 
-async fn events<S: Server>(_: Allowed, State(desk): Shared<S>, Extension(due): Extension<Due>) -> Response {
-    match desk.feed.watch(&desk.server, due) {
+async fn events<S: Server>(allowed: Allowed, State(desk): Shared<S>, Extension(due): Extension<Due>) -> Response {
+    match desk.feed.watch(&desk.server, due, allowed.lapsed()) {
         Ok(stream) => stream,
         Err(Full) => refused(
             StatusCode::SERVICE_UNAVAILABLE,

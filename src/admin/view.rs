@@ -9,7 +9,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::totals::Pools;
-use crate::control::{Maintenance, PoolState, Recent, RouteState, Snapshot, WorkerState};
+use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, WorkerState};
+use crate::telemetry::BOUNDS_MICROS;
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
 /// a second anyway.
@@ -358,10 +359,22 @@ fn recent(totals: &Pools) -> serde_json::Value {
     serde_json::to_value(all).unwrap_or_default()
 }
 
+/// How long requests waited and ran since the server began: counts by bucket, the last of which has no bound. Whoever wants to know of a
+/// span of time takes the difference of two moments.
+fn latency(totals: &Pools) -> serde_json::Value {
+    let pool = |(name, totals): (&String, &PoolState)| {
+        let Accounts { queue, execution, .. } = &totals.accounts;
+        (name.clone(), json!({ "queue": queue.buckets, "execution": execution.buckets }))
+    };
+    let pools: serde_json::Map<_, _> = totals.iter().map(pool).collect();
+    json!({ "bounds_micros": BOUNDS_MICROS, "pools": pools })
+}
+
 /// What the feed says: all of it at once.
 pub(super) fn moment(view: &View, totals: &Pools) -> serde_json::Value {
     let mut moment = workers(view, totals);
     moment["status"] = status(view, totals);
+    moment["latency"] = latency(totals);
     moment
 }
 

@@ -51,8 +51,14 @@ pub(super) fn gate(config: &Config) -> Gate {
     Gate::new(config.admin.guard.clone(), Trusted(config.http.trusted_proxies.clone()))
 }
 
-/// From now on as this configuration says.
-pub(super) fn regulate(gate: &Gate, config: &Config) {
+/// From now on as this configuration says. One that says the same as before disturbs nobody.
+pub(super) fn regulate(gate: &Gate, before: Option<&Config>, config: &Config) {
+    let is_same = |before: &Config| {
+        before.admin.guard == config.admin.guard && before.http.trusted_proxies == config.http.trusted_proxies
+    };
+    if before.is_some_and(is_same) {
+        return;
+    }
     gate.replace(config.admin.guard.clone(), Trusted(config.http.trusted_proxies.clone()));
 }
 

@@ -244,7 +244,7 @@ impl Blueprint for Premises {
 
     fn serves(&mut self, ready: u32, workers: u32) {
         if let Some(next) = self.next.take() {
-            desk::regulate(&self.gate, &next.0);
+            desk::regulate(&self.gate, self.current.as_ref().map(|(config, _)| config), &next.0);
             self.current = Some(next);
         }
         if !self.greeted

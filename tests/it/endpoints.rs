@@ -45,6 +45,30 @@ async fn usual(server: &Server, at: At, path: &str, status: u16) -> Duration {
     all[TRIES - 3]
 }
 
+/// How long the first snapshot of the feed takes, with its connection; likewise.
+fn usual_first_event(server: &Server) -> Duration {
+    use std::io::{Read as _, Write as _};
+    let mut all = Vec::with_capacity(TRIES);
+    for _ in 0..TRIES {
+        let start = Instant::now();
+        let mut stream = std::net::TcpStream::connect(server.admin()).expect("a connection");
+        stream.set_read_timeout(Some(LIMIT)).expect("a limit");
+        stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("written");
+        let (mut got, mut bytes) = (Vec::new(), [0; 65536]);
+        // The end of an event, behind the head of the answer.
+        while !got.windows(3).any(|window| window == b"}\n\n") {
+            let count = stream.read(&mut bytes).expect("more");
+            assert_ne!(count, 0, "no event: {}", String::from_utf8_lossy(&got));
+            got.extend_from_slice(&bytes[..count]);
+        }
+        all.push(start.elapsed());
+        let text = String::from_utf8_lossy(&got);
+        assert!(text.contains("\"queue_depth\":") && text.contains("\"path\":\"/hold\""), "{text}");
+    }
+    all.sort_unstable();
+    all[TRIES - 3]
+}
+
 modes!(
     all_answer_at_once_while_every_worker_is_blocked,
     |launch| launch.admin().config("endpoints.on_main", "true").config("guard.token", "\"t0ken-of-the-tests\""),
@@ -77,6 +101,11 @@ modes!(
             let ready = ask(server, at, "/ready").await.json();
             assert_eq!(ready["pools"]["default"]["standing"], "blocked", "{ready}");
         }
+        // The page and its feed are at the endpoints' own address only: at the server's `/` is the application's.
+        let took = usual(server, At::Admin, "/", 200).await;
+        assert!(took < PROMPT, "the page: {took:?}");
+        let took = usual_first_event(server);
+        assert!(took < PROMPT, "the first event: {took:?}");
         for id in ["a", "b"] {
             server.dir().mark(&format!("release-{id}"));
         }

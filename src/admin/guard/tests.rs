@@ -385,5 +385,20 @@ fn a_reload_brings_new_rules() {
     let gate = Gate::new(rules(Mode::AllowlistOnly), Nobody);
     let before = gate.clone();
     gate.replace(rules(Mode::RequireToken), Nobody);
-    assert_eq!(decided(&before.now(), "127.0.0.1", "GET", &[]), Err(Denied::Token));
+    assert_eq!(decided(&before.now().guard, "127.0.0.1", "GET", &[]), Err(Denied::Token));
+}
+
+#[tokio::test]
+async fn what_goes_on_learns_that_its_guard_is_no_more() {
+    use std::task::Poll;
+
+    let gate = Gate::new(rules(Mode::AllowlistOnly), Nobody);
+    let (first, late) = (Allowed(gate.now()), Allowed(gate.now()));
+    let mut lapsed = Box::pin(first.lapsed());
+    let mut now = async || std::future::poll_fn(|cx| Poll::Ready(lapsed.as_mut().poll(cx).is_ready())).await;
+    assert!(!now().await, "its guard is in force");
+    gate.replace(rules(Mode::AllowlistOnly), Nobody);
+    assert!(now().await, "another one is");
+    // Let pass before and watched afterwards: that is no way around it.
+    late.lapsed().await;
 }
