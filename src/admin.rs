@@ -32,7 +32,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::control::Maintenance;
 
-pub use guard::{AddressRange, Behind, Gate, Mode, NoRange, Proxies, Rules, Token};
+pub use guard::{AddressRange, Behind, Gate, HostName, Mode, NoHostName, NoRange, Proxies, Rules, Token};
 pub use serve::Listener;
 pub use telemetry::{Flusher, Telemetry, flush};
 pub use view::{Child, Order, Process, Reloaded, Role, Stage, View};

@@ -10,10 +10,13 @@
 
 #![forbid(unsafe_code)]
 
+mod name;
 mod page;
 mod range;
+mod refusals;
 mod token;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -26,7 +29,10 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::watch;
 
 use super::routes::json;
+use refusals::Refusals;
+pub use name::{HostName, NoHostName};
 pub use range::{AddressRange, NoRange};
+pub(super) use refusals::reasons;
 pub use token::Token;
 
 /// Who is at the other end, put into each request by the listener.
@@ -36,7 +42,7 @@ pub(super) enum Peer {
     Tcp(SocketAddr),
     /// An address, at one of the server's. If it is of this machine it is mostly a proxy's that speaks for the world.
     Main(SocketAddr),
-    /// Whoever may open the socket file of the endpoints: its rights are its allow list.
+    /// Whoever may open the socket file of the endpoints: its rights are its allow list. No browser can.
     Unix,
     /// Whoever may open a socket file of the server. It has no address, and mostly it is a proxy that speaks for the world.
     Front,
@@ -81,6 +87,8 @@ pub struct Rules {
     pub header: HeaderName,
     /// Whether header fields of a proxy that is not trusted are refused; else they are passed over.
     pub proxy_strict: bool,
+    /// Names under which who passes by address may ask.
+    pub hosts: Vec<HostName>,
 }
 
 impl Rules {
@@ -93,12 +101,17 @@ impl Rules {
 }
 
 /// What the header fields of a request say of its client, given the peer that sent them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
     /// Nothing that counts: the peer is no trusted proxy.
     Untrusted,
-    /// The peer is one. The address of the client, if it names one and does not hide it.
-    Client(Option<IpAddr>),
+    /// The peer is one.
+    Client {
+        /// The address of the client, if the proxy names one and does not hide it.
+        address: Option<IpAddr>,
+        /// The host that the client has asked for, without port, if the proxy tells.
+        host: Option<String>,
+    },
     /// The peer is one, and contradicts itself or cannot be understood, or says of somebody on another machine that it is on this one.
     Confused,
 }
@@ -109,26 +122,42 @@ pub trait Proxies: fmt::Debug + Send + Sync + 'static {
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind;
 }
 
-/// The guard in force. Clones are the same; a reload brings new rules.
+/// The guard in force, and how often it has refused. Clones are the same; a reload brings new rules.
 #[derive(Debug, Clone)]
-pub struct Gate(watch::Sender<Arc<Guard>>);
+pub struct Gate {
+    guard: watch::Sender<Arc<Guard>>,
+    refusals: Arc<Refusals>,
+}
 
 impl Gate {
     /// A gate with these rules.
     pub fn new(rules: Rules, proxies: impl Proxies) -> Self {
-        Self(watch::Sender::new(Arc::new(Guard { rules, proxies: Box::new(proxies) })))
+        let guard = Arc::new(Guard { rules, proxies: Box::new(proxies) });
+        Self { guard: watch::Sender::new(guard), refusals: Arc::default() }
     }
 
     /// From the next request on these rules hold; what others have let pass and still goes on learns of it ([`Allowed::lapsed`]).
     pub fn replace(&self, rules: Rules, proxies: impl Proxies) {
-        self.0.send_replace(Arc::new(Guard { rules, proxies: Box::new(proxies) }));
+        self.guard.send_replace(Arc::new(Guard { rules, proxies: Box::new(proxies) }));
     }
 
     /// What holds now; put into each request by the listener.
     pub(super) fn now(&self) -> InForce {
-        let gate = self.0.subscribe();
+        let gate = self.guard.subscribe();
         let guard = Arc::clone(&gate.borrow());
         InForce { guard, gate }
+    }
+
+    /// How often it has refused, by reason.
+    pub fn refused(&self) -> BTreeMap<String, u64> {
+        self.refusals.counts()
+    }
+
+    /// Counts an answer if it is a refusal, and tells it in the log. Must be called inside of a runtime.
+    pub(super) fn saw<B>(&self, peer: Peer, answer: &http::Response<B>) {
+        if let Some(denied) = answer.extensions().get::<Denied>() {
+            self.refusals.add(*denied, peer);
+        }
     }
 }
 
@@ -218,25 +247,36 @@ enum Client {
 impl Guard {
     /// The whole decision.
     fn decide(&self, peer: Option<Peer>, parts: &Parts) -> Result<Reason, Denied> {
-        let client = self.client(peer, &parts.headers);
+        let (client, told) = match self.client(peer, &parts.headers) {
+            Ok((client, told)) => (Ok(client), told),
+            Err(denied) => (Err(denied), None),
+        };
         let pass = match client {
             _ if !self.rules.enabled => Pass { reason: Reason::Disabled, proven: false },
             Err(denied) => return Err(denied),
             Ok(client) => self.by_mode(client, &parts.headers)?,
         };
+        let asked = page::Asked {
+            method: &parts.method,
+            headers: &parts.headers,
+            authority: parts.uri.authority(),
+            told: told.as_deref(),
+            own: &self.rules.hosts,
+        };
         if !pass.proven {
             let address = match client {
-                Ok(Client::At(address)) => Some(address),
-                Ok(Client::ByFile | Client::Unknown) | Err(_) => None,
+                // Where anybody may pass a page gains nothing by being somebody else, but that this machine may not be asked by all.
+                Ok(Client::At(address)) if self.rules.enabled || address.is_loopback() => Some(address),
+                Ok(Client::At(_) | Client::ByFile | Client::Unknown) | Err(_) => None,
             };
-            page::check(address, &parts.method, &parts.headers, parts.uri.authority())?;
+            asked.check(address)?;
         }
-        page::check_order(&parts.method, &parts.headers)?;
+        asked.check_order()?;
         Ok(pass.reason)
     }
 
-    /// The client behind the peer; an error if a proxy speaks that should not.
-    fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Result<Client, Denied> {
+    /// The client behind the peer, and the host that a trusted proxy says it has asked for; an error if a proxy speaks that should not.
+    fn client(&self, peer: Option<Peer>, headers: &HeaderMap) -> Result<(Client, Option<String>), Denied> {
         // What a socket file of the server counts as for `server.trusted_proxies`.
         const FRONT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
         let (own, as_proxy) = match peer {
@@ -249,23 +289,23 @@ impl Guard {
             None => (Client::Unknown, None),
         };
         let behind = as_proxy.map_or(Behind::Untrusted, |address| self.proxies.behind(address, headers));
-        let client = match behind {
+        let (client, told) = match behind {
             Behind::Confused => return Err(Denied::ProxyHeader),
-            Behind::Client(Some(address)) => Client::At(address.to_canonical()),
+            Behind::Client { address: Some(address), host } => (Client::At(address.to_canonical()), host),
             // It speaks for somebody and does not say for whom: it does not ask for itself.
-            Behind::Client(None) if speaks_for_others(headers) => Client::Unknown,
-            Behind::Client(None) => own,
+            Behind::Client { address: None, host } if speaks_for_others(headers) => (Client::Unknown, host),
             Behind::Untrusted if self.rules.proxy_strict && speaks_for_others(headers) => {
                 return Err(Denied::ProxyHeader);
             }
-            Behind::Untrusted => own,
+            Behind::Client { address: None, .. } | Behind::Untrusted => (own, None),
         };
         let at_main = matches!(peer, Some(Peer::Main(_) | Peer::Front));
-        Ok(match client {
+        let client = match client {
             // There a proxy on this machine that adds no field looks just the same.
             Client::At(address) if at_main && address.is_loopback() => Client::Unknown,
             client => client,
-        })
+        };
+        Ok((client, told))
     }
 
     fn by_mode(&self, client: Client, headers: &HeaderMap) -> Result<Pass, Denied> {
@@ -298,6 +338,18 @@ fn speaks_for_others(headers: &HeaderMap) -> bool {
 }
 
 impl Denied {
+    const ALL: [Self; 9] = [
+        Self::ProxyHeader,
+        Self::Ip,
+        Self::TokenMissingConfig,
+        Self::Token,
+        Self::TokenMissing,
+        Self::Forbidden,
+        Self::Origin,
+        Self::Host,
+        Self::Unmarked,
+    ];
+
     fn label(self) -> &'static str {
         match self {
             Self::ProxyHeader => "proxyHeaderNotTrusted",
@@ -318,7 +370,10 @@ impl IntoResponse for Denied {
         let body = serde_json::json!({
             "error": "forbidden", "code": "runtime_endpoint_denied", "reason": self.label(),
         });
-        json(StatusCode::FORBIDDEN, &body)
+        let mut answer = json(StatusCode::FORBIDDEN, &body);
+        // For whoever counts refusals: what only asks what the guard thinks has not been refused.
+        answer.extensions_mut().insert(self);
+        answer
     }
 }
 

@@ -22,6 +22,7 @@ use prometheus::{Registry, TextEncoder};
 
 use series::Series;
 
+use super::guard;
 use super::totals::Pools;
 use super::view::{Child, Role, View};
 use crate::control::{PoolState, WorkerState};
@@ -56,7 +57,7 @@ enum Kind {
 struct Family(&'static str, &'static str, Kind, Read);
 
 /// All of them. Names are public (contract section 8).
-const FAMILIES: [Family; 28] = [
+const FAMILIES: [Family; 29] = [
     Family("supercharger_build_info", "Version of this program and of the linked PHP.", Kind::Gauge, |sample| {
         let process = &sample.view.process;
         vec![(1.0, vec![("version", process.version.to_owned()), ("php", process.php.clone())])]
@@ -97,6 +98,12 @@ const FAMILIES: [Family; 28] = [
         "Child processes that ended without having been told to, by signal.",
         Kind::Counter,
         |sample| preset(&sample.view.child_restarts, &ENDS, "signal"),
+    ),
+    Family(
+        "supercharger_guard_refusals_total",
+        "Requests to the endpoints that the guard has refused, by reason.",
+        Kind::Counter,
+        |sample| preset(&sample.view.refused, &guard::reasons(), "reason"),
     ),
     Family("supercharger_workers", "Workers by state.", Kind::Gauge, workers),
     Family("supercharger_workers_target", "Workers that the pool wants to have.", Kind::Gauge, |sample| {

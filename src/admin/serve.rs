@@ -227,9 +227,12 @@ fn converse(
         request.extensions_mut().insert::<Due>(answering.clone());
         silence.over.store(true, Ordering::Relaxed);
         answering.send_replace(None);
-        let (answer, answering) = (hyper::service::Service::call(&inner, request), answering.clone());
+        let (answer, answering, gate) = (hyper::service::Service::call(&inner, request), answering.clone(), gate.clone());
         async move {
             let answer = answer.await;
+            if let Ok(answer) = &answer {
+                gate.saw(peer, answer);
+            }
             answering.send_replace(Some(Instant::now() + ANSWER_TIMEOUT));
             answer
         }

@@ -41,6 +41,8 @@ pub struct View {
     pub started: bool,
     /// Reloads by outcome (`ok`, `failed`).
     pub reloads: BTreeMap<String, u64>,
+    /// Requests that the guard has refused, by reason.
+    pub refused: BTreeMap<String, u64>,
     /// Every state that a worker can be in: a metric has a series for each.
     pub worker_states: Vec<&'static str>,
 }

@@ -70,7 +70,7 @@ impl Proxies for Trusted {
     fn behind(&self, peer: IpAddr, headers: &HeaderMap) -> Behind {
         match http::behind(peer, &self.0, headers) {
             http::Behind::Untrusted => Behind::Untrusted,
-            http::Behind::Client(address) => Behind::Client(address),
+            http::Behind::Client { address, host } => Behind::Client { address, host },
             http::Behind::Confused => Behind::Confused,
         }
     }
@@ -112,15 +112,15 @@ pub(super) fn open(
     if listener.is_none() && doorway.is_none() {
         return Ok(None);
     }
-    admin::start(listener, doorway, gate, Desk::new(handle, started, telemetry)).map(Some)
+    admin::start(listener, doorway, gate.clone(), Desk::new(handle, started, telemetry, gate)).map(Some)
 }
 
 /// Starts to write metrics to files, if that is wanted. It has nothing to do with the endpoints, which may be off.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn flush(handle: Handle, started: Instant, telemetry: &Telemetry) -> io::Result<Option<Flusher>> {
-    admin::flush(Desk::new(handle, started, telemetry))
+pub(super) fn flush(handle: Handle, started: Instant, telemetry: &Telemetry, gate: Gate) -> io::Result<Option<Flusher>> {
+    admin::flush(Desk::new(handle, started, telemetry, gate))
 }
 
 /// Where metrics are written, and under which name: that of the machine and the first address, which stay the same when the server
@@ -137,10 +137,10 @@ pub(super) fn telemetry(config: &config::Telemetry, listeners: &Listeners) -> Te
 }
 
 impl Desk {
-    fn new(handle: Handle, started: Instant, telemetry: &Telemetry) -> Self {
+    fn new(handle: Handle, started: Instant, telemetry: &Telemetry, gate: Gate) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(started.elapsed());
         let (started_unix, telemetry) = (since.as_secs_f64(), telemetry.clone());
-        Self { handle, started, started_unix, last: Mutex::default(), telemetry }
+        Self { handle, started, started_unix, last: Mutex::default(), telemetry, gate }
     }
 }
 
@@ -150,6 +150,7 @@ struct Desk {
     started_unix: f64,
     last: Mutex<Status>,
     telemetry: Telemetry,
+    gate: Gate,
 }
 
 impl Server for Desk {
@@ -168,7 +169,7 @@ impl Server for Desk {
             started_unix: self.started_unix,
             uptime_seconds: self.started.elapsed().as_secs_f64(),
         };
-        view(process, status)
+        View { refused: self.gate.refused(), ..view(process, status) }
     }
 
     fn telemetry(&self) -> &Telemetry {
@@ -237,6 +238,7 @@ fn view(process: Process, status: Status) -> View {
         departed_answers: status.departed.http,
         child_restarts: status.crashes,
         reloads: BTreeMap::from([("ok".to_owned(), ok), ("failed".to_owned(), failed)]),
+        refused: BTreeMap::new(),
         worker_states: WorkerState::ALL.map(WorkerState::label).to_vec(),
     }
 }

@@ -73,6 +73,7 @@ pub(super) fn rules(check: &mut Check) -> Rules {
         // The default is a name, and what is none is a fault.
         header: HeaderName::from_bytes(header.as_bytes()).unwrap_or(HeaderName::from_static("x-runtime-token")),
         proxy_strict: check.truth("guard.proxy_strict"),
+        hosts: check.list("guard.hosts"),
     }
 }
 

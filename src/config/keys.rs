@@ -334,7 +334,10 @@ const LAST: &[Key] = &[
     },
     Key {
         name: "guard.token",
-        kind: Kind::Text { of: "token", allowed: "visible characters of ASCII without blanks" },
+        kind: Kind::Text {
+            of: "token",
+            allowed: "at least 16 visible characters of ASCII without blanks; `openssl rand -hex 32` makes one",
+        },
         preset: Preset::Unset { words: "none", example: r#""a-long-random-text""# },
         meaning: "The token, sent as `Authorization: Bearer TOKEN` or in the field that `guard.header` names. Better set by \
                   `SUPERCHARGER__GUARD__TOKEN` than in a file that many can read.",
@@ -354,6 +357,17 @@ const LAST: &[Key] = &[
         preset: Preset::Value("true"),
         meaning: "Whether `Forwarded` and `X-Forwarded-*` from others than `server.trusted_proxies` are refused, also with a valid token. If \
                   not, they are passed over.",
+    },
+    Key {
+        name: "guard.hosts",
+        kind: Kind::List {
+            of: "name of a machine",
+            least: 0,
+            allowed: "names such as \"node-1.example\", without ports, none twice",
+        },
+        preset: Preset::Value("[]"),
+        meaning: "Names by which clients that pass by their address may ask. They always may by an address and by `localhost`; any other name may \
+                  be a stranger's that was pointed here. A token passes under every name.",
     },
     Key {
         name: "watch.enabled",

@@ -584,10 +584,10 @@ fn a_server_can_be_asked_although_its_file_has_faults() {
         contact(text, Some(":1"), variables).map(|contact| contact.token.map(|token| token.authorization()))
     };
     assert_eq!(token("", &[]), Ok(None));
-    assert_eq!(token("guard.token = \"one\"\n", &[]), Ok(Some("Bearer one".to_owned())));
-    let variables = [("RUNTIME_ENDPOINT_TOKEN", "two"), ("SUPERCHARGER__GUARD__TOKEN", "three")];
-    assert_eq!(token("", &variables[..1]), Ok(Some("Bearer two".to_owned())));
-    assert_eq!(token("guard.token = \"one\"\n", &variables), Ok(Some("Bearer three".to_owned())));
+    assert_eq!(token("guard.token = \"one-of-16-letters\"\n", &[]), Ok(Some("Bearer one-of-16-letters".to_owned())));
+    let variables = [("RUNTIME_ENDPOINT_TOKEN", "two-of-16-letters"), ("SUPERCHARGER__GUARD__TOKEN", "three-of-16-letters")];
+    assert_eq!(token("", &variables[..1]), Ok(Some("Bearer two-of-16-letters".to_owned())));
+    assert_eq!(token("guard.token = \"one-of-16-letters\"\n", &variables), Ok(Some("Bearer three-of-16-letters".to_owned())));
     let told = token("guard.token = \"s3 cret\"\n", &[]).expect_err("no token");
     assert!(told.contains("guard.token") && !told.contains("s3"), "{told}");
 }

@@ -166,12 +166,17 @@ pub(super) fn resolve(peer: IpAddr, trusted: &[TrustedProxy], fields: &Fields<'_
 }
 
 /// Who the client of a request is, for somebody who has its head and the peer of its connection only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {
     /// The peer is no trusted proxy: what it says of others does not count.
     Untrusted,
-    /// It is one. The address of the client, if it tells one and does not hide it.
-    Client(Option<IpAddr>),
+    /// It is one.
+    Client {
+        /// The address of the client, if the proxy tells one and does not hide it.
+        address: Option<IpAddr>,
+        /// The host that the client has named, without port, if the proxy tells.
+        host: Option<String>,
+    },
     /// It is one, and contradicts itself or cannot be understood, or says of somebody on another machine that it is on this one.
     Confused,
 }
@@ -187,7 +192,7 @@ pub fn behind(peer: IpAddr, trusted: &[TrustedProxy], headers: &HeaderMap) -> Be
     // A loopback address of another machine is nobody here.
     match client {
         Some(address) if address.is_loopback() && (told.from_afar || !peer.is_loopback()) => Behind::Confused,
-        client => Behind::Client(client),
+        address => Behind::Client { address, host: told.host.map(|host| String::from_utf8_lossy(&host).into_owned()) },
     }
 }
 

@@ -22,7 +22,7 @@ mod worker;
 
 use std::time::Duration;
 
-pub use admin::{AdminNotice, TelemetryFailed};
+pub use admin::{AdminNotice, GuardRefused, TelemetryFailed};
 pub use child::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildOrphaned, ChildReady, ChildReplace,
     ChildStart, ChildStop, Process, ServerReload,

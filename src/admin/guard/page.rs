@@ -1,9 +1,10 @@
 //! Browsers that are let pass by address do what any web page asks of them, and so does PHP that somebody has talked into it.
 //!
-//! - A name of a stranger may be pointed to this machine, and a page of that name then asks as if it came from here. So who passes by a
-//!   loopback address must have asked for a name of this machine.
+//! - A name of a stranger may be pointed to any machine, and a page of that name then asks from the machine of whoever looks at it, as
+//!   if it were this server's own. So who passes by address must have asked for an address, for `localhost`, or for a name that the
+//!   operator calls this server's; who passes by a loopback address for one of those of this machine.
 //! - A page may send orders to other sites. So an order with an `Origin` passes only if that is the very site it goes to, and if that
-//!   site's name is an address or `localhost`, which nobody can point elsewhere. The dashboard is such a page.
+//!   site's name is one of those. The dashboard is such a page.
 //! - PHP on this machine may be talked into sending a form to an address that a stranger names. So every order carries a header field
 //!   that neither a form nor an ordinary client adds.
 //!
@@ -18,62 +19,80 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, header};
 
 use super::Denied;
+use super::name::{HostName, Target, target};
 
 /// The field that every order carries, with any value.
 pub(super) const ORDER: &str = "x-supercharger";
 
-/// What is asked of those who pass by their address.
-pub(super) fn check(
-    client: Option<IpAddr>,
-    method: &Method,
-    headers: &HeaderMap,
-    target: Option<&Authority>,
-) -> Result<(), Denied> {
-    if is_order(method) && !is_own_page(headers, target) {
-        return Err(Denied::Origin);
-    }
-    // Who comes from elsewhere knows this machine by names that nobody here can know; who comes by a socket file is no browser.
-    let is_here = client.is_some_and(|address| address.is_loopback());
-    if is_here && !asks_for_this_machine(headers, target) {
-        return Err(Denied::Host);
-    }
-    Ok(())
+/// What a request asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) method: &'a Method,
+    pub(super) headers: &'a HeaderMap,
+    /// The authority of the request's target, which HTTP/2 has in place of `Host`.
+    pub(super) authority: Option<&'a Authority>,
+    /// What a trusted proxy says that its client has asked for.
+    pub(super) told: Option<&'a str>,
+    /// Names that the operator calls this server's.
+    pub(super) own: &'a [HostName],
 }
 
-/// What is asked of every order.
-pub(super) fn check_order(method: &Method, headers: &HeaderMap) -> Result<(), Denied> {
-    if is_order(method) && !headers.contains_key(ORDER) { Err(Denied::Unmarked) } else { Ok(()) }
+impl Asked<'_> {
+    /// What is asked of those who pass by their address; none for those who have come by a socket file, and where anybody may pass.
+    pub(super) fn check(&self, client: Option<IpAddr>) -> Result<(), Denied> {
+        if is_order(self.method) && !self.is_own_page() {
+            return Err(Denied::Origin);
+        }
+        match client {
+            Some(client) if !self.is_for_us(client) => Err(Denied::Host),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is asked of every order.
+    pub(super) fn check_order(&self) -> Result<(), Denied> {
+        if is_order(self.method) && !self.headers.contains_key(ORDER) { Err(Denied::Unmarked) } else { Ok(()) }
+    }
+
+    /// Whether no page asks, or one that came from here.
+    fn is_own_page(&self) -> bool {
+        let mut origins = self.headers.get_all(header::ORIGIN).iter();
+        let (origin, host) = match (origins.next(), origins.next(), named(self.headers, self.authority)) {
+            (None, ..) => return true,
+            (Some(origin), None, Named::Host(host)) => (origin, host),
+            _ => return false,
+        };
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        let same = origin.is_some_and(|(_, site)| site.eq_ignore_ascii_case(host.as_str()));
+        same && match target(host.host()) {
+            Target::Here | Target::Address(_) => true,
+            Target::Name(name) => self.is_own(name),
+        }
+    }
+
+    fn is_for_us(&self, client: IpAddr) -> bool {
+        let fits = |host: &str| match target(host) {
+            Target::Here => true,
+            // Somebody on this machine who asks for another one is a proxy that keeps the name it was asked for.
+            Target::Address(_) => !client.is_loopback(),
+            Target::Name(name) => self.is_own(name),
+        };
+        let told = self.told.is_none_or(fits);
+        told && match named(self.headers, self.authority) {
+            // HTTP/1.0 may name none, which no browser does.
+            Named::Nothing => true,
+            Named::Unclear => false,
+            Named::Host(host) => fits(host.host()),
+        }
+    }
+
+    fn is_own(&self, name: &str) -> bool {
+        self.own.iter().any(|own| own.is(name))
+    }
 }
 
 fn is_order(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// Whether no page asks, or one that came from here.
-fn is_own_page(headers: &HeaderMap, target: Option<&Authority>) -> bool {
-    let mut origins = headers.get_all(header::ORIGIN).iter();
-    let (origin, host) = match (origins.next(), origins.next(), named(headers, target)) {
-        (None, ..) => return true,
-        (Some(origin), None, Named::Host(host)) => (origin, host),
-        _ => return false,
-    };
-    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    let same = origin.is_some_and(|(_, site)| site.eq_ignore_ascii_case(host.as_str()));
-    let name = bare(&host);
-    same && (name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok())
-}
-
-fn asks_for_this_machine(headers: &HeaderMap, target: Option<&Authority>) -> bool {
-    match named(headers, target) {
-        // HTTP/1.0 may name none, which no browser does.
-        Named::Nothing => true,
-        Named::Unclear => false,
-        Named::Host(host) => {
-            let name = bare(&host);
-            name.eq_ignore_ascii_case("localhost")
-                || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
-        }
-    }
 }
 
 /// The name that was asked for.
@@ -95,8 +114,4 @@ fn named(headers: &HeaderMap, target: Option<&Authority>) -> Named {
         (Some(_), Some(host), Some(target)) if hosts.next().is_none() && &host == target => Named::Host(host),
         (Some(_), ..) => Named::Unclear,
     }
-}
-
-fn bare(host: &Authority) -> &str {
-    host.host().trim_start_matches('[').trim_end_matches(']').trim_end_matches('.')
 }

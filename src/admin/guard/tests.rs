@@ -38,11 +38,15 @@ impl Proxies for Believed {
         if headers.get("forwarded").is_some_and(|value| value.as_bytes().ends_with(b"for=\"")) {
             return Behind::Confused;
         }
+        let host = headers.get("x-forwarded-host").and_then(|value| value.to_str().ok()).map(|text| {
+            let authority = text.parse::<http::uri::Authority>();
+            authority.map_or_else(|_| text.to_owned(), |authority| authority.host().to_owned())
+        });
         let mut from_afar = !peer.is_loopback();
         let mut last = None;
         for hop in Self::hops(headers).into_iter().rev() {
             from_afar |= last.is_some_and(|hop: IpAddr| !hop.is_loopback());
-            let Some(hop) = hop else { return Behind::Client(None) };
+            let Some(hop) = hop else { return Behind::Client { address: None, host } };
             last = Some(hop);
             if !Self::is_proxy(hop) {
                 break;
@@ -51,7 +55,7 @@ impl Proxies for Believed {
         if last.is_some_and(|client| client.is_loopback() && from_afar) {
             return Behind::Confused;
         }
-        Behind::Client(last)
+        Behind::Client { address: last, host }
     }
 }
 
@@ -69,9 +73,10 @@ fn rules(mode: Mode) -> Rules {
         enabled: true,
         mode,
         allow: ["127.0.0.1/8", "::1/128", "192.0.2.0/24"].map(|range| range.parse().expect("a range")).to_vec(),
-        token: Some("s3cret".parse().expect("a token")),
+        token: Some("s3cret-of-16-chr".parse().expect("a token")),
         header: HeaderName::from_static("x-runtime-token"),
         proxy_strict: true,
+        hosts: vec!["node-1.example".parse().expect("a name")],
     }
 }
 
@@ -108,9 +113,9 @@ fn guard(mode: Mode) -> Guard {
     Guard { rules: rules(mode), proxies: Box::new(Nobody) }
 }
 
-const RIGHT: (&str, &str) = ("authorization", "Bearer s3cret");
+const RIGHT: (&str, &str) = ("authorization", "Bearer s3cret-of-16-chr");
 const WRONG: (&str, &str) = ("authorization", "Bearer other");
-const OTHER_FIELD: (&str, &str) = ("x-runtime-token", "s3cret");
+const OTHER_FIELD: (&str, &str) = ("x-runtime-token", "s3cret-of-16-chr");
 const EMPTY: (&str, &str) = ("authorization", "Bearer");
 
 #[test]
@@ -179,7 +184,7 @@ fn require_token() {
             ("unix", &[], Err(Denied::Token)),
             ("127.0.0.1", &[WRONG], Err(Denied::Token)),
             ("127.0.0.1", &[RIGHT], Ok(Reason::Token)),
-            ("2001:db8::1", &[("authorization", "bEARER  s3cret ")], Ok(Reason::Token)),
+            ("2001:db8::1", &[("authorization", "bEARER  s3cret-of-16-chr ")], Ok(Reason::Token)),
             ("unix", &[RIGHT], Ok(Reason::Token)),
             ("", &[RIGHT], Ok(Reason::Token)),
         ],
@@ -318,9 +323,10 @@ fn a_guard_that_is_off_asks_nobody() {
 #[test]
 fn pages_are_told_from_programs() {
     const LOCAL: (&str, &str) = ("host", "127.0.0.1:9180");
+    const NODE: (&str, &str) = ("host", "node-1.example:9180");
     const MARK: (&str, &str) = ("x-supercharger", "1");
     let guard = guard(Mode::AllowlistOrToken);
-    let shown: [Case; 16] = [
+    let shown: [Case; 15] = [
         ("127.0.0.1", &[LOCAL], Ok(Reason::Ip)),
         ("127.9.9.9", &[LOCAL], Ok(Reason::Ip)),
         ("::1", &[("host", "[::1]:9180")], Ok(Reason::Ip)),
@@ -334,13 +340,12 @@ fn pages_are_told_from_programs() {
         ("127.0.0.1", &[LOCAL, ("host", "evil.example")], Err(Denied::Host)),
         ("127.0.0.1", &[("host", "not a host")], Err(Denied::Host)),
         ("127.0.0.1", &[LOCAL, ("origin", "http://evil.example")], Ok(Reason::Ip)),
-        // By another address another name; a token is proof.
-        ("192.0.2.9", &[("host", "node-1.example:9180")], Ok(Reason::Ip)),
+        // A token is proof; who comes by a socket file is no browser.
         ("127.0.0.1", &[("host", "shop.example"), RIGHT], Ok(Reason::Ip)),
         ("unix", &[("host", "shop.example")], Ok(Reason::Ip)),
     ];
     all(&guard, "GET", &shown);
-    let orders: [Case; 15] = [
+    let orders: [Case; 17] = [
         ("127.0.0.1", &[LOCAL, MARK], Ok(Reason::Ip)),
         ("127.0.0.1", &[LOCAL, ("x-supercharger", "")], Ok(Reason::Ip)),
         ("127.0.0.1", &[LOCAL], Err(Denied::Unmarked)),
@@ -354,11 +359,83 @@ fn pages_are_told_from_programs() {
         // The page that this server itself shows; but under a name it may be somebody else's.
         ("127.0.0.1", &[LOCAL, MARK, ("origin", "http://127.0.0.1:9180")], Ok(Reason::Ip)),
         ("192.0.2.9", &[("host", "10.0.0.5:9180"), MARK, ("origin", "http://10.0.0.5:9180")], Ok(Reason::Ip)),
-        ("192.0.2.9", &[("host", "node-1"), MARK, ("origin", "http://node-1")], Err(Denied::Origin)),
-        ("192.0.2.9", &[("host", "node-1"), MARK, ("origin", "http://node-1"), RIGHT], Ok(Reason::Ip)),
+        ("192.0.2.9", &[("host", "node-2"), MARK, ("origin", "http://node-2")], Err(Denied::Origin)),
+        ("192.0.2.9", &[("host", "node-2"), MARK, ("origin", "http://node-2"), RIGHT], Ok(Reason::Ip)),
+        ("192.0.2.9", &[NODE, MARK, ("origin", "http://node-1.example:9180")], Ok(Reason::Ip)),
+        ("192.0.2.9", &[NODE, MARK, ("origin", "http://node-1.example")], Err(Denied::Origin)),
         ("127.0.0.1", &[LOCAL, MARK, ("origin", "http://evil.example"), RIGHT], Ok(Reason::Ip)),
     ];
     all(&guard, "POST", &orders);
+}
+
+/// A page whose name was pointed to this server reads nothing from the browser of somebody who passes by address, wherever that one is.
+#[test]
+fn who_passes_by_address_asks_for_an_address_or_a_name_of_ours() {
+    let guard = Guard { rules: rules(Mode::AllowlistOrToken), proxies: Box::new(Believed) };
+    // The name; whether somebody of this machine passes with it, and somebody of the list elsewhere.
+    let cases = [
+        ("127.0.0.1:9180", true, true),
+        ("127.0.0.2", true, true),
+        ("[::1]:9180", true, true),
+        ("[::ffff:127.0.0.1]", true, true),
+        ("localhost", true, true),
+        ("LocalHost.:9180", true, true),
+        ("10.0.0.5:9180", false, true),
+        ("[2001:db8::5]:9180", false, true),
+        ("[::ffff:10.0.0.5]", false, true),
+        ("node-1.example", true, true),
+        ("NODE-1.example.:9180", true, true),
+        ("node-1.example.evil.example", false, false),
+        ("evil-node-1.example", false, false),
+        ("example", false, false),
+        ("evil.example:9180", false, false),
+        ("localhost.evil.example", false, false),
+        ("127.0.0.1.evil.example", false, false),
+        ("0x7f.0.0.1", false, false),
+        ("2130706433", false, false),
+        ("not a host", false, false),
+        ("", false, false),
+    ];
+    let asked = |peer, fields: &[(&str, &str)]| decided(&guard, peer, "GET", fields);
+    let reason = |passes: bool| if passes { Ok(Reason::Ip) } else { Err(Denied::Host) };
+    for (host, here, elsewhere) in cases {
+        let host_field = ("host", host);
+        for peer in ["127.0.0.1", "::1", "::ffff:127.9.9.9"] {
+            assert_eq!(asked(peer, &[host_field]), reason(here), "{peer} {host}");
+        }
+        let by_proxy = ("x-forwarded-for", "192.0.2.9");
+        for peer in ["192.0.2.9", "::ffff:192.0.2.9", "main 192.0.2.9"] {
+            assert_eq!(asked(peer, &[host_field]), reason(elsewhere), "{peer} {host}");
+        }
+        for peer in ["10.0.0.1", "front"] {
+            assert_eq!(asked(peer, &[host_field, by_proxy]), reason(elsewhere), "{peer} {host}");
+            // Neither the proxy's own name for us nor the one that its client has asked for may be a stranger's.
+            let told = [("host", "10.0.0.5"), by_proxy, ("x-forwarded-host", host)];
+            assert_eq!(asked(peer, &told), reason(elsewhere), "{peer} told {host}");
+        }
+        // A token passes under every name, and nobody is asked who has come by a socket file or needs it anyway.
+        for peer in ["127.0.0.1", "192.0.2.9"] {
+            assert_eq!(asked(peer, &[host_field, RIGHT]), Ok(Reason::Ip), "{peer} {host}");
+            assert_eq!(asked(peer, &[host_field, WRONG]), asked(peer, &[host_field]), "{peer} {host}");
+        }
+        assert_eq!(asked("203.0.113.9", &[host_field, RIGHT]), Ok(Reason::Token), "{host}");
+        assert_eq!(asked("203.0.113.9", &[host_field]), Err(Denied::TokenMissing), "{host}");
+        assert_eq!(asked("unix", &[host_field]), Ok(Reason::Ip), "{host}");
+    }
+    // HTTP/1.0 may name nobody, which no browser does.
+    for peer in ["127.0.0.1", "192.0.2.9", "unix"] {
+        assert_eq!(asked(peer, &[]), Ok(Reason::Ip), "{peer}");
+    }
+    for pair in [["localhost", "evil.example"], ["evil.example", "localhost"], ["localhost", "localhost"]] {
+        let twice = pair.map(|host| ("host", host));
+        assert_eq!(asked("192.0.2.9", &twice), Err(Denied::Host), "{pair:?}");
+    }
+    // Both lists of a guard that is off are empty: only what may not be asked by all of this machine stays so.
+    let mut off = Guard { rules: rules(Mode::AllowlistOrToken), proxies: Box::new(Believed) };
+    off.rules.enabled = false;
+    let evil = [("host", "evil.example")];
+    assert_eq!(decided(&off, "192.0.2.9", "GET", &evil), Ok(Reason::Disabled));
+    assert_eq!(decided(&off, "127.0.0.1", "GET", &evil), Err(Denied::Host));
 }
 
 #[test]
@@ -374,6 +451,7 @@ fn each_refusal_has_its_word() {
         (Denied::Host, "hostDenied"),
         (Denied::Unmarked, "orderHeaderMissing"),
     ];
+    assert_eq!(cases.map(|(denied, _)| denied), Denied::ALL);
     for (denied, label) in cases {
         assert_eq!(denied.label(), label);
         assert_eq!(denied.into_response().status(), StatusCode::FORBIDDEN);

@@ -6,15 +6,23 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::{HeaderMap, HeaderName, header};
+use ring::digest::{self, Digest, SHA256};
 use subtle::ConstantTimeEq as _;
 
-/// A secret that opens the endpoints. It is compared in a time that does not tell how much of it is right, and never shown.
+/// Characters of the shortest token. Nothing slows down who tries them out, and 16 of them cannot be tried out.
+const SHORTEST: usize = 16;
+
+/// A secret that opens the endpoints. It is never shown, and compared by its digest: how long that takes tells neither how much of what was sent
+/// is right nor how long the token is.
 #[derive(Clone)]
-pub struct Token(String);
+pub struct Token {
+    text: String,
+    digest: Digest,
+}
 
 /// The text can be no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no token: visible characters of ASCII, at least one, no blanks")]
+#[error("no token: at least {SHORTEST} visible characters of ASCII without blanks; `openssl rand -hex 32` makes one")]
 pub struct NoToken;
 
 impl FromStr for Token {
@@ -22,26 +30,33 @@ impl FromStr for Token {
 
     /// Something that a header field can carry and that is the same after blanks around it have been cut off.
     fn from_str(text: &str) -> Result<Self, NoToken> {
-        let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-        if fits { Ok(Self(text.to_owned())) } else { Err(NoToken) }
+        let fits = text.len() >= SHORTEST && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !fits {
+            return Err(NoToken);
+        }
+        Ok(Self { text: text.to_owned(), digest: digest(text.as_bytes()) })
     }
+}
+
+fn digest(text: &[u8]) -> Digest {
+    digest::digest(&SHA256, text)
 }
 
 impl Token {
     /// Whether the other one is the same.
     pub(super) fn matches(&self, sent: &[u8]) -> bool {
-        self.0.as_bytes().ct_eq(sent).into()
+        self.digest.as_ref().ct_eq(digest(sent).as_ref()).into()
     }
 
     /// The value of the field `Authorization` that carries it.
     pub fn authorization(&self) -> String {
-        format!("Bearer {}", self.0)
+        format!("Bearer {}", self.text)
     }
 }
 
 impl PartialEq for Token {
     fn eq(&self, other: &Self) -> bool {
-        self.matches(other.0.as_bytes())
+        self.digest.as_ref().ct_eq(other.digest.as_ref()).into()
     }
 }
 
@@ -122,13 +137,22 @@ mod tests {
 
     #[test]
     fn a_token_is_the_whole_of_it_and_never_shown() {
-        let token: Token = "s3cret".parse().expect("a token");
-        for (sent, expected) in [("s3cret", true), ("s3cre", false), ("s3cret2", false), ("S3cret", false), ("", false)]
-        {
+        const TEXT: &str = "s3cret-of-16-chr";
+        let token: Token = TEXT.parse().expect("a token");
+        let cases = [
+            (TEXT, true),
+            ("s3cret-of-16-ch", false),
+            ("s3cret-of-16-chr2", false),
+            ("S3cret-of-16-chr", false),
+            ("s3cret-of-16-chs", false),
+            ("", false),
+        ];
+        for (sent, expected) in cases {
             assert_eq!(token.matches(sent.as_bytes()), expected, "{sent}");
         }
+        assert_eq!(token.authorization(), format!("Bearer {TEXT}"));
         assert!(!format!("{token:?}").contains("s3cret"));
-        for text in ["", " ", "a b", " a", "a\n", "ä"] {
+        for text in ["", " ", "fifteen-of-them", "a blank-among-them", " blank-before-it-", "line-after-it---\n", "not-of-äscii-----"] {
             assert_eq!(text.parse::<Token>(), Err(NoToken), "{text:?}");
         }
     }

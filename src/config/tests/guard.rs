@@ -22,15 +22,39 @@ fn the_guard_is_never_guessed() {
         ),
         (
             "guard.mode = 'require_token'",
-            "guard.token: is missing; guard.mode (s.toml:1) asks for one; allowed: visible characters of ASCII without blanks",
+            "guard.token: is missing; guard.mode (s.toml:1) asks for one; allowed: at least 16 visible characters of ASCII without blanks; `openssl rand -hex 32` makes one",
         ),
         (
             "guard.mode = 'require_token'\nguard.token = ''",
-            "s.toml:2: guard.token: is empty; guard.mode (s.toml:1) asks for one; allowed: visible characters of ASCII without blanks",
+            "s.toml:2: guard.token: is empty; guard.mode (s.toml:1) asks for one; allowed: at least 16 visible characters of ASCII without blanks; `openssl rand -hex 32` makes one",
         ),
         (
             "guard.mode = 'require_token'\nguard.token = 's3 cret'",
-            "s.toml:2: guard.token: its value is not that; allowed: visible characters of ASCII without blanks",
+            "s.toml:2: guard.token: its value is not that; allowed: at least 16 visible characters of ASCII without blanks; `openssl rand -hex 32` makes one",
+        ),
+        (
+            "guard.token = 'fifteen-of-them'",
+            "s.toml:1: guard.token: its value is not that; allowed: at least 16 visible characters of ASCII without blanks; `openssl rand -hex 32` makes one",
+        ),
+        (
+            "guard.hosts = ['node-1', 'node-2:9180']",
+            "s.toml:1: guard.hosts: \"node-2:9180\" is no name of a machine; allowed: a list of names such as \"node-1.example\", without ports, none twice",
+        ),
+        (
+            "guard.hosts = ['*.example']",
+            "s.toml:1: guard.hosts: \"*.example\" is no name of a machine; allowed: a list of names such as \"node-1.example\", without ports, none twice",
+        ),
+        (
+            "guard.hosts = ['Node-1', 'node-1.']",
+            "s.toml:1: guard.hosts: \"node-1.\" stands there twice; allowed: a list of names such as \"node-1.example\", without ports, none twice",
+        ),
+        (
+            "guard.header = 'Host'",
+            "s.toml:1: guard.header: \"Host\" is no name of a header field; allowed: the name of a header field that has no other meaning here",
+        ),
+        (
+            "guard.header = 'Transfer-Encoding'",
+            "s.toml:1: guard.header: \"Transfer-Encoding\" is no name of a header field; allowed: the name of a header field that has no other meaning here",
         ),
         (
             "guard.header = 'Authorization'",
@@ -54,7 +78,8 @@ fn the_guard_is_never_guessed() {
     for (variables, key) in [
         (&[("RUNTIME_ENDPOINT_SECURITY_MODE", "strict")][..], "guard.mode"),
         (&[("RUNTIME_ENDPOINT_ALLOW_CIDR", "127.0.0.1/8,10.0.0.0/abc")], "guard.allow"),
-        (&[("RUNTIME_ENDPOINT_TOKEN", "a b")], "guard.token"),
+        (&[("RUNTIME_ENDPOINT_TOKEN", "a blank-among-them")], "guard.token"),
+        (&[("RUNTIME_ENDPOINT_TOKEN", "short")], "guard.token"),
         (&[("RUNTIME_ENDPOINT_SECURITY_MODE", "require_token"), ("RUNTIME_ENDPOINT_TOKEN", "")], "guard.token"),
     ] {
         let (folder, flags) = project("");
@@ -81,13 +106,13 @@ fn the_guard_by_variables_of_the_seeds() {
     let given = rules(&[
         ("RUNTIME_ENDPOINT_SECURITY_MODE", "require_token"),
         ("RUNTIME_ENDPOINT_ALLOW_CIDR", "127.0.0.1/8,::1/128"),
-        ("RUNTIME_ENDPOINT_TOKEN", "s3cret"),
+        ("RUNTIME_ENDPOINT_TOKEN", "s3cret-of-16-chr"),
         ("RUNTIME_ENDPOINT_TOKEN_HEADER", "X-Ops"),
         ("RUNTIME_ENDPOINT_PROXY_STRICT", "off"),
     ]);
     assert!(given.enabled && !given.proxy_strict);
     assert_eq!((given.mode, given.header.as_str()), (admin::Mode::RequireToken, "x-ops"));
-    assert_eq!((given.token, given.allow.len()), ("s3cret".parse().ok(), 2));
+    assert_eq!((given.token, given.allow.len()), ("s3cret-of-16-chr".parse().ok(), 2));
     for (text, expected) in [
         ("0", false),
         (" No ", false),

@@ -16,6 +16,24 @@ impl AdminNotice<'_> {
     }
 }
 
+/// `guard.refused`: the guard of the endpoints has refused requests. One line for each reason in so many seconds, for all since the last one.
+#[derive(Debug, Clone, Copy)]
+pub struct GuardRefused<'a> {
+    /// The reason, as in the answer.
+    pub reason: &'a str,
+    /// Address of the last one's connection; `unix` for a socket file.
+    pub peer: &'a str,
+    /// How many.
+    pub count: u64,
+}
+
+impl GuardRefused<'_> {
+    /// Reports it.
+    pub fn emit(&self) {
+        tracing::warn!(event = "guard.refused", reason = self.reason, peer = self.peer, count = self.count);
+    }
+}
+
 /// `telemetry.failed`: a snapshot or the text file of metrics cannot be written. Told once, until it can.
 #[derive(Debug, Clone, Copy)]
 pub struct TelemetryFailed<'a> {
