@@ -29,9 +29,9 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::watch;
 
 use super::routes::json;
-use refusals::Refusals;
 pub use name::{HostName, NoHostName};
 pub use range::{AddressRange, NoRange};
+use refusals::Refusals;
 pub(super) use refusals::reasons;
 pub use token::Token;
 

@@ -227,7 +227,8 @@ fn converse(
         request.extensions_mut().insert::<Due>(answering.clone());
         silence.over.store(true, Ordering::Relaxed);
         answering.send_replace(None);
-        let (answer, answering, gate) = (hyper::service::Service::call(&inner, request), answering.clone(), gate.clone());
+        let (answer, answering, gate) =
+            (hyper::service::Service::call(&inner, request), answering.clone(), gate.clone());
         async move {
             let answer = answer.await;
             if let Ok(answer) = &answer {

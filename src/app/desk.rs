@@ -119,7 +119,12 @@ pub(super) fn open(
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn flush(handle: Handle, started: Instant, telemetry: &Telemetry, gate: Gate) -> io::Result<Option<Flusher>> {
+pub(super) fn flush(
+    handle: Handle,
+    started: Instant,
+    telemetry: &Telemetry,
+    gate: Gate,
+) -> io::Result<Option<Flusher>> {
     admin::flush(Desk::new(handle, started, telemetry, gate))
 }
 

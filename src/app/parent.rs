@@ -131,8 +131,8 @@ impl Parent {
         let supervisor = Supervisor::new(premises, plan);
         let handle = supervisor.handle();
         // All end with this function, after the last child.
-        let _admin =
-            desk::open(admin.as_ref(), doorway, gate.clone(), handle.clone(), started, &telemetry).map_err(Error::Desk)?;
+        let _admin = desk::open(admin.as_ref(), doorway, gate.clone(), handle.clone(), started, &telemetry)
+            .map_err(Error::Desk)?;
         let _flusher = desk::flush(handle.clone(), started, &telemetry, gate).map_err(Error::Desk)?;
         let _watch = watch_config.and_then(|config| watching::start(&config, handle, runtime.handle().clone()));
         let outcome = runtime.block_on(supervisor.run()).map_err(Error::Signals)?;

@@ -92,5 +92,10 @@ pub(super) fn warnings(config: &Config) -> Vec<Notice> {
             format!("guard.enabled is false: whoever reaches {listen} may see everything and stop this server");
         warn("guard.enabled", message);
     }
+    if config.http.trusted_proxies.iter().any(|proxy| proxy.is_whoever_connects()) {
+        let message = "server.trusted_proxies has REMOTE_ADDR: whoever connects may claim to be any client, so only proxies must reach this \
+                       server; at its endpoints nobody passes by such a claim, but by a token";
+        warn("server.trusted_proxies", message.to_owned());
+    }
     notices
 }

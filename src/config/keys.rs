@@ -196,10 +196,12 @@ const FIRST: &[Key] = &[
         kind: Kind::List {
             of: "range of addresses",
             least: 0,
-            allowed: "addresses and ranges such as \"10.0.0.0/8\" or \"::1\", a range by its first address, none twice",
+            allowed: "addresses and ranges such as \"10.0.0.0/8\" or \"::1\", a range by its first address, \"private_ranges\" or \"REMOTE_ADDR\", \
+                      none twice",
         },
         preset: Preset::Value("[]"),
-        meaning: "Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed.",
+        meaning: "Proxies whose `Forwarded` and `X-Forwarded-*` headers are believed. `private_ranges` (or `PRIVATE_SUBNETS`) means those with \
+                  an address that the internet does not have, `REMOTE_ADDR` whoever connects; both are Symfony's words.",
     },
     Key {
         name: "server.drain_timeout",

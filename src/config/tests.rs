@@ -585,9 +585,13 @@ fn a_server_can_be_asked_although_its_file_has_faults() {
     };
     assert_eq!(token("", &[]), Ok(None));
     assert_eq!(token("guard.token = \"one-of-16-letters\"\n", &[]), Ok(Some("Bearer one-of-16-letters".to_owned())));
-    let variables = [("RUNTIME_ENDPOINT_TOKEN", "two-of-16-letters"), ("SUPERCHARGER__GUARD__TOKEN", "three-of-16-letters")];
+    let variables =
+        [("RUNTIME_ENDPOINT_TOKEN", "two-of-16-letters"), ("SUPERCHARGER__GUARD__TOKEN", "three-of-16-letters")];
     assert_eq!(token("", &variables[..1]), Ok(Some("Bearer two-of-16-letters".to_owned())));
-    assert_eq!(token("guard.token = \"one-of-16-letters\"\n", &variables), Ok(Some("Bearer three-of-16-letters".to_owned())));
+    assert_eq!(
+        token("guard.token = \"one-of-16-letters\"\n", &variables),
+        Ok(Some("Bearer three-of-16-letters".to_owned()))
+    );
     let told = token("guard.token = \"s3 cret\"\n", &[]).expect_err("no token");
     assert!(told.contains("guard.token") && !told.contains("s3"), "{told}");
 }

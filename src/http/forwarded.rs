@@ -10,7 +10,6 @@
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
@@ -22,16 +21,29 @@ use super::authority;
 /// Proxies in a row that are followed; longer chains than any that anybody runs.
 const MAX_HOPS: usize = 32;
 
-/// Addresses whose connections may speak for others.
+/// An address or a range of addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TrustedProxy(IpNet);
+pub(super) struct Range(IpNet);
+
+/// Whose connections may speak for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrustedProxy(Kind);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Range(Range),
+    /// `private_ranges`: what Symfony means by it.
+    Private,
+    /// `REMOTE_ADDR`: whoever connects.
+    Peer,
+}
 
 /// The text is neither an address nor a range of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is neither an address nor a range of addresses")]
 pub struct BadRange(String);
 
-impl FromStr for TrustedProxy {
+impl FromStr for Range {
     type Err = BadRange;
 
     /// A range must be given by its first address: `10.0.0.5/8` may mean one machine or sixteen million.
@@ -47,16 +59,41 @@ impl FromStr for TrustedProxy {
     }
 }
 
-impl TrustedProxy {
+impl Range {
     /// Whether the address (an IPv4-mapped one as IPv4) is one of them.
     pub(super) fn contains(self, address: IpAddr) -> bool {
         self.0.contains(&address)
     }
 }
 
-impl fmt::Display for TrustedProxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+impl FromStr for TrustedProxy {
+    type Err = BadRange;
+
+    /// A range, or one of the words that Symfony knows for several.
+    fn from_str(text: &str) -> Result<Self, BadRange> {
+        Ok(Self(match text {
+            "private_ranges" | "PRIVATE_SUBNETS" => Kind::Private,
+            "REMOTE_ADDR" => Kind::Peer,
+            range => Kind::Range(range.parse()?),
+        }))
+    }
+}
+
+impl TrustedProxy {
+    /// Whether this is `REMOTE_ADDR`: then anybody may claim to speak for others.
+    pub fn is_whoever_connects(self) -> bool {
+        self.0 == Kind::Peer
+    }
+}
+
+/// Symfony's private subnets: addresses that no stranger on the internet has.
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let first = v4.octets()[0];
+            v4.is_private() || v4.is_loopback() || v4.is_link_local() || first == 0 || first >= 240
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unspecified() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -71,9 +108,32 @@ fn canonical(net: IpNet) -> IpNet {
     }
 }
 
-/// Whether an address is one of theirs.
-pub(super) fn is_trusted(trusted: &[TrustedProxy], address: IpAddr) -> bool {
-    trusted.iter().any(|proxy| proxy.0.contains(&address))
+/// Who is believed in a request.
+#[derive(Debug, Clone, Copy)]
+struct Believed<'a> {
+    trusted: &'a [TrustedProxy],
+    /// The other end of its connection, for `REMOTE_ADDR`.
+    peer: IpAddr,
+}
+
+impl Believed<'_> {
+    fn contains(self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|proxy| match proxy.0 {
+            Kind::Range(range) => range.contains(address),
+            Kind::Private => is_private(address),
+            Kind::Peer => address == self.peer,
+        })
+    }
+}
+
+/// Whether whoever has this address at the other end of a connection is one of them.
+pub(super) fn is_trusted(trusted: &[TrustedProxy], peer: IpAddr) -> bool {
+    Believed { trusted, peer }.contains(peer)
+}
+
+/// The same, of those that are named by their addresses.
+fn is_named(trusted: &[TrustedProxy], peer: IpAddr) -> bool {
+    trusted.iter().any(|proxy| !proxy.is_whoever_connects() && is_trusted(&[*proxy], peer))
 }
 
 /// The proxies contradict each other or cannot be understood.
@@ -148,6 +208,7 @@ pub(super) fn resolve(peer: IpAddr, trusted: &[TrustedProxy], fields: &Fields<'_
     if !is_trusted(trusted, peer) {
         return Ok(Told::default());
     }
+    let trusted = Believed { trusted, peer };
     let standard = fields.forwarded.as_deref().map(|text| by_forwarded(text, trusted)).transpose()?;
     let customary = [&fields.addresses, &fields.protocols, &fields.hosts, &fields.ports];
     if customary.iter().all(|field| field.is_none()) {
@@ -181,13 +242,17 @@ pub enum Behind {
     Confused,
 }
 
-/// The client behind `peer`, for decisions about what it may do.
+/// The client behind `peer`, for decisions about what it may do. A peer that is trusted as `REMOTE_ADDR` alone is anybody: what it says of
+/// its client proves nothing, so that one stays unknown.
 pub fn behind(peer: IpAddr, trusted: &[TrustedProxy], headers: &HeaderMap) -> Behind {
     let peer = peer.to_canonical();
     if !is_trusted(trusted, peer) {
         return Behind::Untrusted;
     }
     let Ok(told) = resolve(peer, trusted, &Fields::of(headers)) else { return Behind::Confused };
+    if !is_named(trusted, peer) {
+        return Behind::Client { address: None, host: None };
+    }
     let client = told.client.filter(|_| !told.hidden).map(|(address, _)| address);
     // A loopback address of another machine is nobody here.
     match client {
@@ -216,7 +281,7 @@ type Node = Option<(IpAddr, Option<u16>)>;
 
 /// Follows a chain from the nearest hop on. Returns what is told of the client's address and how many entries were passed to find it: an
 /// entry that is no address hides its hop, so that the one that wrote it is the last that is known.
-fn follow(nodes: impl Iterator<Item = Node>, trusted: &[TrustedProxy]) -> Result<(Told, usize), Confused> {
+fn follow(nodes: impl Iterator<Item = Node>, trusted: Believed<'_>) -> Result<(Told, usize), Confused> {
     let (mut told, mut at) = (Told::default(), 0);
     for (passed, node) in nodes.enumerate() {
         if passed == MAX_HOPS {
@@ -229,7 +294,7 @@ fn follow(nodes: impl Iterator<Item = Node>, trusted: &[TrustedProxy]) -> Result
             break;
         };
         told.client = node;
-        if !is_trusted(trusted, address) {
+        if !trusted.contains(address) {
             break;
         }
     }
@@ -238,7 +303,7 @@ fn follow(nodes: impl Iterator<Item = Node>, trusted: &[TrustedProxy]) -> Result
 
 /* ---- X-Forwarded-* ---- */
 
-fn by_customary_fields(fields: &Fields<'_>, trusted: &[TrustedProxy]) -> Result<Told, Confused> {
+fn by_customary_fields(fields: &Fields<'_>, trusted: Believed<'_>) -> Result<Told, Confused> {
     let addresses = fields.addresses.as_deref().unwrap_or_default();
     let (client, passed) = follow(from_the_right(addresses).map(node), trusted)?;
     let count = from_the_right(addresses).count();
@@ -320,7 +385,7 @@ fn port(digits: &[u8]) -> Option<u16> {
 
 /* ---- Forwarded ---- */
 
-fn by_forwarded(text: &[u8], trusted: &[TrustedProxy]) -> Result<Told, Confused> {
+fn by_forwarded(text: &[u8], trusted: Believed<'_>) -> Result<Told, Confused> {
     let elements = elements(text)?;
     let nodes = elements.iter().rev().map(|element| element.node.as_deref().and_then(node));
     let (mut told, passed) = follow(nodes, trusted)?;

@@ -12,7 +12,7 @@ use http::{HeaderMap, Response};
 use parking_lot::Mutex;
 
 use super::error;
-use super::forwarded::TrustedProxy;
+use super::forwarded::Range;
 
 /// A place where it is told whether clients are served. Clones are the same place.
 #[derive(Debug, Clone, Default)]
@@ -50,7 +50,7 @@ impl Maintenance {
             return None;
         }
         let closed = self.0.closed.lock();
-        let allowed = closed.allow.iter().filter_map(|range| range.parse::<TrustedProxy>().ok());
+        let allowed = closed.allow.iter().filter_map(|range| range.parse::<Range>().ok());
         if allowed.into_iter().any(|range| range.contains(client)) {
             return None;
         }

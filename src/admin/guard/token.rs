@@ -152,7 +152,15 @@ mod tests {
         }
         assert_eq!(token.authorization(), format!("Bearer {TEXT}"));
         assert!(!format!("{token:?}").contains("s3cret"));
-        for text in ["", " ", "fifteen-of-them", "a blank-among-them", " blank-before-it-", "line-after-it---\n", "not-of-äscii-----"] {
+        for text in [
+            "",
+            " ",
+            "fifteen-of-them",
+            "a blank-among-them",
+            " blank-before-it-",
+            "line-after-it---\n",
+            "not-of-äscii-----",
+        ] {
             assert_eq!(text.parse::<Token>(), Err(NoToken), "{text:?}");
         }
     }

@@ -126,3 +126,21 @@ fn the_guard_by_variables_of_the_seeds() {
         assert_eq!(rules(&[("RUNTIME_ENDPOINT_SECURITY_ENABLED", text)]).enabled, expected, "{text:?}");
     }
 }
+
+#[test]
+fn trusted_proxies_by_the_words_of_symfony() {
+    let seen = |variables: &[(&str, &str)]| {
+        let (folder, flags) = project("");
+        seen_with(&flags, folder.path(), variables).unwrap_or_else(|faults| panic!("{faults}"))
+    };
+    let (config, _) = seen(&[("TRUSTED_PROXIES", "127.0.0.1,private_ranges,REMOTE_ADDR")]);
+    let expected = ["127.0.0.1", "private_ranges", "REMOTE_ADDR"].map(|word| word.parse().expect("a proxy"));
+    assert_eq!(config.http.trusted_proxies, expected);
+    let warned = |config: &Config| {
+        crate::config::guard::warnings(config).iter().any(|notice| notice.message.contains("REMOTE_ADDR"))
+    };
+    assert!(warned(&config));
+    assert!(!warned(&seen(&[("TRUSTED_PROXIES", "PRIVATE_SUBNETS")]).0));
+    let told = faults_of("server.trusted_proxies = ['private']", |_| {});
+    assert!(told.contains("\"private\" is no range of addresses") && told.contains("\"REMOTE_ADDR\""), "{told}");
+}

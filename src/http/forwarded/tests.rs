@@ -1,3 +1,5 @@
+use http::HeaderValue;
+
 use super::*;
 
 fn trusted(ranges: &[&str]) -> Vec<TrustedProxy> {
@@ -231,4 +233,85 @@ fn ranges() {
     ] {
         assert!(bad.parse::<TrustedProxy>().is_err(), "{bad}");
     }
+}
+
+fn alone(list: &[&str], peer: &str, addresses: &'static str) -> String {
+    let fields = Fields { addresses: field(addresses), ..Fields::default() };
+    told(resolve(peer.parse().expect("an address"), &trusted(list), &fields))
+}
+
+#[test]
+fn private_ranges_are_those_of_symfony() {
+    for word in ["private_ranges", "PRIVATE_SUBNETS"] {
+        for (peer, expected) in [
+            ("10.1.2.3", true),
+            ("172.16.0.1", true),
+            ("172.31.255.255", true),
+            ("192.168.9.9", true),
+            ("127.0.0.1", true),
+            ("169.254.1.1", true),
+            ("0.0.0.0", true),
+            ("240.0.0.1", true),
+            ("::1", true),
+            ("::", true),
+            ("fc00::1", true),
+            ("fdff::1", true),
+            ("fe80::1", true),
+            ("febf::1", true),
+            ("9.255.255.255", false),
+            ("11.0.0.1", false),
+            ("172.15.255.255", false),
+            ("172.32.0.1", false),
+            ("192.167.255.255", false),
+            ("169.253.1.1", false),
+            ("100.64.0.1", false),
+            ("192.0.2.1", false),
+            ("239.255.255.255", false),
+            ("203.0.113.9", false),
+            ("2001:db8::1", false),
+            ("fec0::1", false),
+            ("::2", false),
+        ] {
+            assert_eq!(is_trusted(&trusted(&[word]), peer.parse().expect("an address")), expected, "{word} {peer}");
+        }
+        assert_eq!(alone(&[word], "10.0.0.1", "203.0.113.9, 192.168.1.1, 172.20.0.5"), "203.0.113.9 - - -");
+        assert_eq!(alone(&[word, "192.0.2.1"], "192.0.2.1", "203.0.113.9, ::ffff:10.0.0.1"), "203.0.113.9 - - -");
+        assert_eq!(alone(&[word], "203.0.113.1", "10.0.0.1"), "- - - -");
+    }
+    for wrong in ["private_range", "PRIVATE_RANGES", "private_subnets", "remote_addr", "REMOTE_ADDR/8"] {
+        assert!(wrong.parse::<TrustedProxy>().is_err(), "{wrong}");
+        assert!("private_ranges".parse::<Range>().is_err() && "REMOTE_ADDR".parse::<Range>().is_err());
+    }
+}
+
+/// Whoever connects is one, and nobody else whom it names.
+#[test]
+fn remote_addr_is_the_other_end_alone() {
+    const WORD: &[&str] = &["REMOTE_ADDR"];
+    assert_eq!(alone(WORD, "203.0.113.1", "192.0.2.7"), "192.0.2.7 - - -");
+    assert_eq!(alone(WORD, "203.0.113.1", "192.0.2.7, 203.0.113.1"), "192.0.2.7 - - -");
+    assert_eq!(alone(WORD, "203.0.113.1", "192.0.2.7, 203.0.113.2"), "203.0.113.2 - - -");
+    assert_eq!(alone(&["REMOTE_ADDR", "203.0.113.2"], "203.0.113.1", "192.0.2.7, 203.0.113.2"), "192.0.2.7 - - -");
+
+    // For what somebody may do such a claim is none, unless the peer is named as well.
+    let behind = |list: &[&str], peer: &str, value: &'static str| {
+        let mut headers = HeaderMap::new();
+        if value != "-" {
+            headers.insert("x-forwarded-for", HeaderValue::from_static(value));
+            headers.insert("x-forwarded-host", HeaderValue::from_static("shop.example:81"));
+        }
+        behind(peer.parse().expect("an address"), &trusted(list), &headers)
+    };
+    let unknown = Behind::Client { address: None, host: None };
+    for peer in ["203.0.113.1", "127.0.0.1", "::ffff:10.0.0.1", "::1"] {
+        for claim in ["192.0.2.7", "127.0.0.1", "::1", "192.0.2.7, 203.0.113.1", "unknown", "-"] {
+            assert_eq!(behind(WORD, peer, claim), unknown, "{peer} {claim}");
+        }
+    }
+    let named = Behind::Client { address: "192.0.2.7".parse().ok(), host: Some("shop.example".to_owned()) };
+    for list in [&["10.0.0.0/8", "REMOTE_ADDR"][..], &["REMOTE_ADDR", "private_ranges"]] {
+        assert_eq!(behind(list, "::ffff:10.0.0.1", "192.0.2.7"), named, "{list:?}");
+        assert_eq!(behind(list, "203.0.113.1", "192.0.2.7"), unknown, "{list:?}");
+    }
+    assert_eq!(behind(&["private_ranges"], "203.0.113.1", "192.0.2.7"), Behind::Untrusted);
 }
