@@ -304,8 +304,11 @@ fn who_passes_by_address_asks_for_an_address_or_a_name_of_ours() {
     });
 }
 
+/// A case that is made here and there.
+type Made<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+
 /// The same as `all` for cases that are made here and there.
-async fn all_with(server: &Server, cases: &[(&str, &[(&str, &str)], &str)]) {
+async fn all_with(server: &Server, cases: &[Made<'_>]) {
     for (peer, headers, expected) in cases {
         let answer = ask(server, peer, "GET", "/status", headers).await;
         match *expected {
@@ -512,7 +515,8 @@ fn commands_bring_the_token() {
         status(&[("SUPERCHARGER__GUARD__TOKEN", TOKEN)], &[]).expect(0, &["serving"]);
         status(&[("RUNTIME_ENDPOINT_TOKEN", TOKEN)], &[]).expect(0, &["serving"]);
         status(&[("SUPERCHARGER__GUARD__TOKEN", "another-t0ken-of-the-tests")], &[]).expect(1, &["tokenDenied"]);
-        status(&[("SUPERCHARGER__GUARD__TOKEN", "other")], &[]).expect(78, &["SUPERCHARGER__GUARD__TOKEN", "openssl rand"]);
+        status(&[("SUPERCHARGER__GUARD__TOKEN", "other")], &[])
+            .expect(78, &["SUPERCHARGER__GUARD__TOKEN", "openssl rand"]);
         let file = dir.write("token", &format!("{TOKEN}\n")).display().to_string();
         status(&[], &["--token-file", &file]).expect(0, &["serving"]);
         let config = dir.write("with.toml", &format!("guard.token = {TOKEN:?}\n")).display().to_string();
