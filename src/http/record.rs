@@ -50,9 +50,13 @@ struct Entry {
 }
 
 impl Entry {
-    fn count(&self, traffic: &Traffic) {
+    /// The request is over: counts it, and completes its line.
+    fn close(&self, traffic: &Traffic, line: Option<&mut Line>) {
         let route = self.trail.as_ref().map_or(Route::NONE, Trail::route);
         traffic.count(self.verb, self.status, route, self.accepted.elapsed());
+        if let Some(line) = line {
+            line.route = route;
+        }
     }
 }
 
@@ -68,6 +72,7 @@ struct Line {
     user_agent: Option<HeaderValue>,
     protocol: &'static str,
     accepted: Instant,
+    route: Route,
     status: u16,
     bytes: u64,
 }
@@ -86,6 +91,7 @@ impl<'f> Record<'f> {
                 user_agent: parts.headers.get(header::USER_AGENT).cloned(),
                 protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),
                 accepted: arrival.monotonic,
+                route: Route::NONE,
                 status: CLIENT_CLOSED_REQUEST,
                 bytes: 0,
             })
@@ -128,7 +134,7 @@ impl<'f> Record<'f> {
 impl Drop for Record<'_> {
     fn drop(&mut self) {
         if !self.attached {
-            self.entry.count(self.traffic);
+            self.entry.close(self.traffic, self.line.as_deref_mut());
         }
     }
 }
@@ -141,6 +147,7 @@ impl Drop for Line {
             remote: self.remote,
             method: self.method.as_str(),
             path: self.target.path(),
+            route: self.route.told(),
             protocol: self.protocol,
             status: self.status,
             bytes: self.bytes,
@@ -165,6 +172,7 @@ pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str, config: &
         remote: peers.remote.ip().to_canonical(),
         method: "-",
         path: "-",
+        route: None,
         protocol: "-",
         status,
         bytes: 0,
@@ -210,7 +218,7 @@ struct Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.entry.count(&self.traffic);
+        self.entry.close(&self.traffic, self.line.as_deref_mut());
     }
 }
 

@@ -176,8 +176,7 @@ impl Drop for Report {
         if let Some(mut record) = self.record.take() {
             record.duration = self.arrival.monotonic.elapsed();
             record.waited = self.waited();
-            let route = self.trail.as_ref().map(|trail| trail.route().template());
-            record.route = route.filter(|template| !template.is_empty()).map(str::to_owned);
+            record.route = self.trail.as_ref().and_then(|trail| trail.route().told());
             self.tracer.request(record);
         }
     }

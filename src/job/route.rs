@@ -69,6 +69,11 @@ impl Route {
         }
     }
 
+    /// The template, if there is one to be told.
+    pub fn told(self) -> Option<&'static str> {
+        Some(self.template()).filter(|template| !template.is_empty())
+    }
+
     /// A number below [`Route::COUNT`], for tables.
     pub fn index(self) -> usize {
         usize::from(self.0)

@@ -117,6 +117,7 @@ impl Finished<'_> {
             trace_id: request.trace.map(|trace| trace.id),
             method: &request.display(request.method),
             path: uri.split('?').next().unwrap_or_default(),
+            route: request.trail.route().told(),
             status: self.status,
             outcome: self.outcome.label(),
             took,

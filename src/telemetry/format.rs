@@ -250,7 +250,7 @@ mod tests {
 
     use super::*;
     use crate::telemetry::Level;
-    use crate::telemetry::events::{PhpLog, Place, WorkerBoot};
+    use crate::telemetry::events::{Access, PhpLog, Place, WorkerBoot};
 
     #[derive(Clone, Default)]
     struct Captured(Arc<Mutex<Vec<u8>>>);
@@ -289,6 +289,35 @@ mod tests {
         let (time, rest) = line.split_once(' ').expect("time first");
         assert!(time.ends_with('Z'), "{time}");
         assert_eq!(rest, " INFO worker.boot pool=default slot=1 incarnation=2 boot_ms=12");
+    }
+
+    #[test]
+    fn the_route_stands_behind_the_path_in_either_form() {
+        let line = |format, route| {
+            let access = Access {
+                request_id: "r-1",
+                trace_id: None,
+                remote: std::net::IpAddr::from([127, 0, 0, 1]),
+                method: "GET",
+                path: "/orders/17",
+                route,
+                protocol: "HTTP/1.1",
+                status: 200,
+                bytes: 2,
+                duration: std::time::Duration::from_micros(3),
+                referer: None,
+                user_agent: None,
+            };
+            lines(format, || access.emit()).remove(0)
+        };
+        let text = line(Format::Text, Some("/orders/{id}"));
+        assert!(
+            text.ends_with(" path=/orders/17 route=/orders/{id} protocol=HTTP/1.1 status=200 bytes=2 duration_us=3"),
+            "{text}"
+        );
+        assert!(line(Format::Text, None).contains(" path=/orders/17 protocol="));
+        let json = line(Format::Json, Some("/orders/{id}"));
+        assert!(json.contains(r#""path":"/orders/17","route":"/orders/{id}","protocol":"#), "{json}");
     }
 
     #[test]

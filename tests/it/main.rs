@@ -32,6 +32,7 @@ mod isolation;
 mod listeners;
 mod logs;
 mod metrics;
+mod one_request;
 mod opcache;
 mod ops;
 mod php_cli;

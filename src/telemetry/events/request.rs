@@ -103,6 +103,8 @@ pub struct Access<'a> {
     pub method: &'a str,
     /// Path without query; cut at 4 KiB.
     pub path: &'a str,
+    /// The route's template, as the application has told it.
+    pub route: Option<&'a str>,
     /// Protocol, such as `HTTP/1.1`.
     pub protocol: &'a str,
     /// Status of the response.
@@ -135,6 +137,7 @@ impl Access<'_> {
             remote = %self.remote,
             method = self.method,
             path = &self.path[..self.path.floor_char_boundary(MAX_PATH_BYTES)],
+            route = self.route,
             protocol = self.protocol,
             status = self.status,
             bytes = self.bytes,

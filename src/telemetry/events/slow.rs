@@ -21,6 +21,8 @@ pub struct RequestSlow<'a> {
     pub method: &'a str,
     /// Path without query.
     pub path: &'a str,
+    /// The route's template, as the application has told it.
+    pub route: Option<&'a str>,
     /// Status that the client was told; 0 if none.
     pub status: u16,
     /// What became of it.
@@ -47,7 +49,7 @@ impl RequestSlow<'_> {
     /// Reports it.
     pub fn emit(&self) {
         let Place { pool, slot, incarnation } = self.place;
-        let Self { request_id, method, path, status, outcome, .. } = *self;
+        let Self { request_id, method, path, route, status, outcome, .. } = *self;
         tracing::warn!(
             event = "request.slow",
             pool,
@@ -57,6 +59,7 @@ impl RequestSlow<'_> {
             trace_id = self.trace_id.map(tracing::field::display),
             method,
             path = &path[..path.floor_char_boundary(MAX_PATH_BYTES)],
+            route,
             status,
             outcome,
             duration_ms = millis(self.took),

@@ -46,7 +46,7 @@ pub struct RequestRecord {
     /// What it calls itself.
     pub user_agent: Option<String>,
     /// The route's template, as the application has told it.
-    pub route: Option<String>,
+    pub route: Option<&'static str>,
     /// The status; none if the client left before there was one.
     pub status: Option<u16>,
     /// A word for what went wrong on our side.
@@ -217,7 +217,7 @@ fn waited(record: &RequestRecord, start_time: SystemTime, end_time: SystemTime) 
 fn request(record: RequestRecord) -> SpanData {
     let known = METHODS.contains(&record.method.as_str());
     let verb = if known { record.method.as_str() } else { "HTTP" };
-    let name = match &record.route {
+    let name = match record.route {
         Some(route) => format!("{verb} {route}"),
         None => verb.to_owned(),
     };
