@@ -22,7 +22,8 @@ pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
 pub use link::{Link, Reports};
 pub use rights::{hand, receive as receive_rights, send as send_rights, take};
 pub use snapshot::{
-    Accounts, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot, WorkerState,
+    Accounts, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot, SpanCounts,
+    WorkerState,
 };
 
 /// The first line: what a child is.
@@ -158,6 +159,9 @@ pub enum Report {
         /// What it has answered.
         #[serde(default)]
         http: Vec<RouteState>,
+        /// What has become of its spans.
+        #[serde(default)]
+        spans: SpanCounts,
     },
     /// Something a younger child says.
     #[serde(other)]
@@ -175,10 +179,11 @@ mod tests {
         let pools = vec![PoolState { accounts, ..PoolState::default() }];
         let answers = [("GET".to_owned(), count("200"))].into();
         let http = vec![RouteState { answers, ..RouteState::default() }];
-        let snapshot = Snapshot { pools: pools.clone(), http: http.clone(), ..Snapshot::default() };
+        let spans = SpanCounts { exported: 1, dropped: 2, failed: 3 };
+        let snapshot = Snapshot { pools: pools.clone(), http: http.clone(), spans, ..Snapshot::default() };
         for report in [
             Report::Snapshot { id: 1, snapshot: Box::new(snapshot) },
-            Report::Ended { connections_cut: 0, workers_left: 0, pools, http },
+            Report::Ended { connections_cut: 0, workers_left: 0, pools, http, spans },
         ] {
             let text = serde_json::to_string(&report).expect("text");
             assert_eq!(serde_json::from_str::<Report>(&text).expect("the same"), report, "{text}");

@@ -326,10 +326,11 @@ impl<B: Blueprint> Supervisor<B> {
             Report::ReplaceMe { reason, detail } => {
                 child.wish.get_or_insert((reason, detail, Instant::now()));
             }
-            Report::Ended { connections_cut, workers_left, pools, http } => {
+            Report::Ended { connections_cut, workers_left, pools, http, spans } => {
                 child.ended = Some((connections_cut, workers_left));
                 let pid = child.process.pid;
-                child.last = Some((Instant::now(), Snapshot { pid, phase: "stopped".to_owned(), pools, http }));
+                let snapshot = Snapshot { pid, phase: "stopped".to_owned(), pools, http, spans };
+                child.last = Some((Instant::now(), snapshot));
             }
             Report::Snapshot { id: question, snapshot } => {
                 child.last = Some((Instant::now(), Snapshot::clone(&snapshot)));

@@ -57,7 +57,7 @@ enum Kind {
 struct Family(&'static str, &'static str, Kind, Read);
 
 /// All of them. Names are public (contract section 8).
-const FAMILIES: [Family; 29] = [
+const FAMILIES: [Family; 30] = [
     Family("supercharger_build_info", "Version of this program and of the linked PHP.", Kind::Gauge, |sample| {
         let process = &sample.view.process;
         vec![(1.0, vec![("version", process.version.to_owned()), ("php", process.php.clone())])]
@@ -104,6 +104,12 @@ const FAMILIES: [Family; 29] = [
         "Requests to the endpoints that the guard has refused, by reason.",
         Kind::Counter,
         |sample| preset(&sample.view.refused, &guard::reasons(), "reason"),
+    ),
+    Family(
+        "supercharger_trace_spans_total",
+        "Spans by what has become of them; those that are under way are not counted yet.",
+        Kind::Counter,
+        spans,
     ),
     Family("supercharger_workers", "Workers by state.", Kind::Gauge, workers),
     Family("supercharger_workers_target", "Workers that the pool wants to have.", Kind::Gauge, |sample| {
@@ -200,6 +206,15 @@ fn processes(sample: &Sample) -> Vec<Point> {
     let count = |role| sample.view.children.iter().filter(|child| child.role == role).count();
     [("booting", Role::Booting), ("serving", Role::Serving), ("draining", Role::Draining)]
         .map(|(name, role)| (whole(count(role) as u64), vec![("state", name.to_owned())]))
+        .to_vec()
+}
+
+/// The spans of all children, those that have ended included.
+fn spans(sample: &Sample) -> Vec<Point> {
+    let mut sum = sample.view.departed_spans;
+    sample.view.children.iter().for_each(|child| sum.absorb(child.spans()));
+    [("exported", sum.exported), ("dropped", sum.dropped), ("failed", sum.failed)]
+        .map(|(outcome, count)| (whole(count), vec![("outcome", outcome.to_owned())]))
         .to_vec()
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::totals::Pools;
-use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, WorkerState};
+use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, SpanCounts, WorkerState};
 use crate::telemetry::BOUNDS_MICROS;
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
@@ -33,6 +33,8 @@ pub struct View {
     pub departed: Vec<PoolState>,
     /// Their answers, by route.
     pub departed_answers: Vec<RouteState>,
+    /// Their spans.
+    pub departed_spans: SpanCounts,
     /// Children that ended without having been told to, by the name of the signal, or `exit`.
     pub child_restarts: BTreeMap<String, u64>,
     /// What clients are told who are to come back later, and for how long they have been.
@@ -125,6 +127,11 @@ impl Child {
     /// What it has answered, as far as that is known.
     pub(super) fn answers(&self) -> &[RouteState] {
         self.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.http)
+    }
+
+    /// What has become of its spans, as far as that is known.
+    pub(super) fn spans(&self) -> SpanCounts {
+        self.snapshot.as_ref().map_or_else(SpanCounts::default, |snapshot| snapshot.spans)
     }
 
     /// Its pools, as far as they are known.

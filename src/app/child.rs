@@ -223,7 +223,8 @@ impl Life {
         let network = network(config.io_threads).map_err(Error::Network)?;
         let traces = config.traces.clone();
         let tracer = traces.map(|traces| Tracer::start(traces.tracer)).transpose().map_err(Error::Traces)?;
-        let sight = Arc::new(Sight::new(Arc::clone(&phases), Arc::clone(&config.http.traffic)));
+        let traffic = Arc::clone(&config.http.traffic);
+        let sight = Arc::new(Sight::new(Arc::clone(&phases), traffic, tracer.clone()));
         let standing = orders::obey(link, Arc::clone(&sight)).map_err(Error::Network)?;
         Ok(Self { config, phases, engine, variables, listeners, network, tracer, standing, sight, reports })
     }
@@ -241,14 +242,15 @@ impl Life {
             tracer.stop(TRACES_STOP);
         }
         sight.forget();
-        let Snapshot { pools, http, .. } = sight.snapshot();
+        let Snapshot { pools, http, spans, .. } = sight.snapshot();
         // An engine that is still in use is left alone: freeing it under a running thread would be fatal.
         let threads_left = lived.threads_left > 0 || engine.stop().is_err();
         phases.advance(Phase::Stopped);
         let failed = match lived.result {
             Ok(served) => {
                 let connections_cut = served.as_ref().map_or(0, |served| served.connections_cut);
-                reports.send(&Report::Ended { connections_cut, workers_left: lived.threads_left, pools, http });
+                let workers_left = lived.threads_left;
+                reports.send(&Report::Ended { connections_cut, workers_left, pools, http, spans });
                 // Before the server was ready nothing was promised to anybody.
                 served.is_some() && (connections_cut > 0 || lived.threads_left > 0)
             }

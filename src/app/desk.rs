@@ -241,6 +241,7 @@ fn view(process: Process, status: Status) -> View {
         started: status.has_served,
         departed: status.departed.pools,
         departed_answers: status.departed.http,
+        departed_spans: status.departed.spans,
         child_restarts: status.crashes,
         reloads: BTreeMap::from([("ok".to_owned(), ok), ("failed".to_owned(), failed)]),
         refused: BTreeMap::new(),

@@ -20,6 +20,29 @@ pub struct Snapshot {
     pub pools: Vec<PoolState>,
     /// What it has answered, route by route.
     pub http: Vec<RouteState>,
+    /// What has become of its spans.
+    pub spans: SpanCounts,
+}
+
+/// What has become of the spans of a process that traces.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpanCounts {
+    /// The collector has taken them.
+    pub exported: u64,
+    /// There was no room for them.
+    pub dropped: u64,
+    /// The collector did not take them, or not in time.
+    pub failed: u64,
+}
+
+impl SpanCounts {
+    /// Adds those of another process.
+    pub fn absorb(&mut self, more: Self) {
+        self.exported += more.exported;
+        self.dropped += more.dropped;
+        self.failed += more.failed;
+    }
 }
 
 /// A pool at one moment.

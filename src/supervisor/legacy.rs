@@ -5,7 +5,7 @@
 use super::child::Child;
 use super::pulse;
 use super::shift::Kind;
-use crate::control::{PoolState, RouteState};
+use crate::control::{PoolState, RouteState, SpanCounts};
 use crate::telemetry::RecycleReason;
 
 /// What children that have ended had counted.
@@ -15,6 +15,8 @@ pub struct Departed {
     pub pools: Vec<PoolState>,
     /// Their answers.
     pub http: Vec<RouteState>,
+    /// Their spans.
+    pub spans: SpanCounts,
 }
 
 /// What replaces a child says why.
@@ -42,6 +44,7 @@ pub(super) fn reason(kind: &Kind, wish: Option<&str>) -> Option<RecycleReason> {
 pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
     let Some((_, snapshot)) = &child.last else { return };
     RouteState::absorb(&mut departed.http, &snapshot.http);
+    departed.spans.absorb(snapshot.spans);
     for pool in &snapshot.pools {
         let mut pool = pool.clone();
         if crashed {

@@ -135,6 +135,7 @@ fn a_clients_trace_goes_on_over_grpc_in_classic_mode() {
 fn what_runs_after_the_response_is_a_part_of_php() {
     let collector = Collector::start(Manners::Good);
     run(traced(Mode::Worker, "http/protobuf", &collector), async |server| {
+        assert!(threads(server).iter().any(|name| name == "sc-otlp"), "{:?}", threads(server));
         let answer = server.send("GET", "/terminate-waits?id=t", &[("x-request-id", "late")], "").await;
         assert_eq!(answer.ok().text(), "answered");
         server.dir().mark("go-t");
@@ -166,15 +167,23 @@ fn who_is_not_sampled_sends_nothing_and_hands_its_trace_on() {
     });
 }
 
+/// The threads of the process that runs PHP, by name.
+fn threads(server: &Server) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", server.php_pid())).expect("a process").flatten();
+    tasks.filter_map(|task| Some(std::fs::read_to_string(task.path().join("comm")).ok()?.trim().to_owned())).collect()
+}
+
 #[test]
 fn without_tracing_nothing_connects_and_header_fields_pass_as_they_are() {
     let collector = Collector::start(Manners::Good);
     // The application's own variables, and one that says no.
     let launch = Launch::plain(Mode::Worker)
+        .admin()
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
         .env("OTEL_SERVICE_NAME", "shop")
         .env("OTEL_SDK_DISABLED", "true");
     run(launch, async |server| {
+        assert!(!threads(server).iter().any(|name| name == "sc-otlp"), "{:?}", threads(server));
         let parent = format!("00-{TRACE}-{SPAN}-01");
         for (parent, state) in [(parent.as_str(), "a=1"), ("nonsense", "=")] {
             let found = seen(server, &[("traceparent", parent), ("tracestate", state)]).await;
@@ -183,6 +192,7 @@ fn without_tracing_nothing_connects_and_header_fields_pass_as_they_are() {
         assert_eq!(seen(server, &[]).await, (Value::Null, Value::Null));
         let answer = server.get("/").await;
         assert_eq!(answer.ok().header("traceresponse"), None);
+        expect_counted(server, 0.0, 0.0, 0.0).await;
     });
     // Also what would have been sent at the end.
     assert_eq!(collector.connections(), 0);
@@ -307,6 +317,53 @@ fn answers_of_the_servers_own_are_errors_of_its_span() {
         }
         let waited = &collector.of_request("refused", &["queue"]).await["queue"];
         assert!(waited.end - waited.start >= 100_000_000, "{waited:#?}");
+    });
+}
+
+/// Spans that have come to this end, by the metric.
+async fn counted(server: &Server, outcome: &str) -> f64 {
+    server.metric(&format!("supercharger_trace_spans_total{{outcome=\"{outcome}\"}}")).await
+}
+
+/// Waits until the metric has this value for each end.
+async fn expect_counted(server: &Server, exported: f64, dropped: f64, failed: f64) {
+    let end = Instant::now() + Duration::from_secs(20);
+    loop {
+        let mut found = Vec::new();
+        for outcome in ["exported", "dropped", "failed"] {
+            found.push(counted(server, outcome).await);
+        }
+        if found == [exported, dropped, failed] {
+            return;
+        }
+        assert!(Instant::now() < end, "exported, dropped, failed: {found:?}, not {:?}", [exported, dropped, failed]);
+    }
+}
+
+/// Every span is counted once, by what has become of it, also those of a process that has been replaced.
+#[test]
+fn spans_are_counted_by_what_has_become_of_them() {
+    // A request of classic mode has three: its own, its wait and PHP's.
+    let collector = Collector::start(Manners::Good);
+    run(traced(Mode::Classic, "http/protobuf", &collector).admin().keeps_descriptors(1), async |server| {
+        expect_counted(server, 0.0, 0.0, 0.0).await;
+        let five = async || {
+            for _ in 0..5 {
+                server.get("/").await.ok();
+            }
+        };
+        five().await;
+        expect_counted(server, 15.0, 0.0, 0.0).await;
+        assert_eq!(collector.spans().len(), 15, "what the collector says");
+        collector.behave(Manners::Refuses);
+        five().await;
+        expect_counted(server, 15.0, 0.0, 15.0).await;
+        server.signal("HUP");
+        server.wait_for_log("server.reload").await;
+        collector.behave(Manners::Good);
+        five().await;
+        expect_counted(server, 30.0, 0.0, 15.0).await;
+        assert_eq!(collector.spans().len(), 30, "what the collector says");
     });
 }
 

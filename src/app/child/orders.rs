@@ -14,12 +14,13 @@ use tokio::sync::watch;
 
 use crate::control::{
     Accounts, Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RouteState, RunningRequest,
-    Snapshot, WorkerState,
+    Snapshot, SpanCounts, WorkerState,
 };
 use crate::http::{Closed, Maintenance, Mistake, RouteTraffic, Traffic};
 use crate::lifecycle::Phases;
 use crate::pool::{self, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::events::ChildOrphaned;
+use crate::telemetry::spans::Tracer;
 use crate::telemetry::{self, RecycleReason};
 
 /// What the parent wants of this child. It goes forward only.
@@ -45,6 +46,8 @@ pub(super) struct Sight {
     last: Mutex<Vec<PoolState>>,
     /// What has been answered.
     traffic: Arc<Traffic>,
+    /// Counts spans, if requests are traced.
+    tracer: Option<Arc<Tracer>>,
     /// In development: what the parent wants to be shown.
     mistake: Mistake,
     /// What clients are told who are to come back later.
@@ -52,12 +55,13 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    pub(super) fn new(phases: Arc<Phases>, traffic: Arc<Traffic>) -> Self {
+    pub(super) fn new(phases: Arc<Phases>, traffic: Arc<Traffic>, tracer: Option<Arc<Tracer>>) -> Self {
         Self {
             phases,
             pools: Mutex::default(),
             last: Mutex::default(),
             traffic,
+            tracer,
             mistake: Mistake::default(),
             maintenance: Maintenance::default(),
         }
@@ -103,6 +107,7 @@ impl Sight {
             phase: format!("{:?}", self.phases.current()).to_lowercase(),
             pools: states,
             http: self.traffic.counted().into_iter().map(route_of).collect(),
+            spans: self.tracer.as_deref().map(spans_of).unwrap_or_default(),
         }
     }
 }
@@ -224,6 +229,11 @@ fn by_status(counts: &BTreeMap<u16, u64>) -> BTreeMap<String, u64> {
 fn route_of(traffic: RouteTraffic) -> RouteState {
     let answers = traffic.answers.into_iter().map(|(method, statuses)| (method.to_owned(), by_status(&statuses)));
     RouteState { route: traffic.route.to_owned(), answers: answers.collect(), duration: traffic.duration }
+}
+
+fn spans_of(tracer: &Tracer) -> SpanCounts {
+    let counts = tracer.counts();
+    SpanCounts { exported: counts.sent, dropped: counts.dropped, failed: counts.failed }
 }
 
 fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
