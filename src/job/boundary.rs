@@ -29,13 +29,24 @@ pub struct Boundary {
 pub enum ResetOutcome {
     /// Every resetter and the engine's own reset have done their work, together in this time.
     Done(Duration),
-    /// These resetters threw; all others have run.
+    /// Resetters threw; all others have run.
     Failed {
-        /// Their names, in order.
-        resetters: Vec<String>,
+        /// What they threw, in order.
+        thrown: Vec<Thrown>,
+        /// Time of all of them and of the engine's own reset.
+        took: Duration,
     },
     /// The script reached its loop without having run what it had to.
     Missing,
+}
+
+/// What a resetter threw, or an idle callback.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Thrown {
+    /// The application's name for the resetter.
+    pub name: String,
+    /// `Class: message`, without secrets and of bounded length.
+    pub error: String,
 }
 
 impl Default for ResetOutcome {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::host::{Given, Host};
 use super::panic::guard;
 use super::{view, wish};
-use crate::job::{ClientGone, Ending, Fault, Identity, ResponseHead, Wish};
+use crate::job::{ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, Wish};
 use crate::sys;
 use crate::telemetry::events::{CallbackError, PhpError, PhpLog};
 use crate::telemetry::{Level, Place};
@@ -62,10 +62,9 @@ leaf! { sc_on_callback_error: sc_on_callback_error_fn, (error: *const sys::sc_ca
         String::from_utf8_lossy(unsafe { view::bytes(text) })
     };
     let name = text(error.name);
-    host.note_failed(&name);
     let request_id = host.request_id();
     let Identity { pool, slot, incarnation } = host.identity();
-    CallbackError {
+    let told = CallbackError {
         place: Place { pool, slot: *slot, incarnation: *incarnation },
         request_id: request_id.as_deref(),
         idle: error.idle,
@@ -74,8 +73,10 @@ leaf! { sc_on_callback_error: sc_on_callback_error_fn, (error: *const sys::sc_ca
         message: &text(error.message),
         file: &text(error.file),
         line: error.line,
-    }
-    .emit();
+    };
+    told.emit();
+    let error = told.in_short();
+    host.note_thrown(Thrown { name: name.into_owned(), error });
 } }
 
 leaf! { sc_on_stack: sc_on_stack_fn, (stack: sys::sc_text) -> () = (), |host| {

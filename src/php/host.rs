@@ -6,7 +6,7 @@ use opentelemetry::trace::TraceId;
 
 use super::panic::Parked;
 use super::view::RequestView;
-use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Route, Seat, Wish};
+use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Route, Seat, Thrown, Wish};
 use crate::sys;
 
 /// The Rust side of one PHP thread (I3).
@@ -19,8 +19,8 @@ pub(super) struct Host<'s> {
     stopped: bool,
     /// When the reset in progress began.
     resetting: Option<Instant>,
-    /// Resetters and idle callbacks that have thrown since the last boundary.
-    failed: Vec<String>,
+    /// What resetters and idle callbacks have thrown since the last boundary.
+    thrown: Vec<Thrown>,
     wish: Option<Wish>,
 }
 
@@ -48,7 +48,7 @@ impl<'s> Host<'s> {
             last_error: None,
             stopped: false,
             resetting: None,
-            failed: Vec::new(),
+            thrown: Vec::new(),
             wish: None,
         }
     }
@@ -107,9 +107,9 @@ impl<'s> Host<'s> {
     /// All there is to say about the request that is over.
     fn boundary(&self, state: &sys::sc_boundary) -> Boundary {
         let took = self.resetting.map_or(Duration::ZERO, |begun| begun.elapsed());
-        let resetters = self.failed.clone();
+        let thrown = self.thrown.clone();
         Boundary {
-            reset: if resetters.is_empty() { ResetOutcome::Done(took) } else { ResetOutcome::Failed { resetters } },
+            reset: if thrown.is_empty() { ResetOutcome::Done(took) } else { ResetOutcome::Failed { thrown, took } },
             memory: state.memory,
             memory_peak: state.memory_peak,
             failed: state.failed,
@@ -124,7 +124,7 @@ impl<'s> Host<'s> {
     /// That has been said.
     fn forget(&mut self) {
         (self.resetting, self.wish) = (None, None);
-        self.failed.clear();
+        self.thrown.clear();
     }
 
     /// The application names the route of the current request.
@@ -148,8 +148,8 @@ impl<'s> Host<'s> {
     }
 
     /// A resetter or an idle callback has failed.
-    pub(super) fn note_failed(&mut self, name: &str) {
-        self.failed.push(name.to_owned());
+    pub(super) fn note_thrown(&mut self, thrown: Thrown) {
+        self.thrown.push(thrown);
     }
 
     /// The application wants another worker. The first one who says so gives the reason.

@@ -81,13 +81,20 @@ impl WorkerSeat {
 }
 
 fn account(finished: &Finished<'_>) {
-    let outcome = match &finished.boundary.reset {
-        ResetOutcome::Done(took) => Ok(*took),
-        ResetOutcome::Failed { resetters } => Err(&**resetters),
-        ResetOutcome::Missing => Err(&[][..]),
+    let (took, thrown) = match &finished.boundary.reset {
+        ResetOutcome::Done(took) => (Some(*took), &[][..]),
+        ResetOutcome::Failed { thrown, took } => (Some(*took), &**thrown),
+        ResetOutcome::Missing => (None, &[][..]),
     };
-    let request_id = finished.request.bytes(finished.request.request_id);
-    RuntimeReset { place: finished.place, request_id, status: finished.status, outcome }.emit();
+    RuntimeReset {
+        place: finished.place,
+        request_id: finished.request.bytes(finished.request.request_id),
+        status: finished.status,
+        took,
+        resetters: finished.boundary.resetters,
+        thrown: thrown.iter().map(|thrown| (thrown.name.as_str(), thrown.error.as_str())),
+    }
+    .emit();
     tracing::trace!(
         event = "request.accounted",
         slot = finished.place.slot,

@@ -666,7 +666,10 @@ impl Record {
 /// In whose words the worker is to leave, if in anybody's.
 fn words_of(boundary: &Boundary) -> Option<String> {
     match (&boundary.reset, &boundary.wish) {
-        (ResetOutcome::Failed { resetters }, _) => Some(resetters.join(", ")),
+        (ResetOutcome::Failed { thrown, .. }, _) => {
+            let names: Vec<_> = thrown.iter().map(|thrown| thrown.name.as_str()).collect();
+            Some(names.join(", "))
+        }
         (_, Some(wish)) => Some(wish.reason.clone()),
         (_, None) => None,
     }

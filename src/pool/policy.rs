@@ -151,7 +151,7 @@ pub(super) fn lead(limit: u64, boot: Duration, interval: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Wish;
+    use crate::job::{Thrown, Wish};
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
@@ -200,7 +200,7 @@ mod tests {
     fn each_limit_is_passed_on_its_own() {
         use RecycleReason as R;
         let clean = Boundary::default;
-        let failed = || reset(ResetOutcome::Failed { resetters: vec!["a".to_owned()] });
+        let failed = || reset(ResetOutcome::Failed { thrown: vec![Thrown::default()], took: Duration::ZERO });
         let cases = [
             ("within all", fine(), clean(), None),
             ("missing", fine(), reset(ResetOutcome::Missing), Some((R::ResetMissing, true))),
@@ -250,7 +250,9 @@ mod tests {
         while let Some(Verdict { reason, .. }) = judge(&limits, &life, &boundary) {
             order.push(reason);
             match reason {
-                R::ResetMissing => boundary.reset = ResetOutcome::Failed { resetters: Vec::new() },
+                R::ResetMissing => {
+                    boundary.reset = ResetOutcome::Failed { thrown: Vec::new(), took: Duration::ZERO };
+                }
                 R::ResetFailed => boundary.reset = ResetOutcome::default(),
                 R::MemEmergency => limits.emergency_memory = 0,
                 R::MemLimit => limits.max_memory = 0,

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::bounded;
 
-use crate::job::{Boundary, Exit, RequestBody, ResetOutcome, Wish};
+use crate::job::{Boundary, Exit, RequestBody, ResetOutcome, Thrown, Wish};
 use crate::pool::fake::{config, eventually, pool_of, report, request, send, serve, stop_clean, text, until_state};
 use crate::pool::{Config, Limits, Pool, RecycleMode, Selection, WorkerState};
 use crate::telemetry::RecycleReason;
@@ -172,7 +172,7 @@ fn reporting(limits: Limits, workers: u32) -> Arc<Pool> {
             let boundary = match path {
                 "/missing" => Boundary { reset: ResetOutcome::Missing, ..Boundary::default() },
                 "/broken" => Boundary {
-                    reset: ResetOutcome::Failed { resetters: vec!["cache".to_owned()] },
+                    reset: ResetOutcome::Failed { thrown: vec![Thrown::default()], took: Duration::ZERO },
                     ..Boundary::default()
                 },
                 "/leak" => Boundary { memory: 5000, memory_peak: 6000, ..Boundary::default() },

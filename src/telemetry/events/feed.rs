@@ -18,36 +18,40 @@ fn is_wanted() -> bool {
 
 /// `runtime.reset`: the boundary after a request has been run.
 #[derive(Debug, Clone, Copy)]
-pub struct RuntimeReset<'a> {
+pub struct RuntimeReset<'a, T> {
     /// Which worker.
     pub place: Place<'a>,
     /// The request that is over.
     pub request_id: &'a [u8],
     /// Status that its client was told.
     pub status: u16,
-    /// How long it took; or the resetters that have thrown, none if it has not been run.
-    pub outcome: Result<Duration, &'a [String]>,
+    /// How long it took; none if it has not been run.
+    pub took: Option<Duration>,
+    /// Resetters of the application.
+    pub resetters: u32,
+    /// Names of those that have thrown, and `Class: message` of each.
+    pub thrown: T,
 }
 
-impl RuntimeReset<'_> {
+impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
     /// Reports it.
-    pub fn emit(&self) {
+    pub fn emit(self) {
         if !is_wanted() {
             return;
         }
         let Place { pool, slot, incarnation } = self.place;
-        let (took, failed) = match self.outcome {
-            Ok(took) => (Some(took), [].as_slice()),
-            Err(failed) => (None, failed),
-        };
+        let (failed, errors): (Vec<_>, Vec<_>) = self.thrown.unzip();
+        let (took, missing) = (self.took, usize::from(self.took.is_none()));
         let payload = json!({
             "resetReport": {
-                "errorCount": if self.outcome.is_err() { failed.len().max(1) } else { 0 },
+                "resetCount": self.resetters,
+                "errorCount": errors.len() + missing,
                 "durationMs": took.map(|took| took.as_secs_f64() * 1e3),
-                "error": failed,
+                "error": errors,
+                "failed": failed,
             },
             "durationSec": took.map(|took| took.as_secs_f64()),
-            "ok": self.outcome.is_ok(),
+            "ok": errors.is_empty() && took.is_some(),
             "requestId": String::from_utf8_lossy(self.request_id),
             "statusCode": self.status,
             "pool": pool,

@@ -222,6 +222,11 @@ pub(super) fn shortened(message: &str) -> Cow<'_, str> {
     if message.len() <= MAX_MESSAGE_BYTES {
         return Cow::Borrowed(message);
     }
+    // Half an address could not be told from a word.
+    let message = redact::words(message);
+    if message.len() <= MAX_MESSAGE_BYTES {
+        return message;
+    }
     let end = message.floor_char_boundary(MAX_MESSAGE_BYTES);
     Cow::Owned(format!("{} [{} bytes cut]", &message[..end], message.len() - end))
 }
@@ -233,6 +238,9 @@ mod tests {
     #[test]
     fn long_messages_are_cut_between_characters() {
         assert_eq!(shortened("short"), "short");
+        let cut = shortened(&format!("{}mysql://u:hush@db/{}", "x ".repeat(MAX_MESSAGE_BYTES / 2 - 7), "x".repeat(20)))
+            .into_owned();
+        assert!(cut.contains(" mysql://db/") && !cut.contains("hush"), "{}", &cut[cut.len() - 60..]);
         let long = "é".repeat(MAX_MESSAGE_BYTES);
         let cut = shortened(&format!("x{long}")).into_owned();
         assert!(cut.ends_with(&format!("é [{} bytes cut]", MAX_MESSAGE_BYTES + 2)), "{}", &cut[cut.len() - 40..]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::macros::emit_at;
 use super::request::shortened;
 use super::{Place, millis};
-use crate::telemetry::RecycleReason;
+use crate::telemetry::{RecycleReason, redact};
 
 /// `worker.boot`: an incarnation has reached its loop for the first time.
 #[derive(Debug, Clone, Copy)]
@@ -115,13 +115,28 @@ pub struct CallbackError<'a> {
     pub line: u32,
 }
 
+/// Longest [`CallbackError::in_short`], in bytes: there is one for each resetter in a line of the feed.
+const MAX_SHORT_BYTES: usize = 1024;
+
 impl CallbackError<'_> {
+    fn words(&self) -> (&str, &str) {
+        if self.class.is_empty() { ("exit", "exit was called") } else { (self.class, self.message) }
+    }
+
+    /// `Class: message`, without secrets and cut at 1 KiB.
+    pub fn in_short(&self) -> String {
+        let (class, message) = self.words();
+        // Half an address could not be told from a word.
+        let mut text = redact::words(&format!("{class}: {message}")).into_owned();
+        text.truncate(text.floor_char_boundary(MAX_SHORT_BYTES));
+        text
+    }
+
     /// Reports it.
     pub fn emit(&self) {
         let Place { pool, slot, incarnation } = self.place;
         let Self { request_id, name, file, line, .. } = self;
-        let (class, message) =
-            if self.class.is_empty() { ("exit", "exit was called") } else { (self.class, self.message) };
+        let (class, message) = self.words();
         let message = &*shortened(message);
         if self.idle {
             tracing::error!(event = "idle.error", pool, slot, incarnation, callback = name, class, message, file, line);
