@@ -24,6 +24,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Server;
 use super::serve::{ANSWER_TIMEOUT, Due};
 use super::{totals, view};
+use crate::telemetry::escape;
 
 /// Viewers at a time: a quarter of the connections, so that probes, scrapers and orders always find a place.
 const MOST_VIEWERS: usize = 16;
@@ -112,6 +113,7 @@ impl Feed {
 
 /// A snapshot as an event. JSON on one line has no line break that could end the event early.
 fn event(number: u64, moment: &serde_json::Value) -> Bytes {
+    let moment = escape::lines(&moment.to_string());
     format!("id: {number}\nevent: snapshot\ndata: {moment}\n\n").into()
 }
 

@@ -28,6 +28,7 @@ use super::telemetry::Telemetry;
 use super::totals::{self, Pools};
 use super::view::{Order, View};
 use super::{Server, dashboard, health, maintenance};
+use crate::telemetry::escape;
 
 /// How long the files of a folder are waited for.
 const FILES: Duration = Duration::from_secs(2);
@@ -95,11 +96,11 @@ pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
 
 type Shared<S> = State<Arc<Desk<S>>>;
 
-/// An answer in JSON.
+/// An answer in JSON, for terminals too: what could steer one stands there as `\u0085`.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     // Everything that is shown has names for keys, so there is nothing that JSON could not say.
-    let mut text = serde_json::to_vec_pretty(body).unwrap_or_default();
-    text.push(b'\n');
+    let mut text = escape::lines(&serde_json::to_string_pretty(body).unwrap_or_default());
+    text.push('\n');
     (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
