@@ -49,7 +49,16 @@ impl FeedFile {
         Self { feed, file: None, failed: None }
     }
 
-    fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+    fn append(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            let written = self.append_some(lines)?;
+            lines = &lines[written..];
+        }
+        Ok(())
+    }
+
+    /// Writes as many lines as the file has room for; gives how many bytes that were.
+    fn append_some(&mut self, lines: &[u8]) -> io::Result<usize> {
         for _ in 0..ATTEMPTS {
             let file = match self.file.take() {
                 Some(file) => file,
@@ -59,13 +68,14 @@ impl FeedFile {
                 continue;
             }
             let size = file.metadata()?.len();
-            if self.feed.max_bytes > 0 && size > 0 && size + lines.len() as u64 > self.feed.max_bytes {
+            let length = if self.feed.max_bytes == 0 { lines.len() } else { fitting(lines, self.feed.max_bytes, size) };
+            if length == 0 {
                 self.rotate(&file)?;
                 continue;
             }
-            (&file).write_all(lines)?;
+            (&file).write_all(&lines[..length])?;
             self.file = Some(file);
-            return Ok(());
+            return Ok(length);
         }
         Err(io::Error::other("its name leads elsewhere all the time"))
     }
@@ -132,6 +142,20 @@ impl FeedFile {
     }
 }
 
+/// Bytes of the whole lines that fit into a file of that size, of at most `max`. One that is longer than a file may be has one of its own.
+fn fitting(lines: &[u8], max: u64, size: u64) -> usize {
+    let room = usize::try_from(max.saturating_sub(size)).unwrap_or(usize::MAX);
+    if lines.len() <= room {
+        return lines.len();
+    }
+    let end = |part: &[u8]| part.iter().rposition(|byte| *byte == b'\n').map(|at| at + 1);
+    match end(&lines[..room]) {
+        Some(length) => length,
+        None if size > 0 => 0,
+        None => lines.iter().position(|byte| *byte == b'\n').map_or(lines.len(), |at| at + 1),
+    }
+}
+
 /// Whether the name still leads to the file.
 fn is_at(file: &File, path: &Path) -> bool {
     let identity = |data: fs::Metadata| (data.dev(), data.ino());
@@ -191,6 +215,23 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).expect("read"), "more 4\n");
         let text = |name: &String| fs::read_to_string(folder.path().join(name)).expect("read");
         assert_eq!(names[..2].iter().map(text).collect::<String>(), "more 3\nline 4\n");
+    }
+
+    /// What has waited together, because nobody had time to write it, needs more than one file.
+    #[test]
+    fn a_large_piece_is_spread_over_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut feed = FeedFile::new(Feed { path: folder.path().join("feed.ndjson"), max_bytes: 20, keep: 0 });
+        let long = format!("{}\n", "x".repeat(30));
+        let piece = [&(0..5).map(|number| format!("line {number}\n")).collect::<String>(), &long, "last\n"].concat();
+        feed.take(b"first\n");
+        feed.take(piece.as_bytes());
+        let texts: Vec<_> = names(folder.path())
+            .iter()
+            .map(|name| fs::read_to_string(folder.path().join(name)).expect("read"))
+            .collect();
+        let expected = ["first\nline 0\nline 1\n", "line 2\nline 3\n", "line 4\n", long.as_str(), "last\n"];
+        assert_eq!(texts, expected.map(str::to_owned));
     }
 
     #[test]
