@@ -4,15 +4,16 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Launch, Mode, Server, modes, run, until};
 
 const SOON: Duration = Duration::from_secs(10);
 
+/// With a feed; parent and child open it with their first line, which may be after the server is ready.
 fn with_feed(launch: Launch) -> Launch {
     let path = format!("{:?}", launch.dir().path().join("feed.ndjson").display().to_string());
-    launch.config("telemetry.events", &path)
+    launch.config("telemetry.events", &path).keeps_descriptors(2)
 }
 
 /// The records of all files of the feed, in no order.
@@ -90,11 +91,55 @@ modes!(
     }
 );
 
+/// A resetter's name and its error are the application's words: they may hold what nobody is to see.
+#[test]
+fn a_reset_that_failed_says_what_was_thrown_and_no_secret() {
+    let launch = with_feed(Launch::plain(Mode::Worker).workers(1).script("public/own.php")).admin();
+    let code = "<?php\nrequire __DIR__.'/../app.php';\nApp\\booted();\n\
+        supercharger_on_reset(static fn () => null, 'app.cache');\n\
+        supercharger_on_reset(static function () {\n\
+            if (isset($_GET['fail'])) { throw new DomainException('no mysql://u:hush@db/x?token=hush'); }\n\
+        }, 'https://u:hush@example.org/');\n\
+        while (supercharger_handle_request(App\\dispatch(...))) {}\n";
+    launch.dir().write("app/public/own.php", code);
+    run(launch.expect_error("reset.error").expect_error("reset_failed"), async |server| {
+        server.get("/").await.ok();
+        server.get("/?fail=1").await.ok();
+        let records = until_reset(server, 2).await;
+        let report = |ok: bool| {
+            let of = |record: &&&Value| record["payload"]["ok"] == ok;
+            let resets = of_type(&records, "runtime.reset");
+            resets.iter().find(of).unwrap_or_else(|| panic!("{records:#?}"))["payload"]["resetReport"].clone()
+        };
+        let (good, bad) = (report(true), report(false));
+        assert_eq!((&good["resetCount"], &good["errorCount"], &good["error"]), (&json!(2), &json!(0), &json!([])));
+        assert_eq!(
+            (&bad["resetCount"], &bad["errorCount"], &bad["error"], &bad["failed"]),
+            (
+                &json!(2),
+                &json!(1),
+                &json!(["DomainException: no mysql://db/x?token=[REDACTED]"]),
+                &json!(["https://example.org/"])
+            ),
+            "{bad}"
+        );
+        assert!(good["durationMs"].is_f64() && bad["durationMs"].is_f64(), "{good} {bad}");
+        server.wait_for_log("\"worker.recycle\"").await;
+        let workers = server.admin_json("/workers").await.to_string();
+        let feed = std::fs::read_to_string(server.dir().path().join("feed.ndjson")).expect("the feed");
+        assert!(workers.contains("reset_failed") && feed.contains("reset.error"), "{workers} {feed}");
+        for text in [workers, feed, server.log()] {
+            assert!(!text.contains("hush"), "{text}");
+        }
+    });
+}
+
 /// Two children and their parent write; files that are full get other names, and no line is lost or torn.
 #[test]
 fn full_files_get_other_names_whoever_writes() {
     let launch = with_feed(Launch::plain(Mode::Worker))
         .config("server.processes", "2")
+        .keeps_descriptors(3)
         .config("telemetry.events_max_size", "\"4KiB\"")
         .config("telemetry.events_keep", "0");
     run(launch, async |server| {
@@ -116,9 +161,14 @@ fn full_files_get_other_names_whoever_writes() {
 fn a_feed_that_cannot_be_written_costs_nobody_an_answer() {
     let launch = with_feed(Launch::plain(Mode::Worker));
     run(launch, async |server| {
-        until_reset(server, 0).await;
         let feed = server.dir().path().join("feed.ndjson");
-        until(SOON, "there is a feed", || feed.exists().then_some(())).await;
+        // The last that the parent has to say: a process that still had something to write would tell of its own failure.
+        until(SOON, "the feed has the start", || {
+            let told = records(server.dir().path());
+            let all = ["server.ready", "worker.boot"].iter().all(|kind| !of_type(&told, kind).is_empty());
+            all.then_some(())
+        })
+        .await;
         std::fs::remove_file(&feed).expect("removed");
         std::fs::create_dir(&feed).expect("a folder in its place");
         for _ in 0..30 {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::program::{command, executable, run_to_end};
+use crate::support::raw::Raw;
 use crate::support::{Launch, Mode, PrivateDir, Protocol, Server, modes, run, until};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -69,7 +70,8 @@ fn access_lines_in_the_combined_format_cannot_be_forged() {
 /// As logrotate does it: the file is moved, then SIGUSR1.
 #[test]
 fn the_access_log_is_opened_anew_by_sigusr1_and_by_a_reload() {
-    let launch = to_file(Launch::plain(Mode::Worker).admin(), "\"json\"", "access.log");
+    // Workers that boot side by side may each keep the script open, where one that boots later has it from OPcache.
+    let launch = to_file(Launch::plain(Mode::Worker).admin(), "\"json\"", "access.log").keeps_descriptors(2);
     run(launch, async |server| {
         let folder = server.dir().path().to_owned();
         let moved = |name: &str| std::fs::rename(folder.join("access.log"), folder.join(name)).expect("moved");
@@ -192,8 +194,11 @@ fn one_id_through_a_fatal_error_and_a_crash() {
 }
 
 /// Bytes of a header's value, as they stand on the wire.
-const HOSTILE: [(&str, &[u8]); 7] = [
+const HOSTILE: [(&str, &[u8]); 10] = [
     ("long", &[b'a'; 4000]),
+    ("a byte too long", &[b'a'; 129]),
+    ("empty", b""),
+    ("blanks", b"  \t "),
     ("a control character", b"id\x01\x1b[2J"),
     ("a folded line", b"id\r\n forged: 1"),
     ("other than ASCII", "\u{e9}\u{202e}".as_bytes()),
@@ -226,7 +231,10 @@ fn with_every_log(launch: Launch) -> Launch {
     let feed = quoted(&launch.dir().path().join("feed.ndjson"));
     let launch = launch.admin().config("log.level", "\"debug\"").config("telemetry.events", &feed);
     to_file(launch, "\"combined\"", "access.log")
+        // The feed has one in the parent and one in the child, the access log one.
+        .keeps_descriptors(3)
         .config("pools.default.request_timeout", "\"2s\"")
+        .config("log.slow_request", "\"300ms\"")
         .expect_error("Uncaught")
         .expect_error("worker.timeout")
         .expect_error("Time is up")
@@ -252,16 +260,42 @@ async fn send_secrets(server: &Server, path: &str) -> String {
 }
 
 const FAILS_WITH_SECRETS: &str = "\
-    function login(string $password) { throw new LogicException('failed on purpose'); }\n\
+    function login(string $password) { throw new LogicException('failed on purpose at mysql://u:' . $password . '@db/x'); }\n\
+    trigger_error('cannot reach pgsql:host=db;password=' . $_POST['password'], E_USER_WARNING);\n\
+    supercharger_log('raw', 0, ['body' => file_get_contents('php://input'), 'headers' => getallheaders()]);\n\
     supercharger_log('form', 0, $_POST + ['server' => $_SERVER, 'cookies' => ['session_id' => reset($_COOKIE)],\n\
         'dsn' => 'mysql://u:' . $_POST['password'] . '@db/x']);\n\
     error_log('cannot reach https://u:' . $_POST['password'] . '@example.org/?token=' . $_GET['token']);\n\
     login($_POST['password']);";
 
+const FAILS_WITH_JSON: &str = "\
+    $data = json_decode(file_get_contents('php://input'), true);\n\
+    supercharger_log('json', 0, ['raw' => file_get_contents('php://input'), 'data' => $data]);\n\
+    supercharger_recycle('cannot use ' . $data['dsn']);\n\
+    throw new RuntimeException('cannot use ' . $data['dsn']);";
+
+/// Everything that an operator may look at.
+async fn all_that_is_shown(server: &Server) -> String {
+    let mut all = String::new();
+    for path in ["/", "/status", "/workers", "/metrics", "/status/host", "/runtime/metrics/aggregate"] {
+        all += &server.ask_admin("GET", path, &[]).await.ok().text();
+    }
+    let mut events = Raw::open(server.admin()).await;
+    events.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+    events.until("event: snapshot\ndata: {").await;
+    events.until("\n\n").await;
+    all + &events.text()
+}
+
 modes!(no_secret_of_a_request_is_shown_anywhere, with_every_log, async |server| {
     let script = server.script(FAILS_WITH_SECRETS);
     let mut shown = send_secrets(server, &script).await;
     shown += &send_secrets(server, "/no/such/page?x").await;
+    let body = format!(
+        "{{\"password\":\"{SECRET}\",\"list\":[{{\"api_key\":\"{SECRET}\"}}],\"dsn\":\"mysql://u:{SECRET}@db/x\"}}"
+    );
+    let json = [("content-type", "application/json"), ("accept", "text/html")];
+    shown += &server.send("POST", &server.script(FAILS_WITH_JSON), &json, body).await.expect(500).text();
     let slow = server.script("for (;;) { usleep(1000); }");
     let (page, ()) = tokio::join!(send_secrets(server, &slow), async {
         // While it runs.
@@ -271,29 +305,33 @@ modes!(no_secret_of_a_request_is_shown_anywhere, with_every_log, async |server| 
             assert!(start.elapsed() < SOON, "nobody is busy: {seen}");
             seen = server.admin_json("/workers").await.to_string();
         }
-        seen += &server.admin_json("/status").await.to_string();
+        seen += &all_that_is_shown(server).await;
         assert!(seen.contains("busy") && !seen.contains(SECRET), "{seen}");
     });
     shown += &page;
     server.wait_for_log("worker.timeout").await;
     server.wait_for_log("failed on purpose").await;
-    let crash = server.script("for (;;) { posix_kill(getmypid(), SIGSEGV); }");
-    let mut raw = server.raw().await;
-    raw.write(format!("GET {crash}&token={SECRET} HTTP/1.1\r\nHost: x\r\nCookie: a={SECRET}\r\n\r\n")).await;
-    server.wait_for_log("child.crash_request").await;
-    lines_of(server, "access.log", 2).await;
+    // A crash takes with it what waits to be written.
     until(SOON, "the feed has the timeout", || {
         let feed = std::fs::read_to_string(server.dir().path().join("feed.ndjson")).unwrap_or_default();
         feed.contains("worker.timeout").then_some(())
     })
     .await;
+    shown += &all_that_is_shown(server).await;
+    let crash = server.script("for (;;) { posix_kill(getmypid(), SIGSEGV); }");
+    let mut raw = server.raw().await;
+    raw.write(format!("GET {crash}&token={SECRET} HTTP/1.1\r\nHost: x\r\nCookie: a={SECRET}\r\n\r\n")).await;
+    server.wait_for_log("child.crash_request").await;
+    lines_of(server, "access.log", 4).await;
     for name in ["access.log", "feed.ndjson"] {
         shown += &std::fs::read_to_string(server.dir().path().join(name)).expect("a log");
     }
     shown += &server.log();
     let leak = shown.lines().find(|line| line.contains(SECRET) || line.contains("dTpodXNoL"));
     assert_eq!(leak, None);
-    assert!(shown.contains("[REDACTED]"), "something was taken out");
+    for told in ["[REDACTED]", "mysql://db/x", "request.slow", "request.stack", "\"recent\"", "failed on purpose"] {
+        assert!(shown.contains(told), "{told} is missing in {shown}");
+    }
 });
 
 #[test]
@@ -323,4 +361,31 @@ fn a_wrong_configuration_is_an_event_too() {
             assert_eq!(first["origin"], "s.toml:2");
         }
     }
+}
+
+/// What the application says may hold what steers a terminal; who looks at answers with `curl` is not to be steered.
+#[test]
+fn no_answer_to_an_operator_steers_a_terminal() {
+    let words = "gone \u{85}\u{9b}2J\u{61c}\u{202e}\u{7f}\u{1b}[2J é";
+    let launch = Launch::plain(Mode::Worker).workers(1).script("public/own.php").admin();
+    let code = format!(
+        "<?php\nrequire __DIR__.'/../app.php';\nApp\\booted();\n\
+        supercharger_on_reset(static fn () => isset($_GET['fail']) && throw new LogicException('on purpose'), {words:?});\n\
+        while (supercharger_handle_request(App\\dispatch(...))) {{}}\n"
+    );
+    launch.dir().write("app/public/own.php", &code);
+    run(launch.expect_error("reset.error").expect_error("reset_failed"), async |server| {
+        server.get("/?fail").await.ok();
+        server.wait_for_log("\"worker.recycle\"").await;
+        let mut events = Raw::open(server.admin()).await;
+        events.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        events.until("\n\n").await;
+        for text in [server.ask_admin("GET", "/workers", &[]).await.ok().text(), events.text()] {
+            assert!(text.contains("gone \\u0085\\u009b2J\\u061c\\u202e\\u007f\\u001b[2J é"), "{text:?}");
+            let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\r') || matches!(c, '\u{61c}' | '\u{202e}');
+            assert!(!text.contains(steers), "{text:?}");
+        }
+        let told = server.admin_json("/workers").await["recent"]["recycles"][0]["detail"].clone();
+        assert_eq!(told, words, "it is the same text");
+    });
 }

@@ -28,8 +28,8 @@ fn everything_tells(mode: Mode, collector: &Collector) -> Launch {
         .config("log.access", "\"json\"")
         .config("log.slow_request", "\"10ms\"")
         .config("telemetry.events", &feed)
-        // The collector's connection stays, and so does the feed's file.
-        .keeps_descriptors(2)
+        // The collector's connection stays, and so do the feed's file in the child and in the parent.
+        .keeps_descriptors(3)
         .expect_error("on purpose")
         .expect_error("request.failed")
 }
