@@ -93,8 +93,10 @@ impl Keeper {
             // Before the look: who is overdue frees its seat.
             self.watch(now);
             let grows = self.scale(now);
-            self.look(now);
-            if self.threads.is_empty() && !self.shared.wants_workers() {
+            // Once for both: who leaves in between has sent a word, and the slots are looked at once more before the end.
+            let wanted = self.shared.wants_workers();
+            self.look(now, wanted);
+            if self.threads.is_empty() && !wanted {
                 self.shared.status.send_modify(Status::ended);
                 return;
             }
@@ -161,8 +163,7 @@ impl Keeper {
     }
 
     /// Does what there is to do, in every slot.
-    fn look(&mut self, now: Instant) {
-        let wanted = self.shared.wants_workers();
+    fn look(&mut self, now: Instant, wanted: bool) {
         let pressed = self.shared.is_pressed();
         let roster = self.shared.roster.lock();
         let slots = u32::try_from(roster.slots.len()).unwrap_or(u32::MAX);
