@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Response};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -59,10 +60,15 @@ async fn accept(options: Options) -> io::Result<()> {
         let _ = stream.set_nodelay(true);
         let (headers, body) = (headers.clone(), body.clone());
         tokio::spawn(async move {
-            let answer = service_fn(move |_request| {
+            let answer = service_fn(move |request: Request<Incoming>| {
                 let mut response = Response::new(Full::new(body.clone()));
                 *response.headers_mut() = headers.clone();
-                async move { Ok::<_, Infallible>(response) }
+                async move {
+                    // Whoever sends something is to keep its connection.
+                    let mut sent = request.into_body();
+                    while let Some(Ok(_)) = sent.frame().await {}
+                    Ok::<_, Infallible>(response)
+                }
             });
             // A connection that the load generator breaks off ends here; nobody needs to know.
             let _ = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer).await;

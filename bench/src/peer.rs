@@ -13,6 +13,8 @@ use crate::round::Plan;
 pub(crate) const PRODUCT: &str = "supercharger";
 /// Name of the peer that the others are set against.
 pub(crate) const YARDSTICK: &str = "bare";
+/// Requests of which one is traced where not all are. Whoever has as many requests as a hello application traces a part of them.
+const TRACED_PART: f64 = 0.1;
 
 /// What a peer needs to know to start.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) folder: &'a Path,
     /// The answer of the first peer that could be started; all others must give the same.
     pub(crate) reference: Option<&'a Answer>,
+    /// Where somebody takes spans (OTLP over HTTP) and says nothing.
+    pub(crate) collector: SocketAddr,
 }
 
 /// One server that serves `bench/apps/hello`.
@@ -37,19 +41,63 @@ pub(crate) trait Peer {
 
     /// How it is started, in the foreground. In worker mode, if it has one: a peer is measured at its best.
     fn command(&self, setup: Setup<'_>) -> Result<Command, String>;
+
+    /// Whether it did what it was measured at, besides answering `requests`. `folder`: what it was given in [`Setup`].
+    fn check(&self, _folder: &Path, _requests: u64) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 /// Every peer the bench knows. The first one found sets the answer that the others must give.
 pub(crate) fn all() -> Vec<Box<dyn Peer>> {
-    vec![Box::new(Supercharger), Box::new(Bare)]
+    vec![
+        Box::new(Supercharger { name: PRODUCT, observed: Observed::No }),
+        Box::new(Supercharger { name: "observed", observed: Observed::Part(TRACED_PART) }),
+        Box::new(Supercharger { name: "traced", observed: Observed::Part(1.0) }),
+        Box::new(Bare),
+    ]
 }
 
 /// The product: one worker script, worker mode.
-struct Supercharger;
+struct Supercharger {
+    name: &'static str,
+    observed: Observed,
+}
+
+/// What the product tells of each request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Observed {
+    /// Nothing but its counters, which cannot be switched off.
+    No,
+    /// All that it can: access log, slow requests, event feed, snapshots, and traces of this part of the requests.
+    Part(f64),
+}
+
+const ACCESS_LOG: &str = "access.log";
+const FEED: &str = "feed.ndjson";
+
+impl Observed {
+    fn settings(self, setup: Setup<'_>) -> String {
+        let Self::Part(sample) = self else {
+            return "log.slow_request = \"0s\"\n".to_owned();
+        };
+        let file = |name: &str| setup.folder.join(name).display().to_string();
+        format!(
+            "log.access = \"combined\"\nlog.access_file = {:?}\nlog.slow_request = \"1s\"\n\
+             telemetry.events = {:?}\ntelemetry.dir = {:?}\ntelemetry.textfile = {:?}\n\
+             otlp.endpoint = \"http://{}\"\notlp.sample = {sample:?}\n",
+            file(ACCESS_LOG),
+            file(FEED),
+            file("snapshots"),
+            file("metrics.prom"),
+            setup.collector,
+        )
+    }
+}
 
 impl Peer for Supercharger {
     fn name(&self) -> &'static str {
-        PRODUCT
+        self.name
     }
 
     fn find(&self, plan: &Plan) -> Result<String, String> {
@@ -60,8 +108,11 @@ impl Peer for Supercharger {
     fn command(&self, setup: Setup<'_>) -> Result<Command, String> {
         let app = setup.plan.apps.join("hello");
         let config = setup.folder.join("supercharger.toml");
-        let text = format!("server.io_threads = {}\n", setup.plan.io_threads);
-        fs::write(&config, text).map_err(|error| format!("cannot write {}: {error}", config.display()))?;
+        let own = self.observed.settings(setup);
+        let text = format!("server.io_threads = {}\nadmin.listen = \"127.0.0.1:0\"\n{own}", setup.plan.io_threads);
+        fs::create_dir_all(setup.folder.join("snapshots"))
+            .and_then(|()| fs::write(&config, text))
+            .map_err(|error| format!("cannot write {}: {error}", config.display()))?;
         let mut command = Command::new(&setup.plan.binary);
         command
             .arg("php-server")
@@ -74,15 +125,32 @@ impl Peer for Supercharger {
             .arg(format!("{},{}", app.join("worker.php").display(), setup.plan.workers));
         Ok(command)
     }
+
+    fn check(&self, folder: &Path, requests: u64) -> Result<(), String> {
+        let log = folder.join(ACCESS_LOG);
+        let lines = || fs::read(&log).map(|text| text.iter().filter(|byte| **byte == b'\n').count() as u64);
+        match (self.observed, lines()) {
+            (Observed::No, Err(_)) => Ok(()),
+            (Observed::No, Ok(_)) => Err(format!("{} is there, though nothing was to be logged", log.display())),
+            (Observed::Part(_), Ok(lines)) if lines >= requests => Ok(()),
+            (Observed::Part(_), Ok(lines)) => Err(format!("{lines} lines in the access log for {requests} requests")),
+            (Observed::Part(_), Err(error)) => Err(format!("no access log: {error}")),
+        }
+    }
 }
 
 /// hyper alone, in this executable: see `bare`.
 struct Bare;
 
-impl Bare {
-    fn executable() -> Result<PathBuf, String> {
-        std::env::current_exe().map_err(|error| format!("the bench cannot find its own executable: {error}"))
-    }
+fn executable() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("the bench cannot find its own executable: {error}"))
+}
+
+/// This executable as the server that gives one answer to everything.
+pub(crate) fn bare() -> Result<Command, String> {
+    let mut command = Command::new(executable()?);
+    command.arg("bare");
+    Ok(command)
 }
 
 impl Peer for Bare {
@@ -91,13 +159,12 @@ impl Peer for Bare {
     }
 
     fn find(&self, _plan: &Plan) -> Result<String, String> {
-        Self::executable().map(|_| format!("hyper server of bench {}", env!("CARGO_PKG_VERSION")))
+        executable().map(|_| format!("hyper server of bench {}", env!("CARGO_PKG_VERSION")))
     }
 
     fn command(&self, setup: Setup<'_>) -> Result<Command, String> {
-        let mut command = Command::new(Self::executable()?);
+        let mut command = bare()?;
         command
-            .arg("bare")
             .args(["--listen", &setup.address.to_string()])
             .args(["--io-threads", &setup.plan.io_threads.to_string()]);
         if let Some(reference) = setup.reference {

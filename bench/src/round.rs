@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ impl Sample {
 struct Running {
     peer: Box<dyn Peer>,
     server: Server,
+    folder: PathBuf,
     samples: BTreeMap<u32, Vec<Sample>>,
     entry: Entry,
 }
@@ -101,7 +103,8 @@ pub(crate) fn run(plan: &Plan, budget: &Budget) -> Result<Report, String> {
     let machine = Machine::look();
     let stamp = Stamp::now();
     let scratch = Scratch::new()?;
-    let (mut running, mut entries) = start(plan, &scratch)?;
+    let collector = collector(&scratch)?;
+    let (mut running, mut entries) = start(plan, &scratch, collector.address)?;
     if running.is_empty() {
         let reasons: Vec<_> = entries.iter().filter_map(|entry| entry.missing.as_deref()).collect();
         return Err(format!("no peer could be started: {}", reasons.join("; ")));
@@ -127,6 +130,8 @@ pub(crate) fn run(plan: &Plan, budget: &Budget) -> Result<Report, String> {
         }
     }
     for one in running {
+        let requests = one.samples.values().flatten().map(|sample| sample.requests).sum();
+        one.peer.check(&one.folder, requests).map_err(|error| format!("{}: {error}", one.peer.name()))?;
         let resident = one.server.resident_bytes();
         entries.push(one.entry.measured(one.samples, resident));
     }
@@ -139,8 +144,17 @@ impl Plan {
     }
 }
 
+/// Starts who takes the spans of peers that are observed. It is no part of them, and shares the machine with all.
+fn collector(scratch: &Scratch) -> Result<Server, String> {
+    let address = process::free_address()?;
+    let folder = scratch.folder("collector")?;
+    let mut command = peer::bare()?;
+    command.args(["--listen", &address.to_string(), "--body", ""]);
+    Server::start(command, address, &folder.join("output.log"))
+}
+
 /// Starts every wanted peer that is there and compares its answer with the first one's.
-fn start(plan: &Plan, scratch: &Scratch) -> Result<(Vec<Running>, Vec<Entry>), String> {
+fn start(plan: &Plan, scratch: &Scratch, collector: SocketAddr) -> Result<(Vec<Running>, Vec<Entry>), String> {
     let peers = peer::all();
     if let Some(unknown) = plan.peers.iter().find(|name| peers.iter().all(|peer| peer.name() != name.as_str())) {
         let known: Vec<_> = peers.iter().map(|peer| peer.name()).collect();
@@ -159,14 +173,14 @@ fn start(plan: &Plan, scratch: &Scratch) -> Result<(Vec<Running>, Vec<Entry>), S
         };
         let address = process::free_address()?;
         let reference = running.first().map(|first| &first.entry).and_then(|entry| entry.answer.as_ref());
-        let folder = &scratch.folder(peer.name())?;
-        let command = peer.command(Setup { address, plan, folder, reference })?;
+        let folder = scratch.folder(peer.name())?;
+        let command = peer.command(Setup { address, plan, folder: &folder, reference, collector })?;
         let shown = shown(&command);
         let server = Server::start(command, address, &folder.join("output.log"))?;
         let answer = fetch(address).map_err(|error| format!("{}: {error}\n{}", peer.name(), server.last_words()))?;
         compare(peer.name(), &answer, running.first().map(|first| &first.entry))?;
         let entry = Entry::found(peer.name(), version, shown, answer);
-        running.push(Running { peer, server, samples: BTreeMap::new(), entry });
+        running.push(Running { peer, server, folder, samples: BTreeMap::new(), entry });
     }
     Ok((running, missing))
 }
@@ -209,7 +223,7 @@ fn measure(plan: &Plan, server: &mut Server, connections: u32) -> Result<Sample,
     })
 }
 
-fn fetch(address: std::net::SocketAddr) -> Result<Answer, String> {
+fn fetch(address: SocketAddr) -> Result<Answer, String> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
