@@ -27,11 +27,9 @@ mod time;
 use std::io::{self, IsTerminal as _};
 use std::sync::OnceLock;
 
-use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
@@ -44,12 +42,9 @@ pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
 pub use tally::Tally;
 
 use feed::FeedFile;
-use file::{LogFile, StandardError};
-use format::{Combined, FeedLines, Lines};
-use outlet::{Outlet, Sink};
+use format::{FeedLines, Lines};
+use outlet::Outlet;
 
-/// Target of access-log lines. They are switched by `log.access`, not by `log.level`, hence a target of their own.
-pub(crate) const ACCESS_TARGET: &str = "supercharger::access";
 /// Target of what PHP logs. It is for people and does not go into the feed.
 const PHP_TARGET: &str = "supercharger::php_log";
 /// Target of what goes into the feed alone.
@@ -103,50 +98,20 @@ pub fn init(config: Config) -> Result<(), AlreadySet> {
         .log_internal_errors(false)
         .with_filter(filter(config.level));
     let mut outlets = Vec::new();
-    let access = access_layer(config.access, config.format, &mut outlets);
     let feed = config.feed.map(|feed| {
         let outlet = Outlet::new("feed", Box::new(FeedFile::new(feed)));
         outlets.push(outlet.clone());
-        let own = [ACCESS_TARGET, PHP_TARGET].map(|target| (target, LevelFilter::OFF));
         let targets = Targets::new()
             .with_target("supercharger", LevelFilter::INFO)
             .with_target(FEED_TARGET, LevelFilter::TRACE)
-            .with_targets(own);
+            .with_target(PHP_TARGET, LevelFilter::OFF);
         fmt::layer().event_format(FeedLines { pid }).with_writer(outlet).log_internal_errors(false).with_filter(targets)
     });
-    tracing_subscriber::registry().with(lines).with(access).with(feed).try_init()?;
+    tracing_subscriber::registry().with(lines).with(feed).try_init()?;
+    outlets.extend(access::begin(config.access, config.format, has_colours()));
     // The first call, as the one before.
     drop((OUTLETS.set(outlets), FILES.set(files)));
     Ok(())
-}
-
-/// The layer that writes access-log lines; none if there are to be none.
-fn access_layer<S>(access: Access, format: Format, outlets: &mut Vec<Outlet>) -> Option<Box<dyn Layer<S> + Send + Sync>>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    let pid = std::process::id();
-    let colours = access.file.is_none() && has_colours();
-    let sink: Box<dyn Sink> = match access.file {
-        Some(path) => Box::new(LogFile::new(path)),
-        None => Box::new(StandardError),
-    };
-    let outlet = Outlet::new("access", sink);
-    let only = Targets::new().with_target(ACCESS_TARGET, LevelFilter::INFO);
-    let layer = fmt::layer().log_internal_errors(false);
-    let layer: Box<dyn Layer<S> + Send + Sync> = match access.form {
-        AccessForm::Off => return None,
-        AccessForm::On => {
-            layer.event_format(Lines::new(format, pid, colours)).with_writer(outlet.clone()).with_filter(only).boxed()
-        }
-        AccessForm::Json => {
-            let lines = Lines::new(Format::Json, pid, false);
-            layer.event_format(lines).with_writer(outlet.clone()).with_filter(only).boxed()
-        }
-        AccessForm::Combined => layer.event_format(Combined).with_writer(outlet.clone()).with_filter(only).boxed(),
-    };
-    outlets.push(outlet);
-    Some(layer)
 }
 
 /// Whether somebody looks at standard error who sees colours and has not said otherwise (https://no-color.org).
@@ -187,8 +152,7 @@ fn filter(level: Level) -> Targets {
         // What it warns of is what clients send: a line for each odd frame would be theirs to write.
         .with_target("h2", if level == Level::Trace { libraries } else { LevelFilter::ERROR })
         .with_target("supercharger", own)
-        // They have layers of their own.
-        .with_target(ACCESS_TARGET, LevelFilter::OFF)
+        // It has a layer of its own.
         .with_target(FEED_TARGET, LevelFilter::OFF)
 }
 
@@ -197,10 +161,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_quiet_and_access_lines_go_another_way() {
+    fn libraries_are_quiet_and_the_feed_goes_another_way() {
         let cases = [
             (Level::Error, "supercharger::pool", tracing::Level::WARN, false),
-            (Level::Trace, ACCESS_TARGET, tracing::Level::INFO, false),
             (Level::Trace, FEED_TARGET, tracing::Level::ERROR, false),
             (Level::Info, PHP_TARGET, tracing::Level::INFO, true),
             (Level::Info, "supercharger::pool", tracing::Level::INFO, true),

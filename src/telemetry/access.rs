@@ -2,10 +2,16 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
+use super::events;
+use super::file::{LogFile, StandardError};
+use super::format::{self, Format, Lines};
 use super::labels::UnknownLabel;
+use super::outlet::{Outlet, Sink};
 
 /// The access log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -42,4 +48,63 @@ impl FromStr for AccessForm {
             other => Err(UnknownLabel { given: other.to_owned(), allowed: "off, on, combined, json" }),
         }
     }
+}
+
+/// The access log of this process; none if there is none.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// A line's buffer that has grown beyond this for once is given back.
+const KEPT: usize = 16 * 1024;
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+#[derive(Debug)]
+struct Log {
+    form: Form,
+    outlet: Outlet,
+}
+
+/// The form of its lines.
+#[derive(Debug)]
+enum Form {
+    /// As of other events.
+    Lines(Lines),
+    /// As of Apache and nginx.
+    Combined,
+}
+
+/// Begins the access log, if there is to be one. The first call counts. `colours`: whoever sees standard error sees them.
+pub(super) fn begin(access: Access, format: Format, colours: bool) -> Option<Outlet> {
+    let pid = std::process::id();
+    let form = match access.form {
+        AccessForm::Off => return None,
+        AccessForm::On => Form::Lines(Lines::new(format, pid, colours && access.file.is_none())),
+        AccessForm::Json => Form::Lines(Lines::new(Format::Json, pid, false)),
+        AccessForm::Combined => Form::Combined,
+    };
+    let sink: Box<dyn Sink> = match access.file {
+        Some(path) => Box::new(LogFile::new(path)),
+        None => Box::new(StandardError),
+    };
+    let outlet = Outlet::new("access", sink);
+    LOG.set(Log { form, outlet: outlet.clone() }).ok()?;
+    Some(outlet)
+}
+
+/// Writes a line, if there is an access log.
+pub(super) fn put(access: &events::Access<'_>) {
+    let Some(log) = LOG.get() else { return };
+    LINE.with_borrow_mut(|line| {
+        line.clear();
+        let written = match &log.form {
+            Form::Lines(lines) => lines.access(line, access),
+            Form::Combined => format::combined(line, access),
+        };
+        if written.is_ok() {
+            log.outlet.put(line.as_bytes());
+        }
+        line.shrink_to(KEPT);
+    });
 }

@@ -7,6 +7,9 @@ use std::fmt::{self, Write};
 
 /// Characters that could end a line or steer a terminal: C0, DEL, C1, Unicode's line ends and its direction overrides.
 fn is_unsafe(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -45,18 +48,24 @@ pub(crate) fn lines(text: &str) -> String {
 /// Writes a JSON string (RFC 8259 section 7); beyond what JSON demands, everything that steers a terminal is escaped too.
 pub(super) fn json(out: &mut impl Write, value: &str) -> fmt::Result {
     out.write_char('"')?;
-    for c in value.chars() {
-        match c {
+    let mut rest = value;
+    // What needs nothing goes in one piece.
+    while let Some(at) = rest.find(|c| is_unsafe(c) || matches!(c, '"' | '\\')) {
+        let (plain, from) = rest.split_at(at);
+        out.write_str(plain)?;
+        let mut chars = from.chars();
+        match chars.next().unwrap_or_default() {
             '"' => out.write_str("\\\"")?,
             '\\' => out.write_str("\\\\")?,
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
             '\t' => out.write_str("\\t")?,
             // All of them lie in the basic plane: four digits are enough.
-            c if is_unsafe(c) => write!(out, "\\u{:04x}", u32::from(c))?,
-            c => out.write_char(c)?,
+            c => write!(out, "\\u{:04x}", u32::from(c))?,
         }
+        rest = chars.as_str();
     }
+    out.write_str(rest)?;
     out.write_char('"')
 }
 
@@ -65,6 +74,12 @@ pub(super) fn json(out: &mut impl Write, value: &str) -> fmt::Result {
 pub(super) fn common(out: &mut String, value: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |number: u8| char::from(DIGITS[usize::from(number & 15)]);
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if let Ok(plain) = std::str::from_utf8(value)
+        && value.iter().all(is_plain)
+    {
+        return out.push_str(plain);
+    }
     for &byte in value {
         match byte {
             b'"' | b'\\' => out.extend(['\\', char::from(byte)]),

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod admin;
 mod child;
 mod config;
@@ -22,6 +23,7 @@ mod worker;
 
 use std::time::Duration;
 
+pub use access::Access;
 pub use admin::{AdminNotice, GuardRefused, TelemetryFailed};
 pub use child::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildOrphaned, ChildReady, ChildReplace,
@@ -32,7 +34,7 @@ pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
 pub use feed::{RuntimeReset, WorkerDecision};
 pub use log::{FeedFailed, LogDropped, LogFileFailed, LogReopen};
 pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
-pub use request::{Access, PhpError, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
+pub use request::{PhpError, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{
     AcceptFailed, Crowded, ServerDrain, ServerMaintenance, ServerReady, ServerStart, ServerStop, ServiceNotice,
 };

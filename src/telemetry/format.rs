@@ -10,8 +10,9 @@
 
 mod combined;
 mod feed;
+mod fields;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::str::FromStr;
 
 use tracing::field::{Field, Visit};
@@ -20,20 +21,18 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-pub(super) use combined::Combined;
+pub(super) use combined::combined;
 pub(super) use feed::FeedLines;
 
+use super::events::Access;
 use super::labels::UnknownLabel;
-use super::{escape, journal, redact, time};
+use super::{journal, time};
+use fields::Fields;
 
 /// The field that carries an event's name.
 const EVENT: &str = "event";
 /// Name of lines that libraries write.
 const LIBRARY: &str = "log";
-/// The field that carries a JSON text, which a JSON line shows as what it is. Redacted and escaped by who reports it.
-const CONTEXT: &str = "context";
-/// Keys of our own in a JSON line; a library's field of the same name gets an underscore in front.
-const RESERVED: [&str; 5] = ["ts", "level", EVENT, "pid", "target"];
 
 /// Form of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,16 +90,15 @@ impl Lines {
         Self { marked, ..self }
     }
 
-    fn head(&self, out: &mut Writer<'_>, event: &Event<'_>, name: &str) -> fmt::Result {
-        let level = event.metadata().level();
+    fn head(&self, out: &mut impl Write, level: tracing::Level, name: &str) -> fmt::Result {
         if self.marked {
-            write!(out, "<{}>", journal::priority(*level))?;
+            write!(out, "<{}>", journal::priority(level))?;
         }
         match self.format {
             Format::Text if self.colours => {
                 out.write_str(DIM)?;
                 time::now_millis(out)?;
-                let colour = colour(*level);
+                let colour = colour(level);
                 write!(out, "{PLAIN} {colour}{level:>5}{PLAIN} {BOLD}{name}{PLAIN}")
             }
             Format::Text => {
@@ -110,7 +108,7 @@ impl Lines {
             Format::Json => {
                 out.write_str("{\"ts\":\"")?;
                 time::now(out)?;
-                let level = match *level {
+                let level = match level {
                     tracing::Level::ERROR => "error",
                     tracing::Level::WARN => "warn",
                     tracing::Level::INFO => "info",
@@ -120,6 +118,41 @@ impl Lines {
                 write!(out, "\",\"level\":\"{level}\",\"event\":\"{name}\",\"pid\":{}", self.pid)
             }
         }
+    }
+
+    fn end(&self) -> &'static str {
+        match self.format {
+            Format::Text => "\n",
+            Format::Json => "}\n",
+        }
+    }
+
+    /// Appends the line of a request.
+    pub(super) fn access(&self, out: &mut String, access: &Access<'_>) -> fmt::Result {
+        self.head(out, tracing::Level::INFO, "access")?;
+        let mut fields = Fields::new(out, self.format, self.colours);
+        fields.text("request_id", access.request_id);
+        if let Some(trace) = access.trace_id {
+            fields.shown_text("trace_id", trace);
+        }
+        fields.shown_text("remote", access.remote);
+        fields.text("method", access.method);
+        fields.text("path", access.shown_path());
+        if let Some(route) = access.route {
+            fields.text("route", route);
+        }
+        fields.text("protocol", access.protocol);
+        fields.shown("status", access.status);
+        fields.shown("bytes", access.bytes);
+        fields.shown("duration_us", access.duration.as_micros());
+        if let Some(referer) = access.shown_referer() {
+            fields.text("referer", &referer);
+        }
+        if let Some(agent) = access.shown_user_agent() {
+            fields.text("user_agent", &String::from_utf8_lossy(agent));
+        }
+        fields.result?;
+        out.write_str(self.end())
     }
 }
 
@@ -131,17 +164,14 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut name = Name(None);
         event.record(&mut name);
-        self.head(&mut out, event, name.0.as_deref().unwrap_or(LIBRARY))?;
+        self.head(&mut out, *event.metadata().level(), name.0.as_deref().unwrap_or(LIBRARY))?;
         let mut fields = Fields::new(&mut out, self.format, self.colours);
         if name.0.is_none() {
-            fields.pair("target", |out, quote| quote(out, event.metadata().target()));
+            fields.text("target", event.metadata().target());
         }
         event.record(&mut fields);
         fields.result?;
-        out.write_str(match self.format {
-            Format::Text => "\n",
-            Format::Json => "}\n",
-        })
+        out.write_str(self.end())
     }
 }
 
@@ -156,88 +186,6 @@ impl Visit for Name {
     }
 
     fn record_debug(&mut self, _: &Field, _: &dyn fmt::Debug) {}
-}
-
-type Quote<'w> = fn(&mut Writer<'w>, &str) -> fmt::Result;
-
-/// Writes all fields but the name, and keeps the first error.
-struct Fields<'o, 'w> {
-    out: &'o mut Writer<'w>,
-    format: Format,
-    colours: bool,
-    result: fmt::Result,
-}
-
-impl<'o, 'w> Fields<'o, 'w> {
-    fn new(out: &'o mut Writer<'w>, format: Format, colours: bool) -> Self {
-        Self { out, format, colours, result: Ok(()) }
-    }
-
-    fn pair(&mut self, key: &str, value: impl FnOnce(&mut Writer<'w>, Quote<'w>) -> fmt::Result) {
-        if self.result.is_ok() {
-            self.result = self.try_pair(key, value);
-        }
-    }
-
-    fn try_pair(&mut self, key: &str, value: impl FnOnce(&mut Writer<'w>, Quote<'w>) -> fmt::Result) -> fmt::Result {
-        match self.format {
-            Format::Text => {
-                if self.colours {
-                    write!(self.out, " {DIM}{key}={PLAIN}")?;
-                } else {
-                    write!(self.out, " {key}=")?;
-                }
-                value(self.out, escape::text)
-            }
-            Format::Json => {
-                self.out.write_char(',')?;
-                escape::json(self.out, key)?;
-                self.out.write_char(':')?;
-                value(self.out, escape::json)
-            }
-        }
-    }
-
-    fn field(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'w>, Quote<'w>) -> fmt::Result) {
-        let name = field.name();
-        if RESERVED.contains(&name) { self.pair(&format!("_{name}"), value) } else { self.pair(name, value) }
-    }
-}
-
-impl Visit for Fields<'_, '_> {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match (field.name(), self.format) {
-            (EVENT, _) => {}
-            (CONTEXT, Format::Json) => self.field(field, |out, _| out.write_str(value)),
-            (CONTEXT, Format::Text) => self.field(field, |out, quote| quote(out, value)),
-            _ => self.field(field, |out, quote| quote(out, &redact::words(value))),
-        }
-    }
-
-    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        self.record_str(field, &String::from_utf8_lossy(value));
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.field(field, |out, _| write!(out, "{value}"));
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.field(field, |out, _| write!(out, "{value}"));
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.field(field, |out, _| write!(out, "{value}"));
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON knows no infinities.
-        self.field(field, |out, _| if value.is_finite() { write!(out, "{value}") } else { out.write_str("null") });
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.field(field, |out, quote| quote(out, &redact::words(&format!("{value:?}"))));
-    }
 }
 
 #[cfg(test)]
@@ -292,11 +240,11 @@ mod tests {
     }
 
     #[test]
-    fn the_route_stands_behind_the_path_in_either_form() {
+    fn a_request_in_either_form() {
         let line = |format, route| {
             let access = Access {
                 request_id: "r-1",
-                trace_id: None,
+                trace_id: Some(opentelemetry::trace::TraceId::from(0xabc)),
                 remote: std::net::IpAddr::from([127, 0, 0, 1]),
                 method: "GET",
                 path: "/orders/17",
@@ -306,18 +254,30 @@ mod tests {
                 bytes: 2,
                 duration: std::time::Duration::from_micros(3),
                 referer: None,
-                user_agent: None,
+                user_agent: Some(b"Mozilla/5.0 (X11)"),
             };
-            lines(format, || access.emit()).remove(0)
+            let mut line = String::new();
+            Lines::new(format, 42, false).access(&mut line, &access).expect("a string takes everything");
+            line
         };
         let text = line(Format::Text, Some("/orders/{id}"));
-        assert!(
-            text.ends_with(" path=/orders/17 route=/orders/{id} protocol=HTTP/1.1 status=200 bytes=2 duration_us=3"),
-            "{text}"
+        let (_, text) = text.split_once(' ').expect("time first");
+        assert_eq!(
+            text,
+            " INFO access request_id=r-1 trace_id=00000000000000000000000000000abc remote=127.0.0.1 method=GET path=/orders/17 route=/orders/{id} \
+             protocol=HTTP/1.1 status=200 bytes=2 duration_us=3 user_agent=\"Mozilla/5.0 (X11)\"\n"
         );
         assert!(line(Format::Text, None).contains(" path=/orders/17 protocol="));
         let json = line(Format::Json, Some("/orders/{id}"));
-        assert!(json.contains(r#""path":"/orders/17","route":"/orders/{id}","protocol":"#), "{json}");
+        let mut value: serde_json::Value = serde_json::from_str(json.trim_end()).expect("valid JSON");
+        value.as_object_mut().expect("an object").remove("ts").expect("a time");
+        let expected = serde_json::json!({
+            "level": "info", "event": "access", "pid": 42, "request_id": "r-1",
+            "trace_id": "00000000000000000000000000000abc", "remote": "127.0.0.1", "method": "GET",
+            "path": "/orders/17", "route": "/orders/{id}", "protocol": "HTTP/1.1", "status": 200, "bytes": 2,
+            "duration_us": 3, "user_agent": "Mozilla/5.0 (X11)"
+        });
+        assert_eq!(value, expected);
     }
 
     #[test]

@@ -9,14 +9,14 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime as Clock};
 
 /// Now, as `2026-01-31T12:00:00.123456Z` (RFC 3339).
-pub(super) fn now(out: &mut Writer<'_>) -> fmt::Result {
-    Clock.format_time(out)
+pub(super) fn now(out: &mut impl Write) -> fmt::Result {
+    Clock.format_time(&mut Writer::new(out))
 }
 
 /// Now in milliseconds, as `2026-01-31T12:00:00.123Z`.
-pub(super) fn now_millis(out: &mut Writer<'_>) -> fmt::Result {
+pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
     let mut text = String::with_capacity(32);
-    now(&mut Writer::new(&mut text))?;
+    now(&mut text)?;
     out.write_str(text.get(..23).unwrap_or(&text))?;
     out.write_char('Z')
 }
@@ -52,7 +52,7 @@ mod tests {
         assert_eq!(text, "31/Jan/2026:12:00:05 +0000");
         assert_eq!(compact(moment), "20260131T120005Z");
         let mut text = String::new();
-        now_millis(&mut Writer::new(&mut text)).expect("a string takes everything");
+        now_millis(&mut text).expect("a string takes everything");
         assert_eq!((text.len(), text.as_bytes()[19], text.as_bytes()[23]), (24, b'.', b'Z'), "{text}");
     }
 }

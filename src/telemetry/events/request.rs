@@ -3,14 +3,13 @@
 #![forbid(unsafe_code)]
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 use std::time::Duration;
 
 use opentelemetry::trace::TraceId;
 
 use super::macros::emit_at;
 use super::{Place, millis};
-use crate::telemetry::{ACCESS_TARGET, Level, PHP_TARGET, Rejection, redact};
+use crate::telemetry::{Level, PHP_TARGET, Rejection, redact};
 
 /// Longest message of PHP that is logged whole, in bytes: an exception with a dump in its message must not become a line
 /// that log collectors refuse (16 KiB is the limit of Docker's and containerd's log drivers).
@@ -86,64 +85,6 @@ impl SendfileRefused<'_> {
             request_id = self.request_id,
             reason = self.reason,
             path = &*shortened(self.path)
-        );
-    }
-}
-
-/// `access`: one line per request, whatever `log.level` is. The query is not logged: it may hold secrets.
-#[derive(Debug, Clone, Copy)]
-pub struct Access<'a> {
-    /// The request.
-    pub request_id: &'a str,
-    /// The trace that it is part of.
-    pub trace_id: Option<TraceId>,
-    /// The client's address.
-    pub remote: IpAddr,
-    /// Request method.
-    pub method: &'a str,
-    /// Path without query; cut at 4 KiB.
-    pub path: &'a str,
-    /// The route's template, as the application has told it.
-    pub route: Option<&'a str>,
-    /// Protocol, such as `HTTP/1.1`.
-    pub protocol: &'a str,
-    /// Status of the response.
-    pub status: u16,
-    /// Body bytes sent.
-    pub bytes: u64,
-    /// From the request's head to the response's last byte.
-    pub duration: Duration,
-    /// Where the client says it comes from; shown without query, user and fragment.
-    pub referer: Option<&'a [u8]>,
-    /// What the client says it is; cut at 1 KiB.
-    pub user_agent: Option<&'a [u8]>,
-}
-
-/// Longest path, and longest of the client's other texts, in a line.
-const MAX_PATH_BYTES: usize = 4096;
-/// See above.
-const MAX_FIELD_BYTES: usize = 1024;
-
-impl Access<'_> {
-    /// Reports it.
-    pub fn emit(&self) {
-        let referer = self.referer.map(|referer| redact::referrer(&String::from_utf8_lossy(referer)));
-        let cut = |text: &'_ [u8]| text.len().min(MAX_FIELD_BYTES);
-        tracing::info!(
-            target: ACCESS_TARGET,
-            event = "access",
-            request_id = self.request_id,
-            trace_id = self.trace_id.map(tracing::field::display),
-            remote = %self.remote,
-            method = self.method,
-            path = &self.path[..self.path.floor_char_boundary(MAX_PATH_BYTES)],
-            route = self.route,
-            protocol = self.protocol,
-            status = self.status,
-            bytes = self.bytes,
-            duration_us = u64::try_from(self.duration.as_micros()).unwrap_or(u64::MAX),
-            referer = referer.as_deref().map(|referer| &referer[..referer.floor_char_boundary(MAX_FIELD_BYTES)]),
-            user_agent = self.user_agent.map(|agent| &agent[..cut(agent)]),
         );
     }
 }

@@ -6,93 +6,83 @@
 
 #![forbid(unsafe_code)]
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
-use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
-use tracing_subscriber::registry::LookupSpan;
-
+use crate::telemetry::events::Access;
 use crate::telemetry::{escape, time};
 
-/// Writes access events in the combined format.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::telemetry) struct Combined;
-
-/// The fields of an access event, escaped.
-#[derive(Default)]
-struct Parts {
-    remote: String,
-    method: String,
-    path: String,
-    protocol: String,
-    status: u64,
-    bytes: u64,
-    referer: String,
-    user_agent: String,
+/// Appends the line of a request.
+pub(in crate::telemetry) fn combined(out: &mut String, access: &Access<'_>) -> fmt::Result {
+    write!(out, "{} - - [", access.remote)?;
+    time::common(out, SystemTime::now())?;
+    out.push_str("] \"");
+    escape::common(out, access.method.as_bytes());
+    if access.method != "-" {
+        // A request that could not be read has no line.
+        out.push(' ');
+        escape::common(out, access.shown_path().as_bytes());
+        out.push(' ');
+        escape::common(out, access.protocol.as_bytes());
+    }
+    write!(out, "\" {} {} \"", access.status, access.bytes)?;
+    or_dash(out, access.shown_referer().as_deref().map(str::as_bytes));
+    out.push_str("\" \"");
+    or_dash(out, access.shown_user_agent());
+    out.push_str("\"\n");
+    Ok(())
 }
 
-impl Parts {
-    fn part(&mut self, name: &str) -> Option<&mut String> {
-        Some(match name {
-            "remote" => &mut self.remote,
-            "method" => &mut self.method,
-            "path" => &mut self.path,
-            "protocol" => &mut self.protocol,
-            "referer" => &mut self.referer,
-            "user_agent" => &mut self.user_agent,
-            _ => return None,
-        })
+fn or_dash(out: &mut String, value: Option<&[u8]>) {
+    match value {
+        None | Some([]) => out.push('-'),
+        Some(value) => escape::common(out, value),
     }
 }
 
-impl Visit for Parts {
-    fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-        if let Some(part) = self.part(field.name()) {
-            escape::common(part, value);
-        }
-    }
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::time::Duration;
 
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_bytes(field, value.as_bytes());
-    }
+    use super::*;
 
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        match field.name() {
-            "status" => self.status = value,
-            "bytes" => self.bytes = value,
-            _ => {}
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.record_bytes(field, format!("{value:?}").as_bytes());
-    }
-}
-
-fn or_dash(text: &str) -> &str {
-    if text.is_empty() { "-" } else { text }
-}
-
-impl<S, N> FormatEvent<S, N> for Combined
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut parts = Parts::default();
-        event.record(&mut parts);
-        write!(out, "{} - - [", or_dash(&parts.remote))?;
-        time::common(&mut out, SystemTime::now())?;
-        let Parts { method, path, protocol, status, bytes, referer, user_agent, .. } = &parts;
-        if method == "-" {
-            // A request that could not be read has no line.
-            write!(out, "] \"-\" {status} {bytes}")?;
-        } else {
-            write!(out, "] \"{method} {path} {protocol}\" {status} {bytes}")?;
-        }
-        writeln!(out, " \"{}\" \"{}\"", or_dash(referer), or_dash(user_agent))
+    #[test]
+    fn a_line_of_each_kind() {
+        let access = Access {
+            request_id: "r-1",
+            trace_id: None,
+            remote: IpAddr::from([127, 0, 0, 1]),
+            method: "GET",
+            path: "/a\"b",
+            route: None,
+            protocol: "HTTP/1.1",
+            status: 200,
+            bytes: 2,
+            duration: Duration::ZERO,
+            referer: Some(b"https://u:s3cret@example.org/?token=x"),
+            user_agent: Some(b"curl/8 \x1b[2J"),
+        };
+        let line = |access: Access<'_>| {
+            let mut line = String::new();
+            combined(&mut line, &access).expect("a string takes everything");
+            let (start, rest) = line.split_once('[').expect("a time");
+            let (_, end) = rest.split_once("] ").expect("its end");
+            format!("{start}{end}")
+        };
+        assert_eq!(
+            line(access),
+            "127.0.0.1 - - \"GET /a\\\"b HTTP/1.1\" 200 2 \"https://example.org/?[REDACTED]\" \"curl/8 \\x1B[2J\"\n"
+        );
+        let unread = Access {
+            method: "-",
+            path: "-",
+            protocol: "-",
+            status: 400,
+            referer: None,
+            user_agent: Some(b""),
+            ..access
+        };
+        assert_eq!(line(unread), "127.0.0.1 - - \"-\" 400 2 \"-\" \"-\"\n");
     }
 }
