@@ -41,7 +41,6 @@ pub use histogram::{BOUNDS_MICROS, Distribution, Histogram};
 pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
 pub use tally::Tally;
 
-use feed::FeedFile;
 use format::{FeedLines, Lines};
 use outlet::Outlet;
 
@@ -99,7 +98,7 @@ pub fn init(config: Config) -> Result<(), AlreadySet> {
         .with_filter(filter(config.level));
     let mut outlets = Vec::new();
     let feed = config.feed.map(|feed| {
-        let outlet = Outlet::new("feed", Box::new(FeedFile::new(feed)));
+        let outlet = feed::begin(feed);
         outlets.push(outlet.clone());
         let targets = Targets::new()
             .with_target("supercharger", LevelFilter::INFO)

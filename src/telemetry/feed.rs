@@ -6,17 +6,20 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
+use std::fmt::{self, Write};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::events::FeedFailed;
 use super::file::open;
-use super::outlet::Sink;
+use super::outlet::{Outlet, Sink};
 use super::time;
 
 /// Time between two attempts at a file that cannot be had.
@@ -35,6 +38,40 @@ pub struct Feed {
     pub max_bytes: u64,
     /// Files of other names that are kept; 0: all.
     pub keep: u32,
+}
+
+/// The way to this process's feed; none if there is none.
+static OUTLET: OnceLock<Outlet> = OnceLock::new();
+
+/// A line's buffer that has grown beyond this for once is given back.
+const KEPT: usize = 16 * 1024;
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Begins the feed. The first call counts.
+pub(super) fn begin(feed: Feed) -> Outlet {
+    OUTLET.get_or_init(|| Outlet::new("feed", Box::new(FeedFile::new(feed)))).clone()
+}
+
+/// Writes an event, if there is a feed. `payload` appends JSON.
+pub(super) fn put(kind: &str, payload: impl FnOnce(&mut String) -> fmt::Result) {
+    let Some(outlet) = OUTLET.get() else { return };
+    LINE.with_borrow_mut(|line| {
+        line.clear();
+        if head(line, kind).and_then(|()| payload(line)).and_then(|()| line.write_str("}\n")).is_ok() {
+            outlet.put(line.as_bytes());
+        }
+        line.shrink_to(KEPT);
+    });
+}
+
+/// What each line begins with; its payload follows, and a brace.
+pub(super) fn head(out: &mut impl Write, kind: &str) -> fmt::Result {
+    write!(out, "{{\"type\":\"{kind}\",\"ts\":\"")?;
+    time::now_millis(out)?;
+    out.write_str("\",\"payload\":")
 }
 
 #[derive(Debug)]

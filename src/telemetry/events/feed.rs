@@ -3,12 +3,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use serde_json::json;
 
 use super::Place;
-use crate::telemetry::{FEED_TARGET, RecycleReason, redact};
+use crate::telemetry::{FEED_TARGET, RecycleReason, escape, feed, redact};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -34,32 +36,38 @@ pub struct RuntimeReset<'a, T> {
 }
 
 impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
-    /// Reports it.
+    /// Reports it. Each request has one of these, so it takes the way of an access line (`telemetry::access`) and not that of other events.
     pub fn emit(self) {
-        if !is_wanted() {
-            return;
-        }
+        feed::put("runtime.reset", |out| self.payload(out));
+    }
+
+    fn payload(self, out: &mut String) -> fmt::Result {
         let Place { pool, slot, incarnation } = self.place;
         let (failed, errors): (Vec<_>, Vec<_>) = self.thrown.unzip();
-        let (took, missing) = (self.took, usize::from(self.took.is_none()));
-        let payload = json!({
-            "resetReport": {
-                "resetCount": self.resetters,
-                "errorCount": errors.len() + missing,
-                "durationMs": took.map(|took| took.as_secs_f64() * 1e3),
-                "error": errors,
-                "failed": failed,
-            },
-            "durationSec": took.map(|took| took.as_secs_f64()),
-            "ok": errors.is_empty() && took.is_some(),
-            "requestId": String::from_utf8_lossy(self.request_id),
-            "statusCode": self.status,
-            "pool": pool,
-            "slot": slot,
-            "incarnation": incarnation,
-        });
-        tracing::trace!(target: FEED_TARGET, event = "runtime.reset", payload = &*redact::json(&payload.to_string()));
+        let missing = usize::from(self.took.is_none());
+        write!(out, "{{\"resetReport\":{{\"resetCount\":{}", self.resetters)?;
+        write!(out, ",\"errorCount\":{},\"durationMs\":", errors.len() + missing)?;
+        decimal(out, self.took, 6)?;
+        write!(out, ",\"error\":{},\"failed\":{}}},\"durationSec\":", texts(&errors), texts(&failed))?;
+        decimal(out, self.took, 9)?;
+        write!(out, ",\"ok\":{},\"requestId\":", errors.is_empty() && missing == 0)?;
+        escape::json(out, &String::from_utf8_lossy(self.request_id))?;
+        write!(out, ",\"statusCode\":{},\"pool\":", self.status)?;
+        escape::json(out, pool)?;
+        write!(out, ",\"slot\":{slot},\"incarnation\":{incarnation}}}")
     }
+}
+
+/// A number whose unit has so many digits of nanoseconds behind the point; `null` if there is none.
+fn decimal(out: &mut String, time: Option<Duration>, digits: u32) -> fmt::Result {
+    let Some(time) = time else { return out.write_str("null") };
+    let (nanos, unit) = (time.as_nanos(), 10_u128.pow(digits));
+    write!(out, "{}.{:0width$}", nanos / unit, nanos % unit, width = digits as usize)
+}
+
+/// A list of texts as JSON, without secrets.
+fn texts(texts: &[&str]) -> Cow<'static, str> {
+    if texts.is_empty() { Cow::Borrowed("[]") } else { Cow::Owned(redact::json(&json!(texts).to_string())) }
 }
 
 /// `runtime.workerDecision`: an incarnation is replaced, or sent away.
@@ -118,4 +126,38 @@ fn resident() -> Option<f64> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u32 = statm.split(' ').nth(1)?.parse().ok()?;
     Some(f64::from(pages) * rustix::param::page_size() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reset_that_went_well_and_one_that_did_not() {
+        let reset = |took, thrown: &'static [(&'static str, &'static str)]| {
+            let mut text = String::new();
+            let place = Place { pool: "a\"b", slot: 1, incarnation: 2 };
+            RuntimeReset { place, request_id: b"r-1", status: 200, took, resetters: 3, thrown: thrown.iter().copied() }
+                .payload(&mut text)
+                .expect("a string takes everything");
+            serde_json::from_str::<serde_json::Value>(&text).expect("valid JSON")
+        };
+        let mut expected = json!({
+            "resetReport": {"resetCount": 3, "errorCount": 0, "durationMs": 1002.000_003, "error": [], "failed": []},
+            "durationSec": 1.002_000_003, "ok": true, "requestId": "r-1", "statusCode": 200,
+            "pool": "a\"b", "slot": 1, "incarnation": 2,
+        });
+        assert_eq!(reset(Some(Duration::new(1, 2_000_003)), &[]), expected);
+
+        expected["ok"] = json!(false);
+        expected["resetReport"]["errorCount"] = json!(1);
+        expected["resetReport"]["error"] = json!(["PDOException: no mysql://db/x"]);
+        expected["resetReport"]["failed"] = json!(["App\\Cache"]);
+        let thrown = &[("App\\Cache", "PDOException: no mysql://u:s3cret@db/x")];
+        assert_eq!(reset(Some(Duration::new(1, 2_000_003)), thrown), expected);
+
+        let missing = reset(None, &[]);
+        assert_eq!((&missing["resetReport"]["errorCount"], &missing["durationSec"]), (&json!(1), &json!(null)));
+        assert_eq!(missing["ok"], false);
+    }
 }

@@ -11,7 +11,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::{EVENT, Fields, Format, LIBRARY};
-use crate::telemetry::time;
+use crate::telemetry::feed;
 
 /// The field that is the whole payload, as JSON text.
 const PAYLOAD: &str = "payload";
@@ -49,9 +49,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut own = Own::default();
         event.record(&mut own);
-        write!(out, "{{\"type\":\"{}\",\"ts\":\"", own.name.as_deref().unwrap_or(LIBRARY))?;
-        time::now_millis(&mut out)?;
-        out.write_str("\",\"payload\":")?;
+        feed::head(&mut out, own.name.as_deref().unwrap_or(LIBRARY))?;
         if let Some(payload) = own.payload {
             out.write_str(&payload)?;
         } else {
