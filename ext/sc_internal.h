@@ -224,6 +224,8 @@ void sc_register_opcache(void);
 
 /* sc_opcache.c */
 void sc_opcache_forked(void);
+/* Between requests: has a look at what OPcache says of itself, now and then. May bail out. */
+void sc_opcache_look(void);
 
 /* sc_cli.c */
 void sc_program_constants(const char *binary, const char *bindir);

@@ -9,6 +9,7 @@
  */
 #include "sc_internal.h"
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The byte of the lock file on which OPcache's users hold a read lock (ZendAccelerator.c, accel_activate_add()). */
@@ -82,4 +83,98 @@ void sc_opcache_forked(void)
 	if (sc_lock_file != -1) {
 		(void)fcntl(sc_lock_file, F_SETLK, &usage);
 	}
+}
+
+/* ---- what it says of itself ---- */
+
+/* A look costs a few microseconds: nobody scrapes more often. */
+#define SC_LOOK_EVERY_MS 1000
+
+/* Written by whichever thread has the turn, read by others: figure by figure. */
+static sc_opcache_figures sc_look_seen;
+static bool sc_look_done;
+static int64_t sc_next_look_ms;
+
+/* Where a figure stands in the answer of opcache_get_status(). */
+static const struct {
+	const char *group, *name;
+	size_t offset;
+} sc_figures[] = {
+	{"memory_usage", "used_memory", offsetof(sc_opcache_figures, memory_used)},
+	{"memory_usage", "free_memory", offsetof(sc_opcache_figures, memory_free)},
+	{"memory_usage", "wasted_memory", offsetof(sc_opcache_figures, memory_wasted)},
+	{"interned_strings_usage", "used_memory", offsetof(sc_opcache_figures, strings_used)},
+	{"interned_strings_usage", "free_memory", offsetof(sc_opcache_figures, strings_free)},
+	{"opcache_statistics", "num_cached_scripts", offsetof(sc_opcache_figures, scripts)},
+	{"opcache_statistics", "num_cached_keys", offsetof(sc_opcache_figures, keys)},
+	{"opcache_statistics", "max_cached_keys", offsetof(sc_opcache_figures, max_keys)},
+	{"opcache_statistics", "hits", offsetof(sc_opcache_figures, hits)},
+	{"opcache_statistics", "misses", offsetof(sc_opcache_figures, misses)},
+	{"opcache_statistics", "oom_restarts", offsetof(sc_opcache_figures, oom_restarts)},
+	{"opcache_statistics", "hash_restarts", offsetof(sc_opcache_figures, hash_restarts)},
+	{"opcache_statistics", "manual_restarts", offsetof(sc_opcache_figures, manual_restarts)},
+	{"jit", "buffer_size", offsetof(sc_opcache_figures, jit_size)},
+	{"jit", "buffer_free", offsetof(sc_opcache_figures, jit_free)},
+};
+
+static uint64_t *sc_figure(sc_opcache_figures *figures, size_t index)
+{
+	return (uint64_t *)((char *)figures + sc_figures[index].offset);
+}
+
+static uint64_t sc_figure_of(const zval *status, size_t index)
+{
+	zval *group = zend_hash_str_find(Z_ARRVAL_P(status), sc_figures[index].group, strlen(sc_figures[index].group));
+	zval *value = group && Z_TYPE_P(group) == IS_ARRAY
+		? zend_hash_str_find(Z_ARRVAL_P(group), sc_figures[index].name, strlen(sc_figures[index].name)) : NULL;
+
+	return value && Z_TYPE_P(value) == IS_LONG && Z_LVAL_P(value) > 0 ? (uint64_t)Z_LVAL_P(value) : 0;
+}
+
+/* Whether this thread has the turn. */
+static bool sc_look_is_due(void)
+{
+	struct timespec clock;
+	int64_t now, due = __atomic_load_n(&sc_next_look_ms, __ATOMIC_RELAXED);
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &clock);
+	now = (int64_t)clock.tv_sec * 1000 + clock.tv_nsec / 1000000;
+	return now >= due && __atomic_compare_exchange_n(&sc_next_look_ms, &due, now + SC_LOOK_EVERY_MS, false,
+		__ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+void sc_opcache_look(void)
+{
+	zend_function *status_of;
+	zval status, with_scripts;
+
+	/* A restricted one would warn, and say nothing. */
+	if (sc_bell == -1 || sc_forked || EG(exception) || !sc_look_is_due() || INI_STR("opcache.restrict_api")[0] != '\0') {
+		return;
+	}
+	status_of = zend_hash_str_find_ptr(CG(function_table), ZEND_STRL("opcache_get_status"));
+	if (!status_of || status_of->type != ZEND_INTERNAL_FUNCTION) {
+		return;
+	}
+	ZVAL_UNDEF(&status);
+	ZVAL_FALSE(&with_scripts);
+	zend_call_known_function(status_of, NULL, NULL, &status, 1, &with_scripts, NULL);
+	if (Z_TYPE(status) == IS_ARRAY) {
+		for (size_t i = 0; i < sizeof(sc_figures) / sizeof(*sc_figures); i++) {
+			__atomic_store_n(sc_figure(&sc_look_seen, i), sc_figure_of(&status, i), __ATOMIC_RELAXED);
+		}
+		__atomic_store_n(&sc_look_done, true, __ATOMIC_RELEASE);
+	}
+	zval_ptr_dtor(&status);
+}
+
+bool sc_opcache_seen(sc_opcache_figures *figures)
+{
+	if (!__atomic_load_n(&sc_look_done, __ATOMIC_ACQUIRE)) {
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(sc_figures) / sizeof(*sc_figures); i++) {
+		*sc_figure(figures, i) = __atomic_load_n(sc_figure(&sc_look_seen, i), __ATOMIC_RELAXED);
+	}
+	return true;
 }

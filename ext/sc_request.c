@@ -204,6 +204,7 @@ sc_run sc_request_end(sc_boundary *boundary)
 		if (!CG(unclean_shutdown)) {
 			sc_free_callbacks(&self->resetters);
 			sc_free_callbacks(&self->ticks);
+			sc_opcache_look();
 		}
 	} zend_end_try();
 	if (self->baseline && !CG(unclean_shutdown)) {
@@ -432,6 +433,7 @@ static bool sc_pass_boundary(void)
 	if (!sc_run_shutdown_functions(&ending)) {
 		return false;
 	}
+	sc_opcache_look();
 	self->resetting = true;
 	sc_on_resetting(self->host);
 	return sc_take_down(true);

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 11
+#define SC_ABI 12
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -178,6 +178,20 @@ bool sc_opcache_shares_memory(void);
 void sc_opcache_watch(int bell, int lock_file);
 /* The next sc_request_begin() will carry out what was scheduled; no thread is between begin and end. */
 void sc_opcache_restarting(void);
+
+/* What opcache_get_status() says; sizes in bytes. */
+typedef struct sc_opcache_figures {
+	uint64_t memory_used, memory_free, memory_wasted;
+	uint64_t strings_used, strings_free;
+	uint64_t scripts, keys, max_keys;
+	uint64_t hits, misses;
+	uint64_t oom_restarts, hash_restarts, manual_restarts;
+	uint64_t jit_size, jit_free;
+} sc_opcache_figures;
+
+/* As it was at the end of a request within the last second of those that had any. On any thread. Returns false if there was none yet, or
+ * OPcache does not say. */
+bool sc_opcache_seen(sc_opcache_figures *figures);
 
 /* ---- the PHP command line, where the linked build carries it ---- */
 

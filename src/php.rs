@@ -58,7 +58,7 @@ pub use classes::SYMFONY_RUNTIME_CLASS;
 pub use classic::ClassicRuntime;
 pub use command_line::{CommandLineMissing, command_line};
 pub use engine::{Config, Engine, StartError, StopError};
-pub use opcache::{GuardError, Premises};
+pub use opcache::{GuardError, Premises, figures as opcache_figures};
 pub use program::{MARK as PROGRAM_MARK, Program};
 pub use worker::{WorkerRuntime, WorkerScript};
 

@@ -329,7 +329,8 @@ impl<B: Blueprint> Supervisor<B> {
             Report::Ended { connections_cut, workers_left, pools, http, spans } => {
                 child.ended = Some((connections_cut, workers_left));
                 let pid = child.process.pid;
-                let snapshot = Snapshot { pid, phase: "stopped".to_owned(), pools, http, spans };
+                let phase = "stopped".to_owned();
+                let snapshot = Snapshot { pid, phase, pools, http, spans, opcache: None };
                 child.last = Some((Instant::now(), snapshot));
             }
             Report::Snapshot { id: question, snapshot } => {

@@ -18,6 +18,7 @@ mod format;
 mod histogram;
 mod journal;
 mod labels;
+mod opcache;
 mod outlet;
 pub mod redact;
 pub mod spans;
@@ -39,6 +40,7 @@ pub use feed::Feed;
 pub use format::Format;
 pub use histogram::{BOUNDS_MICROS, Distribution, Histogram};
 pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
+pub use opcache::OpcacheFigures;
 pub use tally::Tally;
 
 use format::{FeedLines, Lines};

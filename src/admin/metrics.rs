@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod opcache;
 mod open;
 mod runtime;
 mod series;
@@ -342,7 +343,7 @@ impl Metrics {
 
 fn instruments(provider: &SdkMeterProvider, sample: &Arc<Mutex<Sample>>) {
     let meter = provider.meter("supercharger");
-    for Family(name, help, kind, read) in FAMILIES.into_iter().chain(runtime::FAMILIES) {
+    for Family(name, help, kind, read) in FAMILIES.into_iter().chain(opcache::FAMILIES).chain(runtime::FAMILIES) {
         let sample = Arc::clone(sample);
         let points = move || {
             let points = read(&sample.lock());

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::totals::Pools;
 use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, SpanCounts, WorkerState};
-use crate::telemetry::BOUNDS_MICROS;
+use crate::telemetry::{BOUNDS_MICROS, OpcacheFigures};
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
 /// a second anyway.
@@ -132,6 +132,11 @@ impl Child {
     /// What has become of its spans, as far as that is known.
     pub(super) fn spans(&self) -> SpanCounts {
         self.snapshot.as_ref().map_or_else(SpanCounts::default, |snapshot| snapshot.spans)
+    }
+
+    /// What was seen of its OPcache.
+    pub(super) fn opcache(&self) -> Option<OpcacheFigures> {
+        self.snapshot.as_ref().and_then(|snapshot| snapshot.opcache)
     }
 
     /// Its pools, as far as they are known.

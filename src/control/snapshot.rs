@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::telemetry::Distribution;
+use crate::telemetry::{Distribution, OpcacheFigures};
 
 /// A child at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub http: Vec<RouteState>,
     /// What has become of its spans.
     pub spans: SpanCounts,
+    /// Its OPcache; none if that is off, or has nothing to say yet.
+    pub opcache: Option<OpcacheFigures>,
 }
 
 /// What has become of the spans of a process that traces.

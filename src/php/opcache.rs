@@ -12,6 +12,7 @@
 //! starts with an empty cache.
 
 mod bell;
+mod figures;
 mod lock;
 
 use std::io;
@@ -31,6 +32,7 @@ use crate::sys;
 use crate::telemetry::OpcacheReason;
 use crate::telemetry::events::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
 use bell::{Bell, Rope, Rung};
+pub use figures::figures;
 use lock::UsageLock;
 
 /// How long requests wait for those that run. Well below the queue's deadline (5 s unless configured otherwise), which goes on meanwhile

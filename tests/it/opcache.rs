@@ -218,6 +218,47 @@ modes!(a_forked_child_puts_the_restart_off, |launch| adapt(launch, 4), async |se
     has_restarted(server, "manual").await;
 });
 
+/// The metrics that stand for what is in `opcache_get_status()`, with the place of each there.
+const FIGURES: [(&str, &str, &str, &str); 9] = [
+    ("memory_bytes", ",state=\"used\"", "memory_usage", "used_memory"),
+    ("memory_bytes", ",state=\"free\"", "memory_usage", "free_memory"),
+    ("memory_bytes", ",state=\"wasted\"", "memory_usage", "wasted_memory"),
+    ("interned_strings_bytes", ",state=\"used\"", "interned_strings_usage", "used_memory"),
+    ("scripts", "", "opcache_statistics", "num_cached_scripts"),
+    ("keys", ",state=\"used\"", "opcache_statistics", "num_cached_keys"),
+    ("hits_total", "", "opcache_statistics", "hits"),
+    ("misses_total", "", "opcache_statistics", "misses"),
+    ("restarts_total", ",reason=\"reset\"", "opcache_statistics", "manual_restarts"),
+];
+
+modes!(
+    what_it_says_of_itself_is_in_the_metrics,
+    |launch| adapt(launch, 1).admin().ini("opcache.file_update_protection", "0"),
+    async |server| {
+        server.get("/opcache-reset").await.ok();
+        has_restarted(server, "manual").await;
+        for name in ["a", "b", "c"] {
+            server.dir().write(&format!("marks/{name}.php"), "<?php return 1;");
+            let path = server.script(&format!("for ($i = 0; $i < 5; ++$i) include getenv('TEST_DIR').'/{name}.php';"));
+            server.get(&path).await.ok();
+        }
+        let deadline = tokio::time::Instant::now() + SOON;
+        loop {
+            // Nobody else asks, so that nothing changes until the end of this request, where it is looked at.
+            let status = server.json("/opcache-status").await;
+            let text = server.ask_admin("GET", "/metrics", &[]).await.ok().text();
+            let differs = FIGURES.into_iter().find(|(metric, label, group, name)| {
+                let line = format!("supercharger_opcache_{metric}{{process=\"0\"{label}}} {}", status[group][name]);
+                !text.lines().any(|seen| seen == line)
+            });
+            assert!(status["opcache_statistics"]["hits"].as_u64() > Some(0), "{status}");
+            let Some(differs) = differs else { return };
+            assert!(tokio::time::Instant::now() < deadline, "{differs:?} is not as in {status}:\n{text}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+);
+
 /// Begins a request that stays until the mark `go`; returns when it has been served for so long.
 async fn long_request(server: &Server, time: Duration) -> JoinHandle<String> {
     let path = server.script("App\\mark('here'); App\\await('go', 120); echo 'well slept';");

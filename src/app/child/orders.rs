@@ -18,6 +18,7 @@ use crate::control::{
 };
 use crate::http::{Closed, Maintenance, Mistake, RouteTraffic, Traffic};
 use crate::lifecycle::Phases;
+use crate::php::opcache_figures;
 use crate::pool::{self, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::events::ChildOrphaned;
 use crate::telemetry::spans::Tracer;
@@ -108,6 +109,7 @@ impl Sight {
             pools: states,
             http: self.traffic.counted().into_iter().map(route_of).collect(),
             spans: self.tracer.as_deref().map(spans_of).unwrap_or_default(),
+            opcache: opcache_figures(),
         }
     }
 }

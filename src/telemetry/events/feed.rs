@@ -143,7 +143,7 @@ mod tests {
             serde_json::from_str::<serde_json::Value>(&text).expect("valid JSON")
         };
         let mut expected = json!({
-            "resetReport": {"resetCount": 3, "errorCount": 0, "durationMs": 1002.000_003, "error": [], "failed": []},
+            "resetReport": {"resetCount": 3, "errorCount": 0, "durationMs": 1_002.000_003, "error": [], "failed": []},
             "durationSec": 1.002_000_003, "ok": true, "requestId": "r-1", "statusCode": 200,
             "pool": "a\"b", "slot": 1, "incarnation": 2,
         });

@@ -43,6 +43,9 @@ function opcache(): array
                 'hash' => $of('hash_restarts'),
             ]);
         },
+        '/opcache-status' => static function (): void {
+            json(opcache_get_status(false));
+        },
         // Compiles a script of its own, has it cached and invalidates it: memory is wasted until OPcache restarts by itself.
         '/opcache-waste' => static function (): void {
             $number = (int) $_GET['number'];
