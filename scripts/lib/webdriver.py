@@ -64,6 +64,8 @@ class Browser:
         self.base = f"http://127.0.0.1:{port}"
         arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                      "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                     # A name that somebody else owns and has pointed to this machine.
+                     "--host-resolver-rules=MAP rebound.example 127.0.0.1",
                      f"--user-data-dir={profile}", f"--window-size={size}"]
         options = {"args": arguments, "binary": shutil.which("chromium")}
         wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}

@@ -19,9 +19,9 @@ const whole = new Intl.NumberFormat('en');
 const some = new Intl.NumberFormat('en', { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const number = (value) => whole.format(value);
 const rate = (value) => (value >= 100 ? whole.format(Math.round(value)) : some.format(value));
-const bytes = (value) => (value > 0 ? `${some.format(value / 1048576)} MiB` : '–');
 
 function duration(ms) {
+  if (Number.isInteger(ms) && ms < 1000) return `${Math.max(ms, 0)} ms`;
   if (ms < 1) return `${Math.max(ms, 0).toFixed(2)} ms`;
   if (ms < 10) return `${ms.toFixed(1)} ms`;
   if (ms < 1000) return `${Math.round(ms)} ms`;
@@ -42,6 +42,10 @@ function clock(unix) {
 }
 
 const words = (label) => (label ? String(label).replaceAll('_', ' ') : '');
+// Why a request counts as failed, where the label alone says too little.
+const FAILURES = {
+  status: 'error status', uncaught: 'uncaught exception', fatal: 'fatal error', timeout: 'past its deadline', worker_lost: 'process died',
+};
 const sum = (counts) => Object.values(counts ?? {}).reduce((total, count) => total + count, 0);
 
 // The states of a worker: a letter and a colour each, so that neither has to do alone.
@@ -130,11 +134,11 @@ function facts(parent, pairs) {
 }
 
 function request(cell, { method, path, request_id: id }, withId) {
-  if (!cell.firstChild) cell.append(make('b'), ' ', make('span'), make('span', 'id'));
-  const [verb, , target, mark] = cell.childNodes;
+  if (!cell.firstChild) cell.append(make('b'), ' ', make('span'), ' ', make('span', 'id'));
+  const [verb, , target, , mark] = cell.childNodes;
   text(verb, method);
   text(target, path);
-  text(mark, withId && id ? ` ${id}` : '');
+  text(mark, withId && id ? id : '');
   cell.title = id ?? '';
 }
 
@@ -207,22 +211,28 @@ function rateOf(samples, field) {
   return newest.at > oldest.at ? Math.max(newest[field] - oldest[field], 0) / (newest.at - oldest.at) : 0;
 }
 
-// The duration, in milliseconds, that this share of the last minute's requests did not exceed, as far as the buckets tell; null if there were none.
-function quantile(samples, phase, share, bounds) {
+// How many requests of the last minute fell into each bucket.
+function bucketsOf(samples, phase) {
   const newest = samples.at(-1).latency?.[phase] ?? [];
   const oldest = since(samples, LATENCY_OVER_S).latency?.[phase] ?? [];
-  const counts = newest.map((count, index) => Math.max(count - (oldest[index] ?? 0), 0));
+  return newest.map((count, index) => Math.max(count - (oldest[index] ?? 0), 0));
+}
+
+// The duration that this share of the requests did not exceed, as far as the buckets tell.
+function quantile(counts, share, bounds) {
   const wanted = counts.reduce((total, count) => total + count, 0) * share;
   let below = 0;
   for (const [index, count] of counts.entries()) {
     if (count > 0 && below + count >= wanted) {
       const from = bounds[index - 1] ?? 0;
-      const to = bounds[index] ?? from;
-      return (from + (to - from) * ((wanted - below) / count)) / 1000;
+      // Nothing is known of what lies below the first bound and above the last.
+      if (index === 0) return `≤ ${bounds[0] / 1000} ms`;
+      if (index >= bounds.length) return `> ${duration(from / 1000)}`;
+      return duration((from + (bounds[index] - from) * ((wanted - below) / count)) / 1000);
     }
     below += count;
   }
-  return null;
+  return '–';
 }
 
 // ---- Pools ----------------------------------------------------------------------------------------------------------------------
@@ -244,8 +254,9 @@ function showPool(panel, { name, pool, workers, at, latency, bounds }) {
   const busy = workers.filter((worker) => worker.state === 'busy').length;
   const samples = remember(name, at, pool, busy, latency);
   part.draining.hidden = !pool.draining;
-  const scaled = pool.min === pool.max ? `${number(pool.target)}` : `${number(pool.target)} (${number(pool.min)} to ${number(pool.max)})`;
-  text(part.size, `${number(pool.workers)} workers, wants ${scaled}`);
+  const scaled = pool.min === pool.max ? '' : ` (${number(pool.min)} to ${number(pool.max)})`;
+  const wanted = pool.target === pool.workers ? '' : `, ${number(pool.target)} wanted`;
+  text(part.size, `${number(pool.workers)} ${pool.workers === 1 ? 'worker' : 'workers'}${wanted}${scaled}`);
 
   const newRejections = rateOf(samples, 'rejected');
   const column = (field) => samples.map((sample) => sample[field]);
@@ -253,24 +264,34 @@ function showPool(panel, { name, pool, workers, at, latency, bounds }) {
   stat(part.stats, 'Busy', number(busy), `of ${number(pool.workers)}`, {
     history: column('busy'), least: Math.max(pool.workers, 1), tone: pool.available === 0 && pool.queue_depth > 0 ? 'concern' : '',
   });
-  stat(part.stats, 'Queue', number(pool.queue_depth), 'wait', { history: column('queue'), least: 4, tone: pool.queue_depth ? 'concern' : '' });
-  const shown = (phase, share) => {
-    const ms = quantile(samples, phase, share, bounds);
-    return ms === null ? '–' : duration(ms);
-  };
-  if (bounds.length) {
-    stat(part.stats, 'Script p50', shown('execution', 0.5), '');
-    stat(part.stats, 'p95', shown('execution', 0.95), '');
-    stat(part.stats, 'p99', shown('execution', 0.99), '');
-    stat(part.stats, 'Wait p95', shown('queue', 0.95), '');
-  }
+  stat(part.stats, 'Queue', number(pool.queue_depth), 'waiting', { history: column('queue'), least: 4, tone: pool.queue_depth ? 'concern' : '' });
   stat(part.stats, 'Available', number(pool.available), 'workers', { tone: pool.available ? '' : 'concern' });
   stat(part.stats, 'Rejected', number(sum(pool.rejected)), newRejections ? `+${rate(newRejections)}/s` : '', { tone: newRejections ? 'alarm' : '' });
-  stat(part.stats, 'Served', number(pool.requests), 'requests');
+  stat(part.stats, 'Served', number(pool.requests), '');
   stat(part.stats, 'Replaced', number(sum(pool.recycles)), 'workers');
   stat(part.stats, 'Stuck', number(pool.stuck), 'threads', { tone: pool.stuck ? 'alarm' : '' });
+  showLatency(part, samples, bounds);
   showGrid(part, workers);
   showWorkers(part.workers, name, workers);
+}
+
+function showLatency(part, samples, bounds) {
+  const span = samples.at(-1).at - since(samples, LATENCY_OVER_S).at;
+  const over = span >= LATENCY_OVER_S - 1.5 ? 'last minute' : `last ${Math.round(span)} s`;
+  text(part.span, span > 0 ? over : 'measured from now on');
+  list(part.latency, [['Waited for a worker', 'queue'], ['Ran in PHP', 'execution']], ([, phase]) => phase, ([name]) => {
+    const node = row('', 'n', 'n', 'n', 'n wide');
+    text(node.cells[0], name);
+    return node;
+  }, (node, [, phase]) => {
+    const counts = bucketsOf(samples, phase);
+    const requests = counts.reduce((total, count) => total + count, 0);
+    const shares = requests ? [0.5, 0.95, 0.99].map((share) => quantile(counts, share, bounds)) : ['no data', 'no data', 'no data'];
+    [...shares, number(requests)].forEach((value, index) => {
+      text(node.cells[index + 1], value);
+      node.cells[index + 1].classList.toggle('dim', !requests);
+    });
+  });
 }
 
 const workerKey = (worker) => `${worker.pid}/${worker.slot}/${worker.incarnation}`;
@@ -309,6 +330,7 @@ function showGrid(part, workers) {
     entry.append(make('b', known(state), letter(state)), make('span'));
     return entry;
   }, (entry, [state, count]) => text(entry.lastChild, `${count} ${words(state)}`));
+  part.soon.hidden = !workers.some((worker) => worker.due);
 }
 
 function showWorkers(body, pool, workers) {
@@ -318,7 +340,9 @@ function showWorkers(body, pool, workers) {
     const node = row('', '', 'n wide', 'n wide', 'n', 'memory', 'wide', '');
     node.cells[1].append(make('span', 'state'));
     const bar = make('div', 'bar');
-    bar.append(make('i'), make('span'));
+    const amount = make('span');
+    amount.append(make('span'), make('span', 'wide'), make('span'));
+    bar.append(make('i'), amount);
     node.cells[5].append(bar);
     const button = make('button', 'small', 'Recycle');
     button.type = 'button';
@@ -339,9 +363,13 @@ function showWorkers(body, pool, workers) {
     const [track, label] = node.cells[5].firstChild.children;
     track.style.setProperty('--now', `${(worker.memory_bytes / most) * 100}%`);
     track.style.setProperty('--peak', `${(worker.memory_peak_bytes / most) * 100}%`);
-    text(label, worker.memory_bytes ? `${some.format(worker.memory_bytes / 1048576)} / ${bytes(worker.memory_peak_bytes)}` : '–');
-    label.title = 'after the last reset / peak';
-    text(node.cells[6], worker.due ? `due: ${words(worker.due)}` : words(worker.last_recycle) || '–');
+    const mib = (value) => some.format(value / 1048576);
+    text(label.firstChild, worker.memory_bytes ? mib(worker.memory_bytes) : '–');
+    text(label.children[1], worker.memory_bytes ? ` / ${mib(worker.memory_peak_bytes)}` : '');
+    text(label.children[2], worker.memory_bytes ? ' MiB' : '');
+    const last = words(worker.last_recycle);
+    text(node.cells[6], worker.due ? `soon: ${words(worker.due)}` : last ? `last: ${last}` : '–');
+    named(node.cells[6], worker.due ? 'wide concern' : 'wide');
     node.cells[7].firstChild.disabled = !worker.seated;
   });
 }
@@ -358,7 +386,8 @@ function show({ status, workers, recent, latency }) {
   text(stage, status.ready || !status.not_ready_because ? words(status.stage) : `${words(status.stage)}, not ready: ${status.not_ready_because}`);
   named(stage, `badge ${fine ? 'good' : status.ready ? 'warn' : 'bad'}`);
   document.title = fine ? 'supercharger' : `${words(status.stage)} · supercharger`;
-  byId('maintenance').hidden = !status.maintenance;
+  byId('maintenance').hidden = !status.maintenance.on;
+  byId('maintenance').title = status.maintenance.message ?? '';
 
   const last = status.last_reload;
   const restarts = sum(status.child_restarts);
@@ -369,7 +398,7 @@ function show({ status, workers, recent, latency }) {
     ['Uptime', duration(server.uptime_seconds * 1000)],
     ['Generation', number(status.generation)],
     ['Ready', status.ready ? 'yes' : 'no', status.ready ? '' : 'alarm'],
-    ['Child restarts', restarts ? `${number(restarts)} (${which.join(', ')})` : '0', restarts ? 'concern' : ''],
+    ['Crashed processes', restarts ? `${number(restarts)} (${which.join(', ')})` : '0', restarts ? 'concern' : ''],
     ['Reloads', `${number(status.reloads.ok ?? 0)} ok, ${number(status.reloads.failed ?? 0)} failed`, status.reloads.failed ? 'concern' : ''],
     ['Last reload', last ? (last.ok ? `ok, ${duration(last.took_ms)}` : 'failed') : '–', last && !last.ok ? 'alarm' : ''],
   ]);
@@ -386,11 +415,12 @@ function show({ status, workers, recent, latency }) {
 }
 
 function showRunning(workers) {
+  const several = new Set(workers.map((worker) => worker.pid)).size > 1;
   const running = workers.filter((worker) => worker.current).sort((a, b) => b.current.elapsed_ms - a.current.elapsed_ms);
   table('running', running, (worker) => `${workerKey(worker)}/${worker.requests}`, () => row('n', 'what', '', 'id wide'), (node, worker) => {
     text(node.cells[0], duration(worker.current.elapsed_ms));
     request(node.cells[1], worker.current, false);
-    text(node.cells[2], `${worker.pool} ${worker.process}/${worker.slot}`);
+    text(node.cells[2], several ? `${worker.pool} ${worker.process}/${worker.slot}` : `${worker.pool} ${worker.slot}`);
     text(node.cells[3], worker.current.request_id);
   });
 }
@@ -399,7 +429,7 @@ function showRecent({ recycles = [], slow = [], failed = [] }) {
   const newest = (entries) => [...entries].sort((a, b) => b.at_unix - a.at_unix);
   const requestKey = (entry) => `${entry.at_unix}/${entry.request_id}/${entry.path}`;
   const worker = (entry) => `${entry.pool} ${entry.slot}`;
-  table('recycles', newest(recycles), (entry) => `${entry.at_unix}/${entry.pid}/${worker(entry)}/${entry.incarnation}`, () => row('', '', 'what', 'n', 'n wide'), (node, entry) => {
+  table('recycles', newest(recycles), (entry) => `${entry.at_unix}/${entry.pid}/${worker(entry)}/${entry.incarnation}`, () => row('', '', 'what', 'n wide', 'n wide'), (node, entry) => {
     const more = entry.detail && entry.detail !== entry.reason && entry.detail !== 'stopped' ? `: ${entry.detail}` : '';
     cells(node, clock(entry.at_unix), worker(entry), words(entry.reason) + more, number(entry.requests), duration(entry.uptime_ms));
   });
@@ -413,7 +443,7 @@ function showRecent({ recycles = [], slow = [], failed = [] }) {
     cells(node, clock(entry.at_unix), entry.status || '–');
     request(node.cells[2], entry, true);
     text(node.cells[3], duration(entry.duration_ms));
-    text(node.cells[4], words(entry.reason));
+    text(node.cells[4], Object.hasOwn(FAILURES, entry.reason) ? FAILURES[entry.reason] : words(entry.reason));
   });
 }
 
