@@ -15,7 +15,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 const TOKEN: &str = "t0ken-of-the-tests";
 const RIGHT: (&str, &str) = ("authorization", "Bearer t0ken-of-the-tests");
-const OTHER: (&str, &str) = ("authorization", "Bearer another-token");
+const OTHER: (&str, &str) = ("authorization", "Bearer another-token-of-the-tests");
 
 /// Comes from an address that is on no list.
 const STRANGER: [u8; 4] = [127, 0, 0, 3];
@@ -300,7 +300,7 @@ fn a_change_of_the_guard_ends_the_feed() {
         reload(server, "workers = 1", "workers = 2", RIGHT).await;
         [&mut by_token, &mut by_address].into_iter().for_each(|viewer| viewer.sees_generation(2));
 
-        reload(server, TOKEN, "another-token", RIGHT).await;
+        reload(server, TOKEN, "another-token-of-the-tests", RIGHT).await;
         [&mut by_token, &mut by_address].into_iter().for_each(Viewer::expect_end);
         assert_eq!(Viewer::stranger(server, RIGHT).status(), 403);
         let mut by_token = Viewer::stranger(server, OTHER);
