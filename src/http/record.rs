@@ -122,7 +122,11 @@ impl<'f> Record<'f> {
         self.entry.status = response.status().as_u16();
         if let Some(line) = &mut self.line {
             line.status = self.entry.status;
-        } else if response.body().size_hint().exact().is_some_and(|length| length <= AT_ONCE) {
+        }
+        if let Some(length) = response.body().size_hint().exact().filter(|length| *length <= AT_ONCE) {
+            if let Some(line) = &mut self.line {
+                line.bytes = if line.method == Method::HEAD { 0 } else { length };
+            }
             return response;
         }
         self.attached = true;

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
@@ -21,12 +22,24 @@ pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
     out.write_char('Z')
 }
 
+thread_local! {
+    /// The last second that was written, and its text: a busy server writes the same one thousands of times.
+    static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+}
+
 /// As web servers write it: `31/Jan/2026:12:00:00 +0000`.
 pub(super) fn common(out: &mut impl Write, moment: SystemTime) -> fmt::Result {
-    // `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7)
-    let text = httpdate::fmt_http_date(moment);
-    let part = |range| text.get(range).unwrap_or_default();
-    write!(out, "{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25))
+    let second = moment.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    SECOND.with_borrow_mut(|(of, shown)| {
+        if *of != second {
+            // `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7)
+            let text = httpdate::fmt_http_date(moment);
+            let part = |range| text.get(range).unwrap_or_default();
+            *shown = format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25));
+            *of = second;
+        }
+        out.write_str(shown)
+    })
 }
 
 /// For names of files: `20260131T120000Z`.
@@ -50,6 +63,9 @@ mod tests {
         let mut text = String::new();
         common(&mut text, moment).expect("a string takes everything");
         assert_eq!(text, "31/Jan/2026:12:00:05 +0000");
+        text.clear();
+        common(&mut text, moment + Duration::from_secs(1)).expect("a string takes everything");
+        assert_eq!(text, "31/Jan/2026:12:00:06 +0000");
         assert_eq!(compact(moment), "20260131T120005Z");
         let mut text = String::new();
         now_millis(&mut text).expect("a string takes everything");

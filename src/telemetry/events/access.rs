@@ -31,7 +31,7 @@ pub struct Access<'a> {
     pub status: u16,
     /// Body bytes sent.
     pub bytes: u64,
-    /// From the request's head to the response's last byte.
+    /// From the request's head to the response's last byte, or until a small response has been handed to its connection.
     pub duration: Duration,
     /// Where the client says it comes from; shown without query, user and fragment.
     pub referer: Option<&'a [u8]>,
