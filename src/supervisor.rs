@@ -425,6 +425,7 @@ impl<B: Blueprint> Supervisor<B> {
         });
         Status {
             generation: self.current.number,
+            pools: self.current.plan.pools.clone(),
             ending: self.ending,
             reloading: self.is_reloading(),
             crashes: self.crashes.clone(),

@@ -219,9 +219,9 @@ fn spans(sample: &Sample) -> Vec<Point> {
         .to_vec()
 }
 
-/// The pools of all children, by name: what holds now.
+/// The pools of all children, by name: what holds now. One whose children all boot has none to speak of it, and is there all the same.
 fn pools(sample: &Sample) -> BTreeMap<&str, Vec<&PoolState>> {
-    let mut pools = BTreeMap::<_, Vec<_>>::new();
+    let mut pools: BTreeMap<_, Vec<_>> = sample.view.pools.iter().map(|name| (&**name, Vec::new())).collect();
     for pool in sample.view.children.iter().flat_map(Child::pools) {
         pools.entry(pool.name.as_str()).or_default().push(pool);
     }

@@ -10,9 +10,10 @@ use crate::control::PoolState;
 /// The counters of each pool.
 pub(super) type Pools = BTreeMap<String, PoolState>;
 
-/// The sum over the children that live and those that have ended. Only the counters of it mean anything.
+/// The sum over the children that live and those that have ended, for every pool that there is to be. Only the counters of it mean anything.
 pub(super) fn of(view: &View) -> Pools {
-    let mut sum = Pools::new();
+    let known = view.pools.iter().map(|name| (name.to_string(), PoolState::default()));
+    let mut sum: Pools = known.collect();
     for pool in view.children.iter().flat_map(Child::pools).chain(&view.departed) {
         sum.entry(pool.name.clone()).or_default().absorb(pool);
     }
@@ -23,6 +24,15 @@ pub(super) fn of(view: &View) -> Pools {
 mod tests {
     use super::*;
     use crate::control::Snapshot;
+
+    #[test]
+    fn a_pool_of_which_nobody_has_spoken_is_there() {
+        let view = View { pools: vec!["a".into()], ..View::default() };
+        assert_eq!(
+            of(&view).into_iter().map(|(name, totals)| (name, totals.served)).collect::<Vec<_>>(),
+            [("a".to_owned(), 0)]
+        );
+    }
 
     #[test]
     fn what_ended_children_have_counted_stays_counted() {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -25,6 +26,8 @@ pub struct View {
     pub stage: Stage,
     /// The generation that serves.
     pub generation: u64,
+    /// The names of its pools, whether or not a child has spoken of them yet.
+    pub pools: Vec<Arc<str>>,
     /// How the last reload went.
     pub last_reload: Option<Reloaded>,
     /// Every child, those that boot and those that drain included.

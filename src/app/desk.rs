@@ -229,6 +229,7 @@ fn view(process: Process, status: Status) -> View {
         process,
         stage,
         generation: status.generation,
+        pools: status.pools,
         last_reload: status.last_reload.map(|last| Reloaded {
             ok: last.error.is_none(),
             generation: last.generation,

@@ -7,6 +7,7 @@
 
 use std::env;
 use std::io::{self, Write as _};
+use std::iter;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -173,6 +174,10 @@ fn plan(config: &Config, listeners: &Listeners, executable: &Path, way: Option<A
     let boot = config.named_pools.iter().map(|pool| pool.boot_timeout).chain([config.boot_timeout]).max();
     Ok(Plan {
         children: config.processes,
+        pools: iter::once(&config.pool)
+            .chain(config.named_pools.iter().map(|named| &named.pool))
+            .map(|pool| Arc::clone(&pool.name))
+            .collect(),
         config: config
             .source
             .file

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -40,6 +41,8 @@ pub enum NotReloaded {
 pub struct Status {
     /// The generation that serves.
     pub generation: u64,
+    /// The names of its pools.
+    pub pools: Vec<Arc<str>>,
     /// Whether the server is ending.
     pub ending: bool,
     /// Whether a reload is going on.

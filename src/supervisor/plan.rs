@@ -28,6 +28,8 @@ pub const CHILD_MARK: &str = "--supervised-child";
 pub struct Plan {
     /// How many children serve side by side.
     pub children: u32,
+    /// The names of their pools.
+    pub pools: Vec<Arc<str>>,
     /// The configuration file as it was read.
     pub config: Option<ConfigFile>,
     /// The settings among the variables of this process that a child needs.

@@ -17,6 +17,7 @@ mod client_abort;
 mod configuration;
 mod connections;
 mod control;
+mod counts;
 mod crash;
 mod dashboard;
 mod early_hints;
