@@ -195,8 +195,10 @@ modes!(
         for _ in 0..3 {
             server.get("/").await.expect(503);
         }
-        // It waits for the one that is about to leave.
+        // The script waits until it has been seen that its client has left.
         drop(holder);
+        let left = "supercharger_http_requests_total{method=\"GET\",route=\"\",status=\"499\"}";
+        expect_series(server, &[(left, 1.0)]).await;
         server.dir().mark("release-m");
         expect_series(
             server,
