@@ -28,6 +28,11 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// A body that is no longer leaves with its head: it is in memory whole, and nobody follows it on its way.
 const AT_ONCE: u64 = 64 * 1024;
 
+/// Whether nobody has to follow the body on its way.
+pub(super) fn is_whole(response: &Response<Body>) -> bool {
+    response.body().size_hint().exact().is_some_and(|length| length <= AT_ONCE)
+}
+
 /// What is known of a request while it is served. When the record is dropped it is counted, and written to the access log if there is one: when
 /// the response has left, broke off, or was never made because the client went away.
 #[derive(Debug)]
@@ -123,9 +128,9 @@ impl<'f> Record<'f> {
         if let Some(line) = &mut self.line {
             line.status = self.entry.status;
         }
-        if let Some(length) = response.body().size_hint().exact().filter(|length| *length <= AT_ONCE) {
+        if is_whole(&response) {
             if let Some(line) = &mut self.line {
-                line.bytes = if line.method == Method::HEAD { 0 } else { length };
+                line.bytes = if line.method == Method::HEAD { 0 } else { response.body().size_hint().lower() };
             }
             return response;
         }

@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, Version, header};
 use http_body::{Frame, SizeHint};
 
 use super::error::Refusal;
+use super::record::is_whole;
 use super::request::{Arrival, Client};
 use super::trace_context::{self, TRACEPARENT, TRACESTATE};
 use crate::job::{Moment, Request, Trace, Trail};
@@ -166,6 +167,9 @@ impl Traced {
         let Some(mut report) = self.report.take() else { return response };
         if let Some(record) = &mut report.record {
             record.status = Some(response.status().as_u16());
+        }
+        if is_whole(&response) {
+            return response;
         }
         response.map(|body| Body::new(Followed { body, report }))
     }

@@ -42,6 +42,22 @@ pub struct TraceParent {
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.id, self.span, self.flags)
+        f.write_str("00-")?;
+        hex(f, &self.id.to_bytes())?;
+        f.write_str("-")?;
+        hex(f, &self.span.to_bytes())?;
+        f.write_str("-")?;
+        hex(f, &[self.flags.to_u8()])
     }
+}
+
+/// Each traced request has two of these: the formatter's own hexadecimal digits take several times as long.
+fn hex(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (byte, pair) in bytes.iter().zip(text.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    f.write_str(std::str::from_utf8(&text[..bytes.len() * 2]).unwrap_or_default())
 }
