@@ -326,14 +326,16 @@ impl<B: Blueprint> Supervisor<B> {
             Report::ReplaceMe { reason, detail } => {
                 child.wish.get_or_insert((reason, detail, Instant::now()));
             }
-            Report::Ended { connections_cut, workers_left, pools, http, spans } => {
+            Report::Ended { connections_cut, workers_left, mut pools, http, spans } => {
+                legacy::attribute(&mut pools, child.replaced_for);
                 child.ended = Some((connections_cut, workers_left));
                 let pid = child.process.pid;
                 let phase = "stopped".to_owned();
                 let snapshot = Snapshot { pid, phase, pools, http, spans, opcache: None };
                 child.last = Some((Instant::now(), snapshot));
             }
-            Report::Snapshot { id: question, snapshot } => {
+            Report::Snapshot { id: question, mut snapshot } => {
+                legacy::attribute(&mut snapshot.pools, child.replaced_for);
                 child.last = Some((Instant::now(), Snapshot::clone(&snapshot)));
                 self.inquiries.snapshot(question, id, *snapshot);
             }

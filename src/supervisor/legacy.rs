@@ -40,7 +40,23 @@ pub(super) fn reason(kind: &Kind, wish: Option<&str>) -> Option<RecycleReason> {
     }
 }
 
-/// Keeps what a child had counted. Its workers were sent away because it was: they count under its own reason.
+/// The workers of a child that is sent away for a reason are sent away for that reason. The child knows nothing of it and says that it ends. Done
+/// with all that it says, so that no count is ever seen to move from one reason to the other.
+pub(super) fn attribute(pools: &mut [PoolState], reason: Option<RecycleReason>) {
+    let Some(reason) = reason else { return };
+    for pool in pools {
+        if let Some(dismissed) = pool.recycles.remove(RecycleReason::Shutdown.label()) {
+            *pool.recycles.entry(reason.label().to_owned()).or_default() += dismissed;
+        }
+        for entry in &mut pool.recent.recycles {
+            if entry.reason == RecycleReason::Shutdown.label() {
+                reason.label().clone_into(&mut entry.reason);
+            }
+        }
+    }
+}
+
+/// Keeps what a child had counted.
 pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
     let Some((_, snapshot)) = &child.last else { return };
     RouteState::absorb(&mut departed.http, &snapshot.http);
@@ -50,15 +66,6 @@ pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
         if crashed {
             let workers = pool.workers.iter().filter(|worker| worker.seated).count() as u64;
             *pool.recycles.entry(RecycleReason::Crash.label().to_owned()).or_default() += workers;
-        } else if let Some(reason) = child.replaced_for
-            && let Some(dismissed) = pool.recycles.remove(RecycleReason::Shutdown.label())
-        {
-            *pool.recycles.entry(reason.label().to_owned()).or_default() += dismissed;
-            for entry in &mut pool.recent.recycles {
-                if entry.reason == RecycleReason::Shutdown.label() {
-                    reason.label().clone_into(&mut entry.reason);
-                }
-            }
         }
         match departed.pools.iter_mut().find(|kept| kept.name == pool.name) {
             Some(kept) => kept.absorb(&pool),

@@ -302,6 +302,84 @@ while (supercharger_handle_request(function () { echo 'hello'; })) {
     });
 }
 
+/// What must never fall: counters, and whatever a histogram counts. OPcache begins anew with each process.
+async fn rising(server: &Server) -> Counts {
+    let text = server.ask_admin("GET", "/metrics", &[]).await.ok().text();
+    let mut kind = "";
+    let mut counts = Counts::new();
+    for line in text.lines() {
+        if let Some((_, of)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            kind = of;
+        }
+        let Some((series, value)) = line.rsplit_once(' ').filter(|_| !line.starts_with('#')) else { continue };
+        if matches!(kind, "counter" | "histogram") && !series.starts_with(OTHERS) {
+            counts.insert(series.to_owned(), value.parse().expect("a number"));
+        }
+    }
+    counts.insert(DRAINING.to_owned(), server.metric(DRAINING).await);
+    counts
+}
+
+const DRAINING: &str = "supercharger_processes{state=\"draining\"}";
+
+/// Scrapes until that holds, and sees that nothing falls, and nothing is gone.
+async fn rises_until(server: &Server, before: &mut Counts, what: &str, holds: impl Fn(&Counts) -> bool) {
+    let end = Instant::now() + SOON;
+    loop {
+        let now = rising(server).await;
+        let fallen: Vec<_> = before
+            .iter()
+            .filter(|(series, value)| *series != DRAINING && now.get(*series).is_none_or(|now| now < value))
+            .map(|(series, value)| (series, value, now.get(series)))
+            .collect();
+        assert!(fallen.is_empty(), "series, before, after: {fallen:#?}");
+        let is_over = holds(&now);
+        *before = now;
+        if is_over {
+            return;
+        }
+        assert!(Instant::now() < end, "{what}: {before:#?}");
+    }
+}
+
+/// A child that has been replaced shows what it counts until it ends, and then leaves it behind: in no scrape is anything less than in the one before.
+fn over_a_reload(mode: Mode) {
+    let launch = Launch::plain(mode).admin().workers(2).keeps_descriptors(2);
+    run_within(LIMIT, launch, async |server| {
+        let dismissed = |counts: &Counts| -> f64 {
+            let all = counts.iter().filter(|(series, _)| series.starts_with("supercharger_recycle_total{"));
+            all.map(|(_, count)| count).sum()
+        };
+        let mut before = rising(server).await;
+        for round in [1.0, 2.0] {
+            let over = format!("over-{round}");
+            let lasting = format!(
+                "echo 'told'; supercharger_finish_request(); \
+                 while (!is_file(__DIR__.'/{over}')) {{ usleep(2000); clearstatcache(); }}"
+            );
+            assert_eq!(server.get(&server.script(&lasting)).await.ok().text(), "told");
+            server.ask_admin("POST", "/reload", &[]).await.expect(202);
+            // A child that still has a request, which nobody waits for any more, has sent away the worker without one.
+            let is_seen = |now: &Counts| now[DRAINING] == 1.0 && dismissed(now) == 2.0 * round - 1.0;
+            rises_until(server, &mut before, "a worker that is sent away is counted", is_seen).await;
+            server.dir().mark(&over);
+            let is_over = |now: &Counts| now[DRAINING] == 0.0 && dismissed(now) == 2.0 * round;
+            rises_until(server, &mut before, "both are counted", is_over).await;
+        }
+        assert_eq!(before["supercharger_recycle_total{pool=\"default\",reason=\"reload\"}"], 4.0, "{before:#?}");
+    });
+}
+
+#[test]
+fn nothing_falls_over_a_reload_worker() {
+    over_a_reload(Mode::Worker);
+}
+
+#[test]
+fn nothing_falls_over_a_reload_classic() {
+    over_a_reload(Mode::Classic);
+}
+
 /// Scrapes while a child boots.
 const SCRAPES: usize = 20;
 
