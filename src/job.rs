@@ -33,7 +33,7 @@ pub use reply::{
     ResponseHead, channel,
 };
 pub use request::{Header, Request, RequestBuilder, Span, Target};
-pub use route::{MAX_TEMPLATE_BYTES, Route};
+pub use route::{MAX_ROUTES, MAX_TEMPLATE_BYTES, Route};
 pub use timeline::{Moment, Phases, Timeline};
 pub use trace::{Trace, TraceParent};
 pub use trail::{Outcome, Trail};

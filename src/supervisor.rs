@@ -42,6 +42,7 @@ use child::{Child, Generation, Stage};
 use ending::{HELD, LONGEST_PAUSE, LOOP, pause, reap, told};
 use handle::Ask;
 use inquiry::Inquiries;
+use legacy::Routes;
 use service::Service;
 use shift::{Kind, Shift};
 use signals::{Noticed, Signals};
@@ -133,6 +134,7 @@ pub struct Supervisor<B> {
     signals_to_end: u32,
     crashes: BTreeMap<String, u64>,
     departed: Departed,
+    routes: Routes,
     last_reload: Option<LastReload>,
     /// In development: what is shown to who looks at a page.
     mistake: Option<String>,
@@ -167,6 +169,7 @@ impl<B: Blueprint> Supervisor<B> {
             signals_to_end: 0,
             crashes: BTreeMap::new(),
             departed: Departed::default(),
+            routes: Routes::default(),
             last_reload: None,
             mistake: None,
             maintenance: None,
@@ -326,8 +329,9 @@ impl<B: Blueprint> Supervisor<B> {
             Report::ReplaceMe { reason, detail } => {
                 child.wish.get_or_insert((reason, detail, Instant::now()));
             }
-            Report::Ended { connections_cut, workers_left, mut pools, http, spans } => {
+            Report::Ended { connections_cut, workers_left, mut pools, mut http, spans } => {
                 legacy::attribute(&mut pools, child.replaced_for);
+                self.routes.bound(&mut http);
                 child.ended = Some((connections_cut, workers_left));
                 let pid = child.process.pid;
                 let phase = "stopped".to_owned();
@@ -336,6 +340,7 @@ impl<B: Blueprint> Supervisor<B> {
             }
             Report::Snapshot { id: question, mut snapshot } => {
                 legacy::attribute(&mut snapshot.pools, child.replaced_for);
+                self.routes.bound(&mut snapshot.http);
                 child.last = Some((Instant::now(), Snapshot::clone(&snapshot)));
                 self.inquiries.snapshot(question, id, *snapshot);
             }

@@ -36,8 +36,10 @@ const FILES: Duration = Duration::from_secs(2);
 /// What the handlers share.
 pub(super) struct Desk<S> {
     pub(super) server: Arc<S>,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     feed: Feed,
+    /// Whose turn it is to write metrics.
+    scrapes: Arc<Semaphore>,
     /// Whose turn it is to read files.
     files: Arc<Semaphore>,
 }
@@ -48,6 +50,34 @@ impl<S: Server> Desk<S> {
         let totals = totals::of(&view);
         (view, totals)
     }
+
+    /// Metrics of this moment. With many routes they take long to write: one scrape at a time, and nobody who asks for something else waits for it.
+    async fn metrics<T: Send + 'static>(
+        &self,
+        take: impl FnOnce(&Metrics, View, Pools) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (view, totals) = self.view().await;
+        let metrics = Arc::clone(&self.metrics);
+        aside("sc-scrape", &self.scrapes, move || take(&metrics, view, totals)).await
+    }
+}
+
+/// Does something that may take long, one at a time and on a thread of its own: it holds up nobody who asks for something else, and there is no
+/// second thread.
+async fn aside<T: Send + 'static>(
+    name: &str,
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let turn = Arc::clone(turns).acquire_owned().await.ok()?;
+    let (result, done) = oneshot::channel();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Nobody may be waiting any more.
+        result.send(work()).ok();
+        drop(turn);
+    });
+    thread.ok()?;
+    done.await.ok()
 }
 
 const LIVE: &[&str] = &["/healthz", "/health", "/health/live"];
@@ -68,8 +98,13 @@ pub(super) const PATHS: &[&[&str]] =
 
 /// All of them.
 pub(super) fn router<S: Server>(server: S, feed: Feed) -> Router {
-    let desk =
-        Arc::new(Desk { server: Arc::new(server), metrics: Metrics::new(), feed, files: Arc::new(Semaphore::new(1)) });
+    let desk = Arc::new(Desk {
+        server: Arc::new(server),
+        metrics: Arc::new(Metrics::new()),
+        feed,
+        scrapes: Arc::new(Semaphore::new(1)),
+        files: Arc::new(Semaphore::new(1)),
+    });
     let at = |router: Router<Arc<Desk<S>>>, paths: &[&str], what: MethodRouter<Arc<Desk<S>>>| {
         paths.iter().fold(router, |router, path| router.route(path, what.clone()))
     };
@@ -154,18 +189,23 @@ async fn events<S: Server>(allowed: Allowed, State(desk): Shared<S>, Extension(d
 }
 
 async fn metrics<S: Server>(_: Allowed, State(desk): Shared<S>, asked: HeaderMap) -> Response {
-    let (view, totals) = desk.view().await;
     let accept: Vec<_> = asked.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-    match desk.metrics.text(view, totals, &accept.join(",")) {
-        Ok((media, text)) => ([(header::CONTENT_TYPE, media)], text).into_response(),
-        Err(message) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", &message),
+    let accept = accept.join(",");
+    match desk.metrics(move |metrics, view, totals| metrics.text(view, totals, &accept)).await {
+        Some(Ok((media, text))) => ([(header::CONTENT_TYPE, media)], text).into_response(),
+        Some(Err(message)) => refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", &message),
+        None => unwritten(),
     }
+}
+
+fn unwritten() -> Response {
+    refused(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The metrics could not be written.")
 }
 
 /// The numbers of all servers that share `telemetry.dir`.
 async fn aggregate<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
-    let (view, totals) = desk.view().await;
-    let own = Aggregate::of(&desk.metrics.gather(view, totals));
+    let own = desk.metrics(|metrics, view, totals| Aggregate::of(&metrics.gather(view, totals))).await;
+    let Some(own) = own else { return unwritten() };
     from_files(desk, move |telemetry| telemetry.merged(own)).await
 }
 
@@ -173,24 +213,13 @@ async fn host<S: Server>(_: Allowed, State(desk): Shared<S>) -> Response {
     from_files(desk, Telemetry::host).await
 }
 
-/// An answer for which files are read, one at a time and on a thread of its own: a file system that hangs holds up nobody who asks
-/// for something else, and no second thread.
+/// An answer for which files are read: a file system may hang.
 async fn from_files<S: Server, T: Serialize + Send + 'static>(
     desk: Arc<Desk<S>>,
     read: impl FnOnce(&Telemetry) -> T + Send + 'static,
 ) -> Response {
-    let answer = async {
-        let turn = Arc::clone(&desk.files).acquire_owned().await.ok()?;
-        let (answer, answered) = oneshot::channel();
-        let reader = thread::Builder::new().name("sc-files".to_owned());
-        let reading = reader.spawn(move || {
-            // Nobody may be waiting any more.
-            answer.send(read(desk.server.telemetry())).ok();
-            drop(turn);
-        });
-        reading.ok()?;
-        answered.await.ok()
-    };
+    let files = Arc::clone(&desk.files);
+    let answer = aside("sc-files", &files, move || read(desk.server.telemetry()));
     match timeout(FILES, answer).await {
         Ok(Some(answer)) => json(StatusCode::OK, &answer),
         Ok(None) | Err(_) => {

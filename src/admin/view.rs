@@ -35,7 +35,7 @@ pub struct View {
     /// Counters of children that have ended, by pool.
     pub departed: Vec<PoolState>,
     /// Their answers, by route.
-    pub departed_answers: Vec<RouteState>,
+    pub departed_answers: BTreeMap<String, RouteState>,
     /// Their spans.
     pub departed_spans: SpanCounts,
     /// Children that ended without having been told to, by the name of the signal, or `exit`.

@@ -154,17 +154,17 @@ impl Accounts {
 }
 
 impl RouteState {
-    /// Adds the answers of another process to a list.
-    pub fn absorb(sum: &mut Vec<Self>, other: &[Self]) {
+    /// Adds the answers of another process to a sum by route.
+    pub fn absorb<'a>(sum: &mut BTreeMap<String, Self>, other: impl IntoIterator<Item = &'a Self>) {
         for theirs in other {
-            match sum.iter_mut().find(|mine| mine.route == theirs.route) {
+            match sum.get_mut(&theirs.route) {
                 Some(mine) => {
                     for (method, statuses) in &theirs.answers {
                         add(mine.answers.entry(method.clone()).or_default(), statuses);
                     }
                     mine.duration.absorb(&theirs.duration);
                 }
-                None => sum.push(theirs.clone()),
+                None => drop(sum.insert(theirs.route.clone(), theirs.clone())),
             }
         }
     }

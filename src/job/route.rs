@@ -9,9 +9,9 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-/// Most templates that a process tells apart. An application with more of them has put something into them that belongs to one request;
+/// Most templates that a process tells apart, and a server over the lives of all its processes. An application with more of them has put something into them that belongs to one request;
 /// those beyond are [`Route::OTHER`].
-const MAX_ROUTES: usize = 500;
+pub const MAX_ROUTES: usize = 500;
 
 /// Longest template, in bytes.
 pub const MAX_TEMPLATE_BYTES: usize = 200;

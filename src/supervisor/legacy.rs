@@ -2,10 +2,14 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::{BTreeMap, HashSet};
+use std::mem;
+
 use super::child::Child;
 use super::pulse;
 use super::shift::Kind;
 use crate::control::{PoolState, RouteState, SpanCounts};
+use crate::job::{MAX_ROUTES, Route};
 use crate::telemetry::RecycleReason;
 
 /// What children that have ended had counted.
@@ -13,10 +17,40 @@ use crate::telemetry::RecycleReason;
 pub struct Departed {
     /// For their pools.
     pub pools: Vec<PoolState>,
-    /// Their answers.
-    pub http: Vec<RouteState>,
+    /// Their answers, by route.
+    pub http: BTreeMap<String, RouteState>,
     /// Their spans.
     pub spans: SpanCounts,
+}
+
+/// Routes that this server tells apart. Each child has a bound of its own, but children come and go, each with others. A route that has been let in
+/// stays, and one that has not stays out: otherwise its count would move to another series, and fall.
+#[derive(Debug, Default)]
+pub(super) struct Routes(HashSet<String>);
+
+impl Routes {
+    /// Counts routes beyond the bound together. Done with all that a child says.
+    pub(super) fn bound(&mut self, answers: &mut Vec<RouteState>) {
+        let mut beyond = false;
+        for of in &mut *answers {
+            if !self.has_room_for(&of.route) {
+                Route::OTHER.template().clone_into(&mut of.route);
+                beyond = true;
+            }
+        }
+        if beyond {
+            let mut sum = BTreeMap::new();
+            RouteState::absorb(&mut sum, &mem::take(answers));
+            *answers = sum.into_values().collect();
+        }
+    }
+
+    fn has_room_for(&mut self, route: &str) -> bool {
+        route == Route::NONE.template()
+            || route == Route::OTHER.template()
+            || self.0.contains(route)
+            || (self.0.len() < MAX_ROUTES && self.0.insert(route.to_owned()))
+    }
 }
 
 /// What replaces a child says why.
@@ -76,5 +110,31 @@ pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
                 departed.pools.push(kept);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_bounded_over_all_children_and_none_moves() {
+        let answers = BTreeMap::from([("GET".to_owned(), BTreeMap::from([("200".to_owned(), 1)]))]);
+        let of = |route: String| RouteState { route, answers: answers.clone(), ..RouteState::default() };
+        let mut routes = Routes::default();
+        let mut sum = BTreeMap::new();
+        for child in 0..3 {
+            let mut said: Vec<_> = (0..300).map(|n| of(format!("/{child}/{n}"))).collect();
+            said.extend([of(String::new()), of("other".to_owned()), of("/0/0".to_owned())]);
+            for _ in 0..2 {
+                let mut said = said.clone();
+                routes.bound(&mut said);
+                RouteState::absorb(&mut sum, &said);
+            }
+        }
+        let count = |route: &str| sum.get(route).map(|of: &RouteState| of.answers["GET"]["200"]);
+        assert_eq!(sum.len(), MAX_ROUTES + 2);
+        assert_eq!((count("/0/0"), count("/1/199"), count("")), (Some(8), Some(2), Some(6)));
+        assert_eq!((count("/1/200"), count("other")), (None, Some(2 * (100 + 300 + 3))));
     }
 }

@@ -241,6 +241,54 @@ fn routes_have_a_bound() {
     });
 }
 
+/// The bound is the server's: processes that take the place of others bring routes of their own. What has a series keeps it.
+#[test]
+fn routes_have_a_bound_over_generations() {
+    const ROUTES: u32 = 200;
+    run(Launch::plain(Mode::Worker).workers(1).admin(), async |server| {
+        let many = server.script("supercharger_route('/n/'.$_GET['n']);");
+        let of = |number: u32| {
+            format!("supercharger_http_requests_total{{method=\"GET\",route=\"/n/{number}\",status=\"200\"}}")
+        };
+        for generation in 0..4 {
+            let mut connection = server.connect(Protocol::Http1).await;
+            // The first one is everybody's.
+            for number in [0].into_iter().chain(generation * ROUTES + 1..=(generation + 1) * ROUTES) {
+                connection.get(&format!("{many}&n={number}")).await.ok();
+            }
+            drop(connection);
+            let all = f64::from((generation + 1) * (ROUTES + 1));
+            let expected: [(&str, f64); 2] = [
+                ("supercharger_requests_total{pool=\"default\"}", all),
+                ("supercharger_processes{state=\"draining\"}", 0.0),
+            ];
+            // The scrape before the reload knows of all of them, or what is left behind does.
+            expect_series(server, &expected).await;
+            if generation < 3 {
+                server.ask_admin("POST", "/reload?wait=true", &[]).await.ok();
+            }
+        }
+        let beyond = f64::from(4 * ROUTES - 499);
+        let got = expect_series(
+            server,
+            &[
+                (&of(0), 4.0),
+                (&of(1), 1.0),
+                (&of(499), 1.0),
+                ("supercharger_http_requests_total{method=\"GET\",route=\"other\",status=\"200\"}", beyond),
+                ("supercharger_http_request_duration_seconds_count{route=\"other\"}", beyond),
+            ],
+        )
+        .await;
+        assert!(!got.contains_key(&of(500)), "{got:#?}");
+        let routes = |family: &str| got.keys().filter(|name| name.split('{').next() == Some(family)).count();
+        // 500 with a name, `other`, and the series of requests without one.
+        assert_eq!(routes("supercharger_http_requests_total"), 502);
+        assert_eq!(routes("supercharger_http_request_duration_seconds_count"), 502);
+        assert_eq!(sum(&got, "supercharger_http_requests_total", ""), f64::from(4 * (ROUTES + 1)));
+    });
+}
+
 /// Family and kind, as a scrape declares them.
 fn declared(text: &str) -> BTreeMap<&str, &str> {
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));

@@ -96,7 +96,7 @@ impl Collector for Series {
         families.push(family(RECYCLE, proto::MetricType::HISTOGRAM, all(|of| &of.succession, MILLISECOND)));
         let routes = routes(&sample);
         families.push(family(REQUESTS, proto::MetricType::COUNTER, answers(&routes)));
-        let durations = routes.iter().map(|of| histogram(&of.duration, SECOND, &[("route", &of.route)]));
+        let durations = routes.values().map(|of| histogram(&of.duration, SECOND, &[("route", &of.route)]));
         families.push(family(DURATION, proto::MetricType::HISTOGRAM, durations.collect()));
         // One without a series is none.
         families.retain(|family| !family.get_metric().is_empty());
@@ -111,19 +111,19 @@ fn over_all(totals: &Pools, part: Part) -> Distribution {
 }
 
 /// The answers of all children, those that have ended included. One series is always there.
-fn routes(sample: &Sample) -> Vec<RouteState> {
+fn routes(sample: &Sample) -> BTreeMap<String, RouteState> {
     let none = BTreeMap::from([("GET".to_owned(), BTreeMap::from([("200".to_owned(), 0)]))]);
-    let mut sum = vec![RouteState { answers: none, ..RouteState::default() }];
+    let mut sum = BTreeMap::from([(String::new(), RouteState { answers: none, ..RouteState::default() })]);
     for child in &sample.view.children {
         RouteState::absorb(&mut sum, child.answers());
     }
-    RouteState::absorb(&mut sum, &sample.view.departed_answers);
+    RouteState::absorb(&mut sum, sample.view.departed_answers.values());
     sum
 }
 
-fn answers(routes: &[RouteState]) -> Vec<proto::Metric> {
+fn answers(routes: &BTreeMap<String, RouteState>) -> Vec<proto::Metric> {
     let mut metrics = Vec::new();
-    for of in routes {
+    for of in routes.values() {
         for (method, statuses) in &of.answers {
             for (status, count) in statuses {
                 let labels = [("method", method.as_str()), ("route", &of.route), ("status", status)];
