@@ -2,9 +2,10 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::pending;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,18 +24,20 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::UnixDatagram;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::guard::{Gate, Peer};
 use crate::control;
 
-/// Connections at a time. Operators and scrapers are few. If all places are taken the oldest connection that has not asked anything yet
-/// gives way, so that silent ones do not keep others from the endpoints; if there is none, further ones wait in the kernel.
+/// Connections at a time. Operators and scrapers are few. If all places are taken one gives way that has not asked anything yet or does not take
+/// its answer, so that nobody keeps others from the endpoints, liveness above all; if there is none, further ones wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
 /// Time for the head of a request: a place must not be held by somebody who says nothing.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take an answer, from the moment at which there is one: a place must not be held by somebody who reads nothing.
 pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// If nobody can give way, time until that is looked at again.
+const EVICTION_PAUSE: Duration = Duration::from_millis(20);
 /// Time for answers in flight when the server ends.
 const STOP_GRACE: Duration = Duration::from_millis(300);
 /// Pause after the kernel had no descriptor for a connection.
@@ -100,9 +103,11 @@ pub(super) async fn serve(
         loop {
             match accept(listener.as_ref()).await {
                 Ok(Stream::Tcp(stream, address)) => {
-                    converse(stream, Peer::Tcp(address), &house, &graceful, places.take().await);
+                    converse(stream, Peer::Tcp(address), &house, &graceful, places.take(Peer::Tcp(address)).await);
                 }
-                Ok(Stream::Unix(stream)) => converse(stream, Peer::Unix, &house, &graceful, places.take().await),
+                Ok(Stream::Unix(stream)) => {
+                    converse(stream, Peer::Unix, &house, &graceful, places.take(Peer::Unix).await)
+                }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
@@ -110,7 +115,7 @@ pub(super) async fn serve(
     let handed = async {
         loop {
             match taken(doorway.as_ref()).await {
-                Ok((stream, peer)) => converse(stream, peer, &house, &graceful, handed_places.take().await),
+                Ok((stream, peer)) => converse(stream, peer, &house, &graceful, handed_places.take(peer).await),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
@@ -121,62 +126,92 @@ pub(super) async fn serve(
         () = handed => {}
     }
     closing.send_replace(true);
-    drop(tokio::time::timeout(STOP_GRACE, graceful.shutdown()).await);
+    drop(timeout(STOP_GRACE, graceful.shutdown()).await);
 }
 
 /// Room for connections.
 struct Places {
     free: Arc<Semaphore>,
-    /// Connections, the oldest first; some of them have asked or are gone.
-    silent: Mutex<VecDeque<Arc<Silence>>>,
+    /// Connections, the oldest first; some of them are gone.
+    taken: Mutex<VecDeque<Arc<Holder>>>,
 }
 
-/// A connection that may have to give way as long as it has not asked anything.
-#[derive(Default)]
-struct Silence {
+/// Whoever holds a place. It may have to give way as long as nothing is done for it.
+struct Holder {
+    /// The address that it came from, if it has one.
+    address: Option<IpAddr>,
+    asked: AtomicBool,
+    /// When it must have taken what it was sent; none while it owes nothing.
+    due: Due,
+    /// It is gone, or was told to go.
     over: AtomicBool,
     give_way: Notify,
 }
 
+impl Holder {
+    /// Whether its place is held for nothing: it has not asked yet, or does not take its answer. While an answer is made it keeps its place.
+    fn is_idle(&self) -> bool {
+        !self.asked.load(Ordering::Relaxed) || self.due.borrow().is_some()
+    }
+}
+
 /// A connection's place; dropping it frees it.
 struct Place {
-    silence: Arc<Silence>,
+    holder: Arc<Holder>,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Places {
     fn new() -> Self {
-        Self { free: Arc::new(Semaphore::new(MOST_CONNECTIONS)), silent: Mutex::default() }
+        Self { free: Arc::new(Semaphore::new(MOST_CONNECTIONS)), taken: Mutex::default() }
     }
 
-    /// A place, if need be that of the oldest connection that says nothing.
-    async fn take(&self) -> Place {
-        if self.free.available_permits() == 0 {
-            self.evict();
-        }
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.free).acquire_owned().await.ok();
-        let silence = Arc::new(Silence::default());
-        let mut silent = self.silent.lock();
-        silent.retain(|other| !other.over.load(Ordering::Relaxed));
-        silent.push_back(Arc::clone(&silence));
-        Place { silence, _permit: permit }
-    }
-
-    fn evict(&self) {
-        let mut silent = self.silent.lock();
-        while let Some(oldest) = silent.pop_front() {
-            if !oldest.over.swap(true, Ordering::Relaxed) {
-                oldest.give_way.notify_one();
-                return;
+    /// A place, if need be that of another who is idle.
+    async fn take(&self, peer: Peer) -> Place {
+        let permit = loop {
+            if self.free.available_permits() == 0 {
+                self.evict();
             }
+            // Those who are busy now may be idle next time. The semaphore is never closed.
+            if let Ok(permit) = timeout(EVICTION_PAUSE, Arc::clone(&self.free).acquire_owned()).await {
+                break permit.ok();
+            }
+        };
+        let address = match peer {
+            Peer::Tcp(address) | Peer::Main(address) => Some(address.ip()),
+            Peer::Unix | Peer::Front => None,
+        };
+        let holder = Arc::new(Holder {
+            address,
+            asked: AtomicBool::new(false),
+            due: Due::new(None),
+            over: AtomicBool::new(false),
+            give_way: Notify::new(),
+        });
+        let mut taken = self.taken.lock();
+        taken.retain(|other| !other.over.load(Ordering::Relaxed));
+        taken.push_back(Arc::clone(&holder));
+        Place { holder, _permit: permit }
+    }
+
+    /// Sends away who is idle: of those from the address with the most places, so that one address cannot drive out others, the oldest.
+    fn evict(&self) {
+        let mut taken = self.taken.lock();
+        taken.retain(|other| !other.over.load(Ordering::Relaxed));
+        let mut places = HashMap::new();
+        taken.iter().for_each(|holder| *places.entry(holder.address).or_insert(0_usize) += 1);
+        // Of several that are equal the last one counts.
+        let idle = taken.iter().rev().filter(|holder| holder.is_idle());
+        if let Some(holder) = idle.max_by_key(|holder| places.get(&holder.address)) {
+            holder.over.store(true, Ordering::Relaxed);
+            holder.give_way.notify_one();
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.silence.over.store(true, Ordering::Relaxed);
+        self.holder.over.store(true, Ordering::Relaxed);
     }
 }
 
@@ -217,24 +252,22 @@ fn converse(
     place: Place,
 ) {
     let inner = TowerToHyperService::new(house.router.clone());
-    // When the answer that is on its way must have been taken; none while the request is worked on.
-    let (answering, answered) = watch::channel(None);
+    let answered = place.holder.due.subscribe();
     let gate = house.gate.clone();
-    let silence = Arc::clone(&place.silence);
+    let holder = Arc::clone(&place.holder);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.extensions_mut().insert(gate.now());
-        request.extensions_mut().insert::<Due>(answering.clone());
-        silence.over.store(true, Ordering::Relaxed);
-        answering.send_replace(None);
-        let (answer, answering, gate) =
-            (hyper::service::Service::call(&inner, request), answering.clone(), gate.clone());
+        request.extensions_mut().insert::<Due>(holder.due.clone());
+        holder.asked.store(true, Ordering::Relaxed);
+        holder.due.send_replace(None);
+        let (answer, due, gate) = (hyper::service::Service::call(&inner, request), holder.due.clone(), gate.clone());
         async move {
             let answer = answer.await;
             if let Ok(answer) = &answer {
                 gate.saw(peer, answer);
             }
-            answering.send_replace(Some(Instant::now() + ANSWER_TIMEOUT));
+            due.send_replace(Some(Instant::now() + ANSWER_TIMEOUT));
             answer
         }
     });
@@ -251,7 +284,7 @@ fn converse(
             // A client that went away, or spoke no HTTP.
             _ = connection => {}
             () = untaken(answered) => {}
-            () = place.silence.give_way.notified() => {}
+            () = place.holder.give_way.notified() => {}
         }
         drop(place);
     });

@@ -214,6 +214,72 @@ fn silent_connections_keep_nobody_from_liveness() {
     });
 }
 
+/// A client that asks for something and reads nothing of the answer, which is more than the kernel holds for it.
+async fn ask_and_do_not_read(admin: std::net::SocketAddr, path: &str) -> tokio::net::TcpStream {
+    use tokio::io::AsyncWriteExt as _;
+    let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(1024).expect("a small buffer");
+    let mut stream = socket.connect(admin).await.expect("a connection");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.expect("asked");
+    stream
+}
+
+/// The page is for everybody. Two hundred who ask for it without end and do not read it hold three times the places.
+#[test]
+fn who_asks_and_does_not_read_keeps_nobody_from_liveness() {
+    const CLIENTS: usize = 200;
+    // Much longer than others wait.
+    const HELD: Duration = Duration::from_secs(3);
+    run(Launch::plain(Mode::Classic).workers(1).admin(), async |server| {
+        let admin = server.admin();
+        let greedy: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                tokio::spawn(async move {
+                    // Not all at the same moment.
+                    let mut held = HELD * u32::try_from(number).expect("few") / 200;
+                    loop {
+                        let stream = ask_and_do_not_read(admin, "/").await;
+                        tokio::time::sleep(held).await;
+                        held = HELD;
+                        drop(stream);
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(HELD / 3).await;
+        for _ in 0..20 {
+            let alive = server.ask_admin("GET", "/healthz", &[]);
+            tokio::time::timeout(Duration::from_secs(1), alive).await.expect("an answer within a second").ok();
+            tokio::time::sleep(HELD / 20).await;
+        }
+        // Others find a place too, and keep it until they have their answers.
+        for path in ["/ready", "/status", "/metrics", "/"] {
+            tokio::time::timeout(BOUND, server.ask_admin("GET", path, &[])).await.expect("an answer").ok();
+        }
+        greedy.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+}
+
+/// The same with what takes long to make: those who wait for it are busy, and give way only once it is there.
+#[test]
+fn unread_scrapes_keep_nobody_from_liveness() {
+    run(Launch::plain(Mode::Classic).workers(1).admin(), async |server| {
+        let mut greedy = Vec::new();
+        for number in 0..100 {
+            let stream = ask_and_do_not_read(server.admin(), "/metrics").await;
+            // All places are held by clients that have an answer to read, and then come those for whom one is made.
+            if number < 64 {
+                stream.readable().await.expect("the beginning of an answer");
+            }
+            greedy.push(stream);
+        }
+        let answer = tokio::time::timeout(BOUND, server.ask_admin("GET", "/healthz", &[])).await;
+        answer.expect("a place is made").ok();
+        drop(greedy);
+    });
+}
+
 #[test]
 fn a_socket_file_does_as_well() {
     let dir = PrivateDir::with_app("plain");
