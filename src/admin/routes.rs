@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::aggregate::Aggregate;
 use super::feed::{Feed, Full};
-use super::guard::Allowed;
+use super::guard::{Allowed, Denied};
 use super::metrics::Metrics;
 use super::serve::Due;
 use super::telemetry::Telemetry;
@@ -152,7 +152,11 @@ async fn uncached(mut response: Response) -> Response {
     response
 }
 
-async fn wrong_method(_: Allowed) -> Response {
+/// What is no order needs no mark of one.
+async fn wrong_method(guard: Result<Allowed, Denied>) -> Response {
+    if let Some(denied) = guard.err().filter(|denied| *denied != Denied::Unmarked) {
+        return denied.into_response();
+    }
     refused(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This address takes another method.")
 }
 

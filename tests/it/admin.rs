@@ -80,6 +80,15 @@ fn other_methods_and_addresses_are_told_so() {
             answer.expect(405);
             assert_eq!(answer.header("allow"), Some("POST"), "{answer}");
         }
+        // Nor does it need the mark of an order.
+        for (method, path, allowed) in [("PUT", "/drain", "POST"), ("OPTIONS", "/status", "GET,HEAD")] {
+            let answer = server.ask_admin_unmarked(method, path, &[]).await;
+            answer.expect(405);
+            assert_eq!(answer.header("allow"), Some(allowed), "{answer}");
+            // A page of another site is told nothing.
+            let answer = server.ask_admin_unmarked(method, path, &[("origin", "http://a.example")]).await;
+            assert_eq!(answer.expect(403).json()["reason"], "originDenied", "{answer}");
+        }
         server.ask_admin("GET", "/nothing", &[]).await.expect(404);
         server.ask_admin("POST", "/workers/recycle?slot=first", &[]).await.expect(400);
         server.ask_admin("POST", "/workers/recycle?what=ever", &[]).await.expect(400);
