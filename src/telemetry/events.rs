@@ -60,3 +60,32 @@ pub struct Place<'a> {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Whoever reads the log looks an event up there.
+    #[test]
+    fn every_event_is_documented() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let told = std::fs::read_to_string(root.join("docs/logging.md")).expect("the document");
+        let mut count = 0;
+        for entry in walkdir::WalkDir::new(root.join("src")) {
+            let entry = entry.expect("a file");
+            if entry.path().extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let source = std::fs::read_to_string(entry.path()).expect("a source");
+            for name in source.split("event = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                // Not the pattern above.
+                let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
+                if is_name && name.contains('.') {
+                    count += 1;
+                    assert!(told.contains(&format!("`{name}`")), "{name} is not in docs/logging.md");
+                }
+            }
+        }
+        assert!(count > 50, "{count} events found");
+    }
+}
