@@ -24,7 +24,15 @@ pub(super) fn traces(check: &mut Check) -> Option<Traces> {
         "grpc" => Protocol::Grpc,
         _ => Protocol::Http,
     };
-    let given = check.text(ENDPOINT, |text| text == OFF || address(text, protocol).is_some());
+    let given = check.read(ENDPOINT, |value| match value {
+        Value::Text(text) if text == OFF || address(text, protocol).is_some() => Ok(text.clone()),
+        // What stands behind such a sign may be a secret, whatever it is called.
+        Value::Text(text) => match text.split_once(['?', '#']) {
+            Some((shown, _)) => Err(format!("\"{shown}\" with a query or a fragment is no address of a collector")),
+            None => Err(format!("{text:?} is no address of a collector")),
+        },
+        other => Err(format!("{} is no address of a collector", other.told())),
+    });
     let endpoint = address(&given, protocol);
     let sample = check.share("otlp.sample");
     let parent_based = check.truth("otlp.parent_based");
