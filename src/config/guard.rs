@@ -97,5 +97,13 @@ pub(super) fn warnings(config: &Config) -> Vec<Notice> {
                        server; at its endpoints nobody passes by such a claim, but by a token";
         warn("server.trusted_proxies", message.to_owned());
     }
+    if rules.enabled && rules.mode != Mode::RequireToken {
+        for range in rules.allow.iter().filter(|range| range.is_everybody()) {
+            let message = format!(
+                "guard.allow has {range}: whoever reaches the endpoints may see everything and stop this server"
+            );
+            warn("guard.allow", message);
+        }
+    }
     notices
 }

@@ -128,6 +128,23 @@ fn the_guard_by_variables_of_the_seeds() {
 }
 
 #[test]
+fn a_list_of_everybody_is_told() {
+    let told = |text: &str| {
+        let (folder, flags) = project(text);
+        let (config, _) = seen_with(&flags, folder.path(), &[]).unwrap_or_else(|faults| panic!("{faults}"));
+        config.source.notices.iter().filter(|notice| notice.subject == "guard.allow").count()
+    };
+    for (text, expected) in [
+        ("guard.allow = ['0.0.0.0/0']", 1),
+        ("guard.allow = ['::/0', '127.0.0.1', '10.1.2.3/0']", 2),
+        ("guard.allow = ['10.0.0.0/8']", 0),
+        ("", 0),
+    ] {
+        assert_eq!(told(text), expected, "{text}");
+    }
+}
+
+#[test]
 fn trusted_proxies_by_the_words_of_symfony() {
     let seen = |variables: &[(&str, &str)]| {
         let (folder, flags) = project("");
