@@ -2,7 +2,7 @@
 //!
 //! They stand below everything that was written for this server: they count only for a key that neither file nor variable nor
 //! flag sets. And they never stop a start, because whoever set them may not have meant us: what cannot be obeyed is
-//! told as a warning. Only the guard is no matter for a guess: a wish about it that cannot be obeyed stops the start.
+//! told as a warning. Only the guard and the event feed are no matter for a guess: a wish about them that cannot be obeyed stops the start.
 
 #![forbid(unsafe_code)]
 
@@ -56,6 +56,9 @@ const PREFIXES: [&str; 5] =
 
 /// Keys about which nothing is pardoned: the endpoints would be open to others than was meant.
 const GUARD: &str = "guard.";
+
+/// Variables of these names are for servers of this kind alone; what reads the feed would wait for what never comes.
+const FEED: &str = "RUNTIME_SUPERCHARGER_FEED_";
 
 /// `NARYA_HOST` and `NARYA_PORT` make one address.
 const HOST: &str = "NARYA_HOST";
@@ -143,7 +146,7 @@ pub(super) fn pardon(faults: Vec<Fault>, notices: &mut Vec<Notice>) -> Vec<Fault
     let mut left = Vec::new();
     for fault in faults {
         match &fault.origin {
-            Origin::Alias(variable) if !fault.key.starts_with(GUARD) => {
+            Origin::Alias(variable) if !fault.key.starts_with(GUARD) && !is_of_the_feed(variable, &fault) => {
                 notices.retain(|notice| notice.subject != *variable);
                 let problem = secret::without_passwords(&fault.problem);
                 let why = format!("as {} {problem}; {}", fault.key, fault.remedy);
@@ -155,6 +158,11 @@ pub(super) fn pardon(faults: Vec<Fault>, notices: &mut Vec<Notice>) -> Vec<Fault
         }
     }
     left
+}
+
+/// A wish about the feed that cannot be obeyed. Not that there is none: other programs have one by default.
+fn is_of_the_feed(variable: &str, fault: &Fault) -> bool {
+    variable.starts_with(FEED) && !fault.problem.starts_with("has no effect")
 }
 
 /// A variable with one underscore where two belong, told because it looks like one of ours and is none.

@@ -451,7 +451,7 @@ const LAST: &[Key] = &[
     },
     Key {
         name: "telemetry.events",
-        kind: Kind::Path("\"off\", or the name of a file in a folder that is there"),
+        kind: Kind::Path("\"off\", or the name of a file that ends in .ndjson, in a folder that is there"),
         preset: Preset::Value(r#""off""#),
         meaning: "File that gets each event as a line of JSON, for other programs; `off` for none.",
     },

@@ -59,6 +59,9 @@ fn feed(check: &mut Check) -> Option<Feed> {
             }
         }
     }
+    if path.as_ref().is_some_and(|path| path.extension().is_none_or(|extension| extension != "ndjson")) {
+        check.fault(KEY, "does not end in .ndjson", "give it that ending: each line is a text of JSON");
+    }
     path.map(|path| Feed { path, max_bytes, keep })
 }
 

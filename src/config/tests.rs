@@ -532,6 +532,39 @@ fn variables_reach_pools_that_the_file_names() {
     assert!(told.contains("pools.api-v2.workers = 5"), "{told}");
 }
 
+#[test]
+fn what_is_refused_as_a_collector_shows_no_secret() {
+    for sign in ["?token=", "#", "?a=1&b="] {
+        let told = faults_of(&format!("otlp.endpoint = 'http://h:4318/x{sign}s3cret'"), |_| {});
+        assert!(told.contains("http://h:4318/x") && !told.contains("s3cret"), "{told}");
+    }
+}
+
+#[test]
+fn the_feed_is_lines_of_json() {
+    let told = faults_of("telemetry.events = 'feed.txt'", |_| {});
+    assert!(told.contains("s.toml:1: telemetry.events: does not end in .ndjson"), "{told}");
+    let told = faults_of("telemetry.events = 'a.ndjson'\ntelemetry.events_max_size = 1023", |_| {});
+    assert!(told.contains("s.toml:2: telemetry.events_max_size: is too little"), "{told}");
+    let with = |variables: &[(&str, &str)]| {
+        let (folder, flags) = project("");
+        load_with(&flags, folder.path(), variables).map(|config| config.source.notices)
+    };
+    let path = ("RUNTIME_SUPERCHARGER_FEED_PATH", "feed.ndjson");
+    for variables in [
+        &[("RUNTIME_SUPERCHARGER_FEED_PATH", "feed.txt")][..],
+        &[path, ("RUNTIME_SUPERCHARGER_FEED_MAX_BYTES", "10")],
+        &[path, ("RUNTIME_SUPERCHARGER_FEED_MAX_BYTES", "many")],
+        &[path, ("RUNTIME_SUPERCHARGER_FEED_MAX_KEEP", "201")],
+    ] {
+        let told = with(variables).expect_err("a fault").to_string();
+        assert!(told.contains("has 1 fault") && told.contains("RUNTIME_SUPERCHARGER_FEED_"), "{variables:?}: {told}");
+    }
+    // Without a feed its size is nobody's wish.
+    let notices = with(&[("RUNTIME_SUPERCHARGER_FEED_MAX_BYTES", "4096")]).expect("valid");
+    assert!(notices.len() == 1 && notices[0].unheeded, "{notices:?}");
+}
+
 /// A key that is declared and not read would be accepted and have no effect.
 #[test]
 fn every_key_is_read() {
