@@ -244,6 +244,8 @@ pub struct Contact {
     pub address: Option<http::ListenAddress>,
     /// What opens them, if they have a token.
     pub token: Option<admin::Token>,
+    /// Where the server itself listens; none if that has a fault.
+    pub listen: Vec<http::ListenAddress>,
 }
 
 /// How the admin endpoints of a running server are reached, as its configuration says; the address as `given` says instead. Only what
@@ -257,6 +259,9 @@ pub fn contact(config: Option<PathBuf>, given: Option<String>) -> Result<Contact
     let flags = Flags { command: Command::Run, config, ..Flags::default() };
     contact_in(&flags, given, &Place { folder, variables: &variables, searched: &file::SEARCHED.map(Path::new) })
 }
+
+/// The key of the addresses for clients.
+const LISTEN: &str = "server.listen";
 
 fn contact_in(flags: &Flags, given: Option<String>, place: &Place<'_>) -> Result<Contact, Faults> {
     let mut settings = Settings::defaults(flags.command);
@@ -272,10 +277,15 @@ fn contact_in(flags: &Flags, given: Option<String>, place: &Place<'_>) -> Result
     let mut check = Check::new(flags.command, settings, faults, place.folder.clone());
     let address = admin_listen(&mut check);
     let token = guard::token(&mut check);
+    let mut listen: Vec<_> = check.list(LISTEN);
+    if check.faults.iter().any(|fault| fault.key == LISTEN) {
+        // What stands there instead is the default, which nobody has meant.
+        listen.clear();
+    }
     // Without a key: the file as a whole.
     let bears = |fault: &Fault| [ADMIN, guard::TOKEN, ""].contains(&fault.key.as_str());
     let faults: Vec<_> = check.faults.into_iter().filter(bears).collect();
-    if faults.is_empty() { Ok(Contact { address, token }) } else { Err(Faults::new(faults)) }
+    if faults.is_empty() { Ok(Contact { address, token, listen }) } else { Err(Faults::new(faults)) }
 }
 
 /// A duration as the configuration takes it: a number directly followed by `ms`, `s`, `m` or `h`. `None` for anything else.

@@ -14,12 +14,13 @@ use super::exit::Error;
 use super::status;
 use crate::admin::Token;
 use crate::config;
+use crate::http::ListenAddress;
 
 /// How long an answer may take that waits for nothing but the server.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where the server is asked.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Where {
     /// Configuration file that the server was started with [default: ./supercharger.toml, else
     /// /etc/supercharger/supercharger.toml, else none]; its admin.listen says where to ask
@@ -40,12 +41,18 @@ impl Where {
     }
 
     pub(super) fn server(self) -> Result<Server, Error> {
+        self.places().map(|(server, _)| server)
+    }
+
+    /// The server, and where it listens for clients if `--config` says so.
+    pub(super) fn places(self) -> Result<(Server, Option<Vec<ListenAddress>>), Error> {
+        let is_told = self.config.is_some();
         let contact = config::contact(self.config, self.admin)?;
         let token = self.token_file.map(|file| token_in(&file)).transpose()?.or(contact.token);
         let address = contact.address.ok_or_else(|| {
             Error::Control("admin.listen is \"off\": this server has no admin endpoints to ask. SIGTERM drains it, SIGHUP reloads it".to_owned())
         })?;
-        Ok(Server { address, token })
+        Ok((Server { address, token }, is_told.then_some(contact.listen)))
     }
 }
 

@@ -2,34 +2,51 @@
 
 #![forbid(unsafe_code)]
 
+mod memory;
 mod probe;
 mod report;
 mod server;
 mod verdict;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use http::uri::{Authority, Scheme, Uri};
 use http::{HeaderName, HeaderValue, Method};
 
+use super::client::Server;
 use super::control::Where;
 use super::exit::Error;
 use crate::config;
-use probe::Target;
+use crate::http::ListenAddress;
+use memory::{Growth, Memory};
+use probe::{Sample, Target};
 use report::Report;
+use server::Look;
+use tokio::runtime::Runtime;
 use verdict::{Limits, Verdict};
 
 /// Routes of one run: each takes its time one after the other.
 const MOST_ROUTES: usize = 200;
+/// What is probed if nobody says otherwise.
+const PROBED: &str = "127.0.0.1:8080";
+/// Looks at the workers while a route is asked, if that takes long enough; a soak has more.
+const LOOKS: u32 = 40;
+/// Between two looks.
+const SHORTEST: Duration = Duration::from_millis(20);
+const LONGEST: Duration = Duration::from_millis(250);
 
 /// Probe routes of a running server and say whether it may go to production: exit code 0 or 1.
 ///
 /// Each route is asked for a time by several clients side by side. It fails if the 95th percentile of the latency or the rate of
 /// failures is beyond its limit, or if there was no answer at all. Every status from 400 on is a failure, 403 and 404 too: who probes a
 /// route means one that is there. With --admin or --config the server itself is looked at as well: a worker or process that ended
-/// without having been told to fails the gate, and so does memory that grew.
+/// without having been told to fails the gate, and so does memory that grew: each worker is compared with itself while a route is asked. If
+/// no worker served a route long enough for that, the gate is shut too, unless --accept-unjudged says that this will do.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
         supercharger gate --url http://127.0.0.1:8080 --route / --route /products/1\n      \
@@ -42,8 +59,9 @@ const MOST_ROUTES: usize = 200;
         Exit codes: 0 pass, 1 fail or nothing could be probed, 2 wrong usage, 78 configuration error.")]
 pub(super) struct Arguments {
     /// The server that is probed; http only: TLS ends before it
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080", value_parser = base)]
-    url: Authority,
+    /// [default: the first address of server.listen with --config, else http://127.0.0.1:8080]
+    #[arg(long, value_name = "URL", value_parser = base)]
+    url: Option<Authority>,
     /// [METHOD ]PATH[ p95=DURATION], may be given several times
     #[arg(long, value_name = "ROUTE", default_value = "/", value_parser = route)]
     route: Vec<Route>,
@@ -82,6 +100,9 @@ pub(super) struct Arguments {
     /// With --admin or --config: how many workers and processes may end without having been told to
     #[arg(long, value_name = "COUNT", default_value = "0")]
     restarts: u64,
+    /// With --admin or --config: pass although the growth of memory could not be judged, because no worker lived and served long enough
+    #[arg(long)]
+    accept_unjudged: bool,
     /// Folder for the evidence
     #[arg(long, value_name = "DIR", default_value = "report/runtime/gate")]
     output: PathBuf,
@@ -156,60 +177,139 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
 }
 
 /// Probes, writes the evidence, and fails if the gate is shut.
-pub(super) fn run(arguments: Arguments) -> Result<(), Error> {
+pub(super) fn run(mut arguments: Arguments) -> Result<(), Error> {
     if arguments.route.len() > MOST_ROUTES {
         return Err(Error::Control(format!("more than {MOST_ROUTES} routes")));
     }
-    let admin = if arguments.at.is_given() { Some(arguments.at.server()?) } else { None };
-    let unwritable = |error| Error::Control(format!("cannot write to {}: {error}", arguments.output.display()));
-    let mut report = Report::begin(&arguments.output, arguments.json).map_err(unwritable)?;
+    let at = std::mem::take(&mut arguments.at);
+    let (admin, listen) = match at.is_given() {
+        true => at.places().map(|(server, listen)| (Some(server), listen))?,
+        false => (None, None),
+    };
+    let authority = match (arguments.url.take(), listen) {
+        (Some(given), _) => given,
+        (None, Some(listen)) => probed(&listen)?,
+        (None, None) => Authority::from_static(PROBED),
+    };
+    // Who is not there, or is somebody else, is told at once.
+    admin.as_ref().map(server::look).transpose()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::Control(format!("cannot probe: {error}")))?;
-    let target = |route: &Route| Target {
-        authority: arguments.url.clone(),
-        method: route.method.clone(),
-        path: route.path.clone(),
-        headers: arguments.header.clone(),
-        timeout: arguments.timeout,
-    };
+    let unwritable = |error| Error::Control(format!("cannot write to {}: {error}", arguments.output.display()));
+    let mut report = Report::begin(&arguments.output, arguments.json).map_err(unwritable)?;
+    let run = Run { arguments: &arguments, authority: &authority, admin: admin.as_ref(), runtime };
     for route in &arguments.route {
-        drop(runtime.block_on(probe::run(target(route), arguments.concurrency, arguments.warm_up)));
+        drop(run.runtime.block_on(probe::run(run.target(route), arguments.concurrency, arguments.warm_up)));
     }
     let before = admin.as_ref().map(server::look).transpose()?;
-    let mut verdicts = Vec::new();
+    let (mut last, mut verdicts, mut memory) = (before.clone(), Vec::new(), Vec::new());
     for (index, route) in arguments.route.iter().enumerate() {
-        let samples = runtime.block_on(probe::run(target(route), arguments.concurrency, arguments.duration));
-        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&route.method);
-        let general = if reads { arguments.read_p95 } else { arguments.write_p95 };
-        let limits = Limits {
-            p95: route.p95.unwrap_or(general),
-            fail_rate: arguments.fail_rate,
-            accepted: arguments.accept.clone(),
-        };
         let key = route.key(index);
+        let (samples, look) = run.route(route, &key, last.as_ref())?;
+        if let Some((look, growth)) = look {
+            last = Some(look);
+            memory.push(growth);
+        }
         report.samples(&key, &samples).map_err(unwritable)?;
-        let verdict = Verdict::of(key, route, &samples, &limits);
+        let verdict = Verdict::of(key, route, &samples, &run.limits(route));
         report.line(&verdict.told()).map_err(unwritable)?;
         verdicts.push(verdict);
     }
-    runtime.shutdown_background();
-    let after = admin.as_ref().map(server::look).transpose()?;
-    let change = before
-        .zip(after)
-        .map(|(before, after)| server::Change::between(&before, &after, arguments.memory_growth, arguments.restarts));
+    run.runtime.shutdown_background();
+    let limits = server::Limits {
+        memory_growth: arguments.memory_growth,
+        unjudged: arguments.accept_unjudged,
+        restarts: arguments.restarts,
+    };
+    let change = before.zip(last).map(|(before, last)| server::Change::between(&before, &last, memory, limits));
     if let Some(change) = &change {
         report.line(&change.told()).map_err(unwritable)?;
     }
-    let failed = verdicts.iter().filter(|verdict| !verdict.pass).count();
-    let server_failed = change.as_ref().is_some_and(|change| !change.pass);
-    let text = report.end(&verdicts, change.as_ref(), &arguments.url).map_err(unwritable)?;
+    let text = report.end(&verdicts, change.as_ref(), &authority).map_err(unwritable)?;
     if arguments.json {
         super::print(&text)?;
     }
-    match (failed, server_failed) {
-        (0, false) => Ok(()),
-        (0, true) => Err(Error::Control("the gate is shut: the server itself is at fault".to_owned())),
+    let failed = verdicts.iter().filter(|verdict| !verdict.pass).count();
+    match (failed, change.is_none_or(|change| change.pass)) {
+        (0, true) => Ok(()),
+        (0, false) => Err(Error::Control("the gate is shut: the server itself is at fault".to_owned())),
         _ => Err(Error::Control(format!("the gate is shut: {failed} of {} routes failed", verdicts.len()))),
+    }
+}
+
+/// Where a server is probed that listens there: at its first address that clients of this machine reach by TCP.
+fn probed(listen: &[ListenAddress]) -> Result<Authority, Error> {
+    let tcp = listen.iter().find_map(|address| match address {
+        ListenAddress::Tcp(tcp) => Some(tcp.reachable()),
+        ListenAddress::Unix(_) => None,
+    });
+    let authority = tcp.and_then(|(host, port)| {
+        let host = match host.parse::<IpAddr>() {
+            // Nobody's name: an application that checks its hosts refuses it.
+            Ok(every) if every.is_unspecified() => "127.0.0.1".to_owned(),
+            Ok(IpAddr::V6(one)) => format!("[{one}]"),
+            Ok(IpAddr::V4(_)) | Err(_) => host,
+        };
+        format!("{host}:{port}").parse().ok()
+    });
+    authority
+        .ok_or_else(|| Error::Control("server.listen has no address that can be probed; --url names one".to_owned()))
+}
+
+/// What all routes have in common.
+#[derive(Debug)]
+struct Run<'a> {
+    arguments: &'a Arguments,
+    authority: &'a Authority,
+    admin: Option<&'a Server>,
+    runtime: Runtime,
+}
+
+impl Run<'_> {
+    fn target(&self, route: &Route) -> Target {
+        Target {
+            authority: self.authority.clone(),
+            method: route.method.clone(),
+            path: route.path.clone(),
+            headers: self.arguments.header.clone(),
+            timeout: self.arguments.timeout,
+        }
+    }
+
+    fn limits(&self, route: &Route) -> Limits {
+        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&route.method);
+        let general = if reads { self.arguments.read_p95 } else { self.arguments.write_p95 };
+        Limits {
+            p95: route.p95.unwrap_or(general),
+            fail_rate: self.arguments.fail_rate,
+            accepted: self.arguments.accept.clone(),
+        }
+    }
+
+    /// Asks for a route, and looks at the server meanwhile, if there is one to look at, and afterwards.
+    fn route(
+        &self,
+        route: &Route,
+        key: &str,
+        before: Option<&Look>,
+    ) -> Result<(Vec<Sample>, Option<(Look, Growth)>), Error> {
+        let Arguments { concurrency, duration, .. } = self.arguments;
+        let probe = || self.runtime.block_on(probe::run(self.target(route), *concurrency, *duration));
+        let Some((server, before)) = self.admin.zip(before) else { return Ok((probe(), None)) };
+        let mut memory = Memory::begin(before.heaps.clone());
+        let (end, ended) = mpsc::channel();
+        let samples = thread::scope(|scope| {
+            let pause = (*duration / LOOKS).clamp(SHORTEST, LONGEST);
+            let seen = &mut memory;
+            scope.spawn(move || server::watch(server, seen, pause, &ended));
+            let samples = probe();
+            drop(end);
+            samples
+        });
+        let after = server::look(server)?;
+        memory.see(&after.heaps);
+        let growth = memory.growth(key, after.requests.saturating_sub(before.requests));
+        Ok((samples, Some((after, growth))))
     }
 }
 

@@ -35,7 +35,7 @@ fn report(dir: &PrivateDir) -> (PathBuf, Value) {
 modes!(a_good_server_passes, |launch| launch.admin(), async |server| {
     let admin = server.admin().to_string();
     let arguments = ["--route", "/", "--route", "POST /state p95=20s", "--read-p95", "20s", "--admin", &admin];
-    let ended = of(server, &[&arguments[..], &["--memory-growth", "1"]].concat());
+    let ended = of(server, &arguments);
     ended.expect(0, &["pass GET /", "pass POST /state", "pass server", "the gate is open"]);
     let (folder, gate) = report(server.dir());
     assert_eq!(gate["pass"], true, "{gate:#}");
@@ -63,7 +63,93 @@ modes!(a_good_server_passes, |launch| launch.admin(), async |server| {
         assert!(folder.join(name).is_file(), "{name}");
     }
     assert_eq!(gate["server"]["restarts"], 0, "{gate:#}");
+    assert_eq!(gate["server"]["memoryJudged"], true, "{gate:#}");
 });
+
+/// Keeps 20 kB of each request.
+const LEAK: &str = "if (!class_exists('Kept', false)) { eval('final class Kept { public static array $all = []; }'); }
+    Kept::$all[] = str_repeat('x', 20000); echo 'kept';";
+
+/// Several workers, of which some may never serve: the verdict is the same each time.
+#[test]
+fn memory_that_grows_shuts_the_gate_and_memory_that_does_not_opens_it() {
+    run(Launch::plain(Mode::Worker).admin().workers(8), async |server| {
+        let leak = server.script(LEAK);
+        let innocent = server.script("$x = str_repeat('x', 2000000); echo strlen($x);");
+        let admin = server.admin().to_string();
+        let asked = |routes: &[&str]| {
+            let routes = routes.iter().flat_map(|route| ["--route", route]);
+            let arguments: Vec<_> = routes.chain(["--read-p95", "20s", "--admin", &admin]).collect();
+            of(server, &arguments)
+        };
+        for _ in 0..2 {
+            asked(&[&innocent, "/"]).expect(0, &["pass server"]);
+            asked(&[&innocent, &leak]).expect(1, &["FAIL server", "the server itself is at fault"]);
+            let (_, gate) = report(server.dir());
+            let server = &gate["server"];
+            assert_eq!((&server["memoryJudged"], &server["restarts"]), (&true.into(), &0.into()), "{gate:#}");
+            assert!(server["memoryGrowth"].as_f64().is_some_and(|growth| growth > 0.1), "{gate:#}");
+        }
+    });
+}
+
+/// Workers that are replaced before they could be compared with themselves hide a leak.
+#[test]
+fn memory_that_nobody_saw_shuts_the_gate() {
+    let launch = Launch::plain(Mode::Worker).admin().workers(4);
+    let launch = launch.config("pools.default.recycle.max_requests", "2");
+    run(launch, async |server| {
+        let leak = server.script(LEAK);
+        let admin = server.admin().to_string();
+        let arguments = ["--route", &leak, "--read-p95", "20s", "--fail-rate", "1", "--admin", &admin];
+        of(server, &arguments).expect(1, &["FAIL server", "NOT JUDGED", "the server itself is at fault"]);
+        assert_eq!(report(server.dir()).1["server"]["memoryJudged"], false);
+        of(server, &[&arguments[..], &["--accept-unjudged"]].concat()).expect(0, &["pass server", "NOT JUDGED"]);
+    });
+}
+
+/// Whoever answers, it must be the admin endpoints: an application may answer everything with 200 and JSON.
+#[test]
+fn a_server_that_cannot_be_looked_at_shuts_the_gate() {
+    run(Launch::plain(Mode::Worker).admin(), async |server| {
+        for name in ["workers", "status"] {
+            std::fs::write(server.dir().app().join("public").join(name), "1").expect("written");
+        }
+        let address = server.address().to_string();
+        of(server, &["--read-p95", "20s", "--admin", &address]).expect(1, &["no admin endpoint of supercharger"]);
+        let nobody = format!("127.0.0.1:{}", free_port());
+        of(server, &["--read-p95", "20s", "--admin", &nobody]).expect(1, &["no server answers"]);
+    });
+}
+
+/// What is probed and what is judged is the same server.
+#[test]
+fn the_configuration_says_what_is_probed() {
+    run(Launch::plain(Mode::Worker).admin(), async |server| {
+        let (address, admin) = (server.address(), server.admin());
+        let text =
+            format!("[server]\nlisten = [\"unix:/nobody.sock\", \"{address}\"]\n[admin]\nlisten = \"{admin}\"\n");
+        let config = server.dir().write("gate.toml", &text).display().to_string();
+        let output = server.dir().path().join("gate").display().to_string();
+        let line = [
+            "gate",
+            "--config",
+            &config,
+            "--duration",
+            "300ms",
+            "--warm-up",
+            "100ms",
+            "--read-p95",
+            "20s",
+            "--output",
+            &output,
+        ];
+        supercharger(server.dir(), &line, LIMIT).expect(0, &["pass GET /", "pass server", "writing the evidence to"]);
+        let (folder, _) = report(server.dir());
+        let platform = std::fs::read_to_string(folder.join("platform.json")).expect("platform.json");
+        assert!(platform.contains(&format!("\"http://{address}\"")), "{platform}");
+    });
+}
 
 /// Each route that fails is one reason; all of them are told.
 #[test]
@@ -105,6 +191,13 @@ fn nobody_there_is_a_failure() {
     assert_eq!(told, report(&dir).1);
     let route = &told["route"][0];
     assert_eq!((&route["failRate"], &route["pass"]), (&1.0.into(), &false.into()), "{told:#}");
+    // Why, and where it can be read.
+    let reasons: Vec<_> = route["failures"].as_object().expect("reasons").iter().collect();
+    assert!(matches!(reasons[..], [(why, count)] if why.contains("Connection refused") && *count == route["fail"]));
+    let log = std::fs::read_to_string(report(&dir).0.join("gate.log")).expect("gate.log");
+    assert!(log.contains("Connection refused"), "{log}");
+    let place = report(&dir).0.display().to_string();
+    assert!(ended.stderr.contains(&place), "{place} is announced: {ended}");
     // Too short for a single attempt: nothing was seen, and nothing is good.
     let output = dir.path().join("gate").display().to_string();
     let nothing = ["gate", "--url", "http://127.0.0.1:1", "--duration", "0s", "--warm-up", "0s", "--output", &output];
@@ -118,7 +211,7 @@ fn workers_that_end_shut_the_gate() {
     run(launch, async |server| {
         let exits = server.script("echo 'bye'; exit;");
         let admin = server.admin().to_string();
-        let arguments = ["--route", &exits, "--read-p95", "20s", "--admin", &admin, "--memory-growth", "1"];
+        let arguments = ["--route", &exits, "--read-p95", "20s", "--admin", &admin, "--accept-unjudged"];
         let ended = of(server, &[&arguments[..], &["--fail-rate", "1"]].concat());
         ended.expect(1, &["FAIL server", "the server itself is at fault"]);
         let (_, gate) = report(server.dir());

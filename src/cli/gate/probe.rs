@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -30,7 +31,7 @@ pub(super) struct Target {
 }
 
 /// One attempt.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
     /// When it began, in seconds since 1970.
     pub(super) ts: f64,
@@ -39,6 +40,8 @@ pub(super) struct Sample {
     pub(super) ms: f64,
     /// Of the body.
     pub(super) bytes: u64,
+    /// Why there was no whole answer.
+    pub(super) fault: Option<Arc<str>>,
 }
 
 /// Asks for that long, by so many clients; gives what they saw in the order of time.
@@ -59,13 +62,15 @@ async fn client(target: Target, end: Instant) -> Vec<Sample> {
     while Instant::now() < end && samples.len() < MOST_SAMPLES {
         let ts = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         let start = Instant::now();
-        let answer = timeout(target.timeout, ask(&target, &mut connection)).await.unwrap_or(None);
+        let answer = timeout(target.timeout, ask(&target, &mut connection)).await;
         let ms = start.elapsed().as_secs_f64() * 1000.0;
-        let (code, bytes) = answer.unwrap_or_default();
-        samples.push(Sample { ts, code, ms, bytes });
-        if answer.is_none() {
-            connection = None;
-            sleep(PAUSE).await;
+        match answer.unwrap_or_else(|_| Err("no whole answer in time (--timeout)".into())) {
+            Ok((code, bytes)) => samples.push(Sample { ts, code, ms, bytes, fault: None }),
+            Err(fault) => {
+                samples.push(Sample { ts, code: 0, ms, bytes: 0, fault: Some(fault) });
+                connection = None;
+                sleep(PAUSE).await;
+            }
         }
     }
     samples
@@ -73,8 +78,8 @@ async fn client(target: Target, end: Instant) -> Vec<Sample> {
 
 type Sender = SendRequest<Empty<Bytes>>;
 
-/// Status and length of an answer that came whole.
-async fn ask(target: &Target, connection: &mut Option<Sender>) -> Option<(u16, u64)> {
+/// Status and length of an answer that came whole, else why there was none.
+async fn ask(target: &Target, connection: &mut Option<Sender>) -> Result<(u16, u64), Arc<str>> {
     let mut open = connection.take();
     // The server may have closed it meanwhile, as it does when it reloads.
     if let Some(sender) = &mut open
@@ -94,23 +99,33 @@ async fn ask(target: &Target, connection: &mut Option<Sender>) -> Option<(u16, u
     for (name, value) in &target.headers {
         request = request.header(name, value);
     }
-    let response = sender.send_request(request.body(Empty::new()).ok()?).await.ok()?;
+    let request = request.body(Empty::new()).map_err(words)?;
+    let response = sender.send_request(request).await.map_err(words)?;
     let status = response.status().as_u16();
     let mut body = response.into_body();
     let mut bytes = 0;
     while let Some(frame) = body.frame().await {
-        bytes += frame.ok()?.data_ref().map_or(0, |data| data.len() as u64);
+        bytes += frame.map_err(words)?.data_ref().map_or(0, |data| data.len() as u64);
     }
     *connection = Some(sender);
-    Some((status, bytes))
+    Ok((status, bytes))
 }
 
-async fn connect(target: &Target) -> Option<Sender> {
+/// What an error says, with what it says is behind it.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn words(error: impl std::error::Error) -> Arc<str> {
+    match error.source() {
+        Some(cause) => format!("{error}: {cause}").into(),
+        None => error.to_string().into(),
+    }
+}
+
+async fn connect(target: &Target) -> Result<Sender, Arc<str>> {
     let host = target.authority.host().trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, target.authority.port_u16().unwrap_or(80))).await.ok()?;
+    let stream = TcpStream::connect((host, target.authority.port_u16().unwrap_or(80))).await.map_err(words)?;
     // Without it, what is measured is the kernel's patience.
-    stream.set_nodelay(true).ok()?;
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.ok()?;
+    stream.set_nodelay(true).map_err(words)?;
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(words)?;
     tokio::spawn(async move { drop(connection.await) });
-    Some(sender)
+    Ok(sender)
 }

@@ -40,6 +40,9 @@ impl Report {
             number += 1;
             folder = output.join(format!("{stamp}-{number}"));
         }
+        // Before anything else, and where it is in nobody's way: it may be a folder of the application.
+        let told = std::path::absolute(&folder).unwrap_or_else(|_| folder.clone());
+        writeln!(io::stderr().lock(), "supercharger: writing the evidence to {} (--output)", told.display()).ok();
         Ok(Self { log: File::create(folder.join("gate.log"))?, folder, started, silent })
     }
 
@@ -59,7 +62,7 @@ impl Report {
         fs::create_dir_all(&folder)?;
         let mut file = BufWriter::new(File::create(folder.join("probe.csv"))?);
         writeln!(file, "ts,http_code,ms,bytes")?;
-        for Sample { ts, code, ms, bytes } in samples {
+        for Sample { ts, code, ms, bytes, .. } in samples {
             writeln!(file, "{ts:.3},{code},{ms:.3},{bytes}")?;
         }
         file.flush()

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -37,6 +38,8 @@ pub(super) struct Verdict {
     pub(super) count: usize,
     pub(super) fail: usize,
     pub(super) fail_rate: f64,
+    /// Statuses of the failures, or why there was no answer, and how many of each.
+    pub(super) failures: BTreeMap<String, usize>,
     pub(super) latency_ms: Latency,
     pub(super) threshold: Threshold,
     pub(super) pass: bool,
@@ -57,7 +60,8 @@ pub(super) struct Threshold {
 
 impl Verdict {
     pub(super) fn of(key: String, route: &Route, samples: &[Sample], limits: &Limits) -> Self {
-        let (count, fail) = (samples.len(), samples.iter().filter(|sample| limits.is_failure(sample.code)).count());
+        let failures = failures(samples, limits);
+        let (count, fail) = (samples.len(), failures.values().sum());
         // Nothing was seen, so nothing can be said for it.
         let fail_rate = if count == 0 { 1.0 } else { share(fail, count) };
         let mut latencies: Vec<_> = samples.iter().map(|sample| sample.ms).collect();
@@ -67,14 +71,18 @@ impl Verdict {
         let pass = count > 0 && fail_rate <= threshold.fail_rate && latency_ms.p95 <= threshold.p95_ms;
         let file = format!("route/{key}/probe.csv");
         let (method, path) = (route.method.to_string(), route.path.clone());
-        Self { key, method, path, file, count, fail, fail_rate, latency_ms, threshold, pass }
+        Self { key, method, path, file, count, fail, fail_rate, failures, latency_ms, threshold, pass }
     }
 
     /// A line for people.
     pub(super) fn told(&self) -> String {
         let Self { method, path, count, fail, fail_rate, latency_ms, threshold, .. } = self;
+        let mut reasons: Vec<_> = self.failures.iter().collect();
+        reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+        let reasons = reasons.iter().take(TOLD).map(|(reason, count)| format!("; {count} x {reason}"));
+        let reasons: String = reasons.collect();
         format!(
-            "{} {method} {path}: {count} requests, {fail} failed ({:.2} %, at most {:.2} %), p95 {:.1} ms (at most {:.0}), max {:.1} ms",
+            "{} {method} {path}: {count} requests, {fail} failed ({:.2} %, at most {:.2} %), p95 {:.1} ms (at most {:.0}), max {:.1} ms{reasons}",
             if self.pass { "pass" } else { "FAIL" },
             fail_rate * 100.0,
             threshold.fail_rate * 100.0,
@@ -83,6 +91,22 @@ impl Verdict {
             latency_ms.max,
         )
     }
+}
+
+/// Reasons of failures that are told; an outage has one or two.
+const TOLD: usize = 5;
+/// Reasons that are counted one by one: words of an error may differ each time.
+const COUNTED: usize = 100;
+
+fn failures(samples: &[Sample], limits: &Limits) -> BTreeMap<String, usize> {
+    let mut reasons = BTreeMap::new();
+    for sample in samples.iter().filter(|sample| limits.is_failure(sample.code)) {
+        let reason = sample.fault.as_deref().map_or_else(|| format!("status {}", sample.code), str::to_owned);
+        let is_new = !reasons.contains_key(&reason);
+        let reason = if is_new && reasons.len() >= COUNTED { "other".to_owned() } else { reason };
+        *reasons.entry(reason).or_default() += 1;
+    }
+    reasons
 }
 
 #[allow(clippy::cast_precision_loss, reason = "numbers of requests are far below 2^53")]
@@ -102,7 +126,7 @@ mod tests {
 
     fn verdict(samples: &[(u16, f64)], accepted: &[u16]) -> Verdict {
         let samples: Vec<_> =
-            samples.iter().map(|(code, ms)| Sample { ts: 0.0, code: *code, ms: *ms, bytes: 0 }).collect();
+            samples.iter().map(|(code, ms)| Sample { ts: 0.0, code: *code, ms: *ms, bytes: 0, fault: None }).collect();
         let limits = Limits { p95: Duration::from_millis(100), fail_rate: 0.005, accepted: accepted.to_vec() };
         let route = Route { method: http::Method::GET, path: "/".to_owned(), p95: None };
         Verdict::of("01-get".to_owned(), &route, &samples, &limits)
