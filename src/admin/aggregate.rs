@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What all our families have in common.
-const NAMESPACE: &str = "runtime_supercharger";
+pub(super) const NAMESPACE: &str = "runtime_supercharger";
 
 /// The numbers of one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

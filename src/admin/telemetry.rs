@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus::{Encoder as _, TextEncoder};
 use serde_json::{Value, json};
 use tokio::runtime;
 use tokio::sync::oneshot;
 
-use super::aggregate::Aggregate;
+use super::aggregate::{Aggregate, NAMESPACE};
 use super::metrics::Metrics;
 use super::{Server, totals};
 use crate::telemetry::events::TelemetryFailed;
@@ -30,6 +30,17 @@ const MOST_SNAPSHOTS: usize = 1000;
 const LARGEST: u64 = 16 * 1024 * 1024;
 /// How long the end of the thread is waited for: a file system may hang.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// Times that a server may miss its turn to write: a file system may be slow. Beyond, it is gone and its numbers do not count.
+const MISSED: u32 = 10;
+/// It is not taken for gone before: clocks of machines differ.
+const LEAST_SILENCE: Duration = Duration::from_secs(60);
+/// What a server that is gone has left is removed after a day: until then somebody may want to know.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two searches for such files.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
+/// Of a snapshot: when it was written, in seconds since 1970, and how often that is done.
+const WRITTEN: &str = "writtenUnix";
+const FLUSH_SECONDS: &str = "flushSeconds";
 /// For everybody to read: a collector is somebody else.
 const MODE: u32 = 0o644;
 
@@ -54,12 +65,30 @@ impl Telemetry {
         self.dir.as_ref().map(|dir| dir.join(format!("{}.json", name.trim_start_matches('.'))))
     }
 
-    /// What other servers have written, and when the newest was; what cannot be read is passed over.
-    fn others(&self) -> Vec<Aggregate> {
+    /// What other servers have written, with its age; what cannot be read is passed over.
+    fn others(&self) -> impl Iterator<Item = (PathBuf, Aggregate, Duration)> {
         let own = self.snapshot();
-        let files = self.files();
-        let others = files.into_iter().filter(|path| Some(path) != own.as_ref());
-        others.filter_map(|path| serde_json::from_slice(&read(&path)?).ok()).collect()
+        let others = self.files().into_iter().filter(move |path| Some(path) != own.as_ref());
+        others.filter_map(|path| {
+            let snapshot: Aggregate = serde_json::from_slice(&read(&path)?).ok()?;
+            let age = age(&path, &snapshot);
+            Some((path, snapshot, age))
+        })
+    }
+
+    /// Whether the server that has written it must be gone.
+    fn is_stale(&self, snapshot: &Aggregate, age: Duration) -> bool {
+        let told = snapshot.meta.get(FLUSH_SECONDS).and_then(Value::as_f64);
+        let interval = told.and_then(|told| Duration::try_from_secs_f64(told).ok()).unwrap_or(self.interval);
+        age > interval.saturating_mul(MISSED).max(LEAST_SILENCE)
+    }
+
+    /// Removes what servers have left that are long gone. Only what is a snapshot for certain: the folder may be shared with others.
+    fn sweep(&self) {
+        let is_ours = |snapshot: &Aggregate| snapshot.namespace == NAMESPACE && snapshot.meta.contains_key(WRITTEN);
+        let old = self.others().filter(|(_, snapshot, age)| is_ours(snapshot) && *age > KEPT);
+        // Another server of the folder may have been faster.
+        old.for_each(|(path, ..)| drop(fs::remove_file(path)));
     }
 
     fn files(&self) -> Vec<PathBuf> {
@@ -71,12 +100,17 @@ impl Telemetry {
 
     /// The numbers of all servers that share the folder; this one's are those of this moment.
     pub(super) fn merged(&self, own: Aggregate) -> Aggregate {
-        let others = self.others();
-        let mut sum = own;
-        sum.meta = serde_json::Map::from_iter([("servers".to_owned(), (others.len() + 1).into())]);
-        for other in others {
-            sum.absorb(other);
+        let (mut sum, mut servers, mut stale) = (own, 1, 0);
+        for (_, other, age) in self.others() {
+            if self.is_stale(&other, age) {
+                stale += 1;
+            } else {
+                servers += 1;
+                sum.absorb(other);
+            }
         }
+        sum.meta =
+            serde_json::Map::from_iter([("servers".to_owned(), servers.into()), ("stale".to_owned(), stale.into())]);
         sum
     }
 
@@ -98,6 +132,15 @@ impl Telemetry {
             "lastSnapshotUnix": newest,
         }})
     }
+}
+
+/// How long ago a snapshot was written: as it says itself, else as the file system does. 0 if its clock is ahead of ours.
+fn age(path: &Path, snapshot: &Aggregate) -> Duration {
+    let told =
+        snapshot.meta.get(WRITTEN).and_then(Value::as_f64).and_then(|told| Duration::try_from_secs_f64(told).ok());
+    let changed = || fs::metadata(path).ok()?.modified().ok()?.duration_since(UNIX_EPOCH).ok();
+    let written = told.or_else(changed).unwrap_or_default();
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(written)
 }
 
 /// A regular file of a bearable size: another may never end.
@@ -167,6 +210,7 @@ impl Drop for Flusher {
 async fn write_until<S: Server>(mut ended: oneshot::Receiver<()>, server: &S, telemetry: &Telemetry) {
     let metrics = Arc::new(Metrics::new());
     let mut complained = false;
+    let mut swept: Option<Instant> = None;
     let mut ticks = tokio::time::interval(telemetry.interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -195,6 +239,10 @@ async fn write_until<S: Server>(mut ended: oneshot::Receiver<()>, server: &S, te
                 written = written.and(write(path, &text).map_err(|error| (path.clone(), error)));
             }
         }
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
+            swept = Some(Instant::now());
+            telemetry.sweep();
+        }
         match written {
             Ok(()) => complained = false,
             Err((path, error)) if !complained => {
@@ -211,7 +259,8 @@ fn about(telemetry: &Telemetry) -> serde_json::Map<String, Value> {
     serde_json::Map::from_iter([
         ("workerId".to_owned(), telemetry.id.clone().into()),
         ("pid".to_owned(), std::process::id().into()),
-        ("writtenUnix".to_owned(), now.into()),
+        (WRITTEN.to_owned(), now.into()),
+        (FLUSH_SECONDS.to_owned(), telemetry.interval.as_secs_f64().into()),
     ])
 }
 
@@ -227,6 +276,36 @@ mod tests {
         };
         assert_eq!(name("web-1-[::]:80"), "/t/web-1-_____80.json");
         assert_eq!(name("../../etc/passwd"), "/t/_.._etc_passwd.json");
+    }
+
+    #[test]
+    fn who_does_not_write_any_more_does_not_count_and_is_removed_in_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let telemetry = Telemetry {
+            dir: Some(folder.path().to_owned()),
+            interval: Duration::from_secs(1),
+            id: "own".to_owned(),
+            ..Telemetry::default()
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time").as_secs_f64();
+        let put = |name: &str, namespace: &str, requests: u64, age: f64, interval: f64| {
+            let meta = json!({ WRITTEN: now - age, FLUSH_SECONDS: interval });
+            let text = json!({ "namespace": namespace, "counter": { "r": requests }, "gauge": {}, "meta": meta });
+            write(&folder.path().join(name), text.to_string().as_bytes()).expect("written");
+        };
+        put("fresh.json", NAMESPACE, 1, 50.0, 1.0);
+        put("patient.json", NAMESPACE, 10, 500.0, 60.0);
+        put("ahead.json", NAMESPACE, 100, -500.0, 1.0);
+        put("silent.json", NAMESPACE, 1000, 70.0, 1.0);
+        put("gone.json", NAMESPACE, 10_000, 90_000.0, 60.0);
+        put("theirs.json", "theirs", 100_000, 90_000.0, 60.0);
+        let merged = || telemetry.merged(Aggregate::default());
+        let sum = merged();
+        assert_eq!((sum.counter["r"], &sum.meta["servers"], &sum.meta["stale"]), (111, &json!(4), &json!(3)));
+        telemetry.sweep();
+        let sum = merged();
+        assert_eq!((sum.counter["r"], &sum.meta["servers"], &sum.meta["stale"]), (111, &json!(4), &json!(2)));
+        assert!(!folder.path().join("gone.json").exists() && folder.path().join("theirs.json").exists());
     }
 
     #[test]

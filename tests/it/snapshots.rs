@@ -98,6 +98,36 @@ fn servers_that_share_a_folder_are_added_up() {
     assert_eq!(left.len(), 2, "only what others have left there: {left:?}");
 }
 
+/// Of servers that were killed: their numbers do not count for ever, and their files do not lie there for ever.
+#[test]
+fn servers_that_are_gone_do_not_count() {
+    let shared = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, age: f64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time").as_secs_f64();
+        let snapshot = json!({
+            "namespace": "runtime_supercharger", "counter": { TOTAL: 1_000_000 }, "gauge": {},
+            "meta": { "workerId": name, "pid": 1, "writtenUnix": now - age },
+        });
+        std::fs::write(shared.path().join(name), snapshot.to_string()).expect("written");
+    };
+    put("old.json", 100_000.0);
+    put("silent.json", 100.0);
+    let launch = Launch::plain(Mode::Worker)
+        .admin()
+        .config("telemetry.dir", &format!("{:?}", shared.path().display().to_string()))
+        .config("telemetry.flush_interval", "\"100ms\"");
+    run(launch, async |server| {
+        server.get("/").await.ok();
+        let is = |sum: &Value| sum["meta"]["stale"] == 1;
+        let sum = until_says(server, "/runtime/metrics/aggregate", "one that is silent", is).await;
+        assert_eq!((&sum["counter"][TOTAL], &sum["meta"]["servers"]), (&json!(1), &json!(1)), "{sum:#}");
+        assert!(!shared.path().join("old.json").exists() && shared.path().join("silent.json").exists());
+        put("other.json", 1.0);
+        let sum = server.admin_json("/runtime/metrics/aggregate").await;
+        assert_eq!((&sum["counter"][TOTAL], &sum["meta"]["servers"]), (&json!(1_000_001), &json!(2)), "{sum:#}");
+    });
+}
+
 #[test]
 fn a_folder_that_cannot_be_written_is_told_once() {
     let launch = Launch::plain(Mode::Worker)
