@@ -41,8 +41,14 @@ pub(super) struct Wish {
 impl Wish {
     fn checked(self) -> Result<Maintenance, String> {
         let message = self.message.unwrap_or_default();
-        if message.len() > LONGEST || message.chars().any(char::is_control) {
-            return Err(format!("message: at most {LONGEST} bytes on one line"));
+        if message.len() > LONGEST {
+            return Err(format!("message: {} bytes, and at most {LONGEST} are allowed", message.len()));
+        }
+        if let Some(control) = message.chars().find(|letter| letter.is_control()) {
+            return Err(format!(
+                "message: a control character ({}); it is one line of plain text",
+                control.escape_default()
+            ));
         }
         let message = if message.trim().is_empty() { MESSAGE.to_owned() } else { message };
         let retry_after_seconds = self.retry_after.unwrap_or(RETRY_AFTER);
@@ -111,9 +117,10 @@ mod tests {
         assert_eq!(said.message, "Back at nine.");
         assert_eq!(said.allow, ["10.0.0.0/8", "192.0.2.1/32"]);
         for (message, after, allow, told) in [
-            ("a\nb", 1, "", "message"),
-            ("\n", 1, "", "message"),
-            (&"x".repeat(LONGEST + 1), 1, "", "message"),
+            ("a\nb", 1, "", "message: a control character (\\n)"),
+            ("\n", 1, "", "message: a control character"),
+            ("a\x1b[31m", 1, "", "message: a control character (\\u{1b})"),
+            (&"x".repeat(LONGEST + 1), 1, "", "message: 1001 bytes, and at most 1000"),
             ("", 0, "", "retry_after"),
             ("", LATEST + 1, "", "retry_after"),
             ("", 1, "10.0.0.0/abc", "10.0.0.0/abc"),
