@@ -158,16 +158,89 @@ fn missing(scrape: &str) -> Vec<String> {
     missing.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
+/// What stands in the braces behind a metric: label, operator, value.
+fn matchers_in(expression: &str) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    for (at, _) in expression.match_indices('{') {
+        let before = &expression[..at];
+        let name = &before[before
+            .rfind(|letter: char| !letter.is_ascii_alphanumeric() && !"_:".contains(letter))
+            .map_or(0, |at| at + 1)..];
+        let inside = expression[at + 1..].split('}').next().unwrap_or_default();
+        // No value of ours has a comma.
+        for matcher in inside.split(',').filter(|matcher| !matcher.trim().is_empty()) {
+            let (label, value) = matcher.split_once('"').unwrap_or_else(|| panic!("no matcher: {matcher}"));
+            let label = label.trim().trim_end_matches(['=', '~', '!']);
+            found.push((name.to_owned(), label.to_owned(), value.trim().trim_end_matches('"').to_owned()));
+        }
+    }
+    found
+}
+
+/// Whether a value is one that the expression means: letters, `.`, and `.+` or `.*` for more of them.
+fn fits(pattern: &str, value: &str) -> bool {
+    let Some(first) = pattern.chars().next() else { return value.is_empty() };
+    if let Some(rest) = pattern.strip_prefix(".*").or_else(|| pattern.strip_prefix(".+")) {
+        let least = usize::from(pattern.starts_with(".+"));
+        return (least..=value.len()).any(|taken| value.get(taken..).is_some_and(|value| fits(rest, value)));
+    }
+    let mut letters = value.chars();
+    letters.next().is_some_and(|letter| first == '.' || first == letter)
+        && fits(&pattern[first.len_utf8()..], letters.as_str())
+}
+
+/// Values of labels that an expression names, also to leave them out, and that no series of the scrape has.
+fn unknown_values(expressions: &[(String, String)], scrape: &str) -> Vec<String> {
+    let elsewhere = made_elsewhere();
+    let mut faults = BTreeSet::new();
+    for (place, expression) in expressions {
+        for (name, label, pattern) in matchers_in(expression) {
+            // Prometheus gives these.
+            if ["instance", "job"].contains(&label.as_str()) || elsewhere.contains(&name) {
+                continue;
+            }
+            let series = scrape.lines().filter_map(|line| line.strip_prefix(&name)?.strip_prefix('{'));
+            let start = format!("{label}=\"");
+            let values: BTreeSet<_> = series
+                .flat_map(|labels| labels.split('}').next().unwrap_or_default().split(','))
+                .filter_map(|pair| pair.strip_prefix(&start)?.strip_suffix('"'))
+                .collect();
+            for one in pattern.split('|').filter(|one| !values.iter().any(|value| fits(one, value))) {
+                faults.insert(format!("{place}: {name}{{{label}}} is never {one}"));
+            }
+        }
+    }
+    faults.into_iter().collect()
+}
+
 #[test]
-fn every_metric_of_boards_and_rules_is_in_a_live_scrape() {
+fn matchers_are_found_in_expressions() {
+    let found = matchers_in(r#"sum by (a) (rate(b_total{c="d",e!~"f|g.+"}[5m])) / h{i="j"}"#);
+    let found: Vec<_> = found.iter().map(|(name, label, value)| [name.as_str(), label, value]).collect();
+    assert_eq!(found, [["b_total", "c", "d"], ["b_total", "e", "f|g.+"], ["h", "i", "j"]]);
+    assert!(fits("5..", "503") && fits("mem_.+", "mem_soft") && fits("a", "a"));
+    assert!(!fits("5..", "404") && !fits("mem_.+", "mem_") && !fits("a", "ab") && !fits("ab", "a"));
+}
+
+#[test]
+fn every_metric_and_label_of_boards_and_rules_is_in_a_live_scrape() {
     run(Launch::plain(Mode::Worker).admin(), async |server| {
         // A little of everything that leaves a trace.
         server.get("/").await.ok();
+        server.get(&server.script("http_response_code(500);")).await.expect(500);
         server.get("/nothing-here.php").await.expect(404);
         server.ask_admin("POST", "/workers/recycle", &[]).await.expect(202);
         server.wait_for_log("\"worker.recycle\"").await;
         let scrape = server.ask_admin("GET", "/metrics", &[]).await.ok().text();
         assert_eq!(missing(&scrape), Vec::<String>::new(), "named in ops/ and not in\n{scrape}");
+        let mut all = expressions();
+        assert_eq!(unknown_values(&all, &scrape), Vec::<String>::new(), "named in ops/ and not in\n{scrape}");
+        // Negative control: a value that no series has is missed, one to leave out as well.
+        for wrong in ["x{a=\"b\"}", "supercharger_rejected_total{cause!=\"draned\"}"] {
+            all.push(("here".to_owned(), wrong.to_owned()));
+        }
+        let expected = ["here: supercharger_rejected_total{cause} is never draned", "here: x{a} is never b"];
+        assert_eq!(unknown_values(&all, &scrape), expected);
         // Negative control: without its line a metric is missed, in a board and in the rules.
         let without: String = scrape
             .lines()
@@ -240,6 +313,20 @@ fn each_alert_fires_once_and_is_silent_otherwise() {
     for named in rules.lines().filter_map(|line| line.trim().strip_prefix("runbook: docs/incidents.md#")) {
         assert!(anchors.contains(named), "docs/incidents.md has no heading for #{named}");
     }
+    // Negative control: without the exception for maintenance somebody is called.
+    let exception = "unless on (instance) supercharger:maintenance:max6m == 1";
+    assert_eq!(rules.matches(exception).count(), 3);
+    let (head, groups) = tests.split_once("tests:\n").expect("groups");
+    let about = |group: &&str| group.starts_with("maintenance ") || group.starts_with("clients stay away");
+    let some: Vec<_> = groups.split("  - name: ").filter(about).map(|group| format!("  - name: {group}")).collect();
+    assert_eq!(some.len(), 2);
+    dir.write("maintenance.test.yml", &format!("{head}tests:\n{}", some.concat()));
+    promtool(&dir, &["test", "rules", "maintenance.test.yml"]).expect(0, &["SUCCESS"]);
+    for (place, _) in rules.match_indices(exception) {
+        let without = format!("{}{}", &rules[..place], &rules[place + exception.len()..]);
+        dir.write("supercharger.rules.yml", &without);
+        promtool(&dir, &["test", "rules", "maintenance.test.yml"]).expect(1, &["FAILED"]);
+    }
     // Negative control: an alert that is too patient does not pass its test.
     dir.write("supercharger.rules.yml", &rules.replacen("rss_memory_mb) > 1500", "rss_memory_mb) > 15000", 1));
     let ended = promtool(&dir, &["test", "rules", "supercharger.test.yml"]);
@@ -282,6 +369,23 @@ fn boards_hold_what_they_promise() {
     dir.write("scrape.yml", &text("prometheus/scrape.yml"));
     dir.write("supercharger.rules.yml", &text("prometheus/supercharger.rules.yml"));
     promtool(&dir, &["check", "config", "scrape.yml"]).expect(0, &["SUCCESS"]);
+}
+
+/// A pod that boots is asked whether it has started: whether it is ready is another question, and asked for as long as it lives.
+#[test]
+fn probes_of_a_pod_are_answered() {
+    let manifest = text("kubernetes/servicemonitor.yaml");
+    let path = |probe: &str| {
+        let line = manifest.lines().find(|line| line.contains(probe)).unwrap_or_else(|| panic!("no {probe}"));
+        line.split_once("path: ").and_then(|(_, rest)| rest.split(',').next()).expect("a path").to_owned()
+    };
+    let paths = ["livenessProbe", "readinessProbe", "startupProbe"].map(path);
+    assert_eq!(paths, ["/healthz", "/ready", "/health/startup"]);
+    run(Launch::plain(Mode::Worker).admin(), async |server| {
+        for path in &paths {
+            server.ask_admin("GET", path, &[]).await.ok();
+        }
+    });
 }
 
 /// There is no k6 here: that the profiles are programs, and hold what they promise, is what can be said.
