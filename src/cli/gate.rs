@@ -265,6 +265,9 @@ struct Run<'a> {
     runtime: Runtime,
 }
 
+/// The server after a route, and what its workers keep of it.
+type Seen = (Look, Growth);
+
 impl Run<'_> {
     fn target(&self, route: &Route) -> Target {
         Target {
@@ -287,12 +290,7 @@ impl Run<'_> {
     }
 
     /// Asks for a route, and looks at the server meanwhile, if there is one to look at, and afterwards.
-    fn route(
-        &self,
-        route: &Route,
-        key: &str,
-        before: Option<&Look>,
-    ) -> Result<(Vec<Sample>, Option<(Look, Growth)>), Error> {
+    fn route(&self, route: &Route, key: &str, before: Option<&Look>) -> Result<(Vec<Sample>, Option<Seen>), Error> {
         let Arguments { concurrency, duration, .. } = self.arguments;
         let probe = || self.runtime.block_on(probe::run(self.target(route), *concurrency, *duration));
         let Some((server, before)) = self.admin.zip(before) else { return Ok((probe(), None)) };
