@@ -473,7 +473,8 @@ fn admin(check: &mut Check) -> Admin {
     // Two servers on a developer's machine are nothing unusual; one that operators count on is another matter.
     let default = keys::find(ADMIN).and_then(|key| key.preset.value(check.command)).map(|text| text.trim_matches('"'));
     let is_default = listen.as_ref().map(ToString::to_string).as_deref() == default;
-    Admin { listen, required: check.command == Command::Run || !is_default, guard: guard::rules(check) }
+    let has_listeners = listen.is_some() || check.truth("endpoints.on_main");
+    Admin { listen, required: check.command == Command::Run || !is_default, guard: guard::rules(check, has_listeners) }
 }
 
 fn telemetry_files(check: &mut Check) -> Telemetry {

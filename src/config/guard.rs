@@ -6,6 +6,7 @@ use ::http::HeaderName;
 
 use super::alias::Notice;
 use super::check::Check;
+use super::fault::Origin;
 use super::{Config, keys};
 use crate::admin::{Mode, Rules, Token};
 
@@ -49,8 +50,8 @@ pub(super) fn token(check: &mut Check) -> Option<Token> {
     check.parsed_if_set(TOKEN)
 }
 
-/// What the guard goes by.
-pub(super) fn rules(check: &mut Check) -> Rules {
+/// What the guard goes by. `has_listeners`: there is an address where it may be asked.
+pub(super) fn rules(check: &mut Check, has_listeners: bool) -> Rules {
     let faults = check.faults.len();
     let enabled = check.truth("guard.enabled");
     let mode = check.word("guard.mode");
@@ -65,7 +66,7 @@ pub(super) fn rules(check: &mut Check) -> Rules {
             false => check.fault(TOKEN, "is missing", remedy),
         }
     }
-    Rules {
+    let rules = Rules {
         enabled,
         mode,
         allow: check.list("guard.allow"),
@@ -74,6 +75,35 @@ pub(super) fn rules(check: &mut Check) -> Rules {
         header: HeaderName::from_bytes(header.as_bytes()).unwrap_or(HeaderName::from_static("x-runtime-token")),
         proxy_strict: check.truth("guard.proxy_strict"),
         hosts: check.list("guard.hosts"),
+    };
+    // Children have no token.
+    if check.faults.len() == faults && !check.is_child {
+        without_effect(check, &rules, has_listeners);
+    }
+    rules
+}
+
+/// Who writes down a key that nobody heeds believes in a lock that is not there. Variables of another program's count for nothing here: they
+/// are there for several.
+fn without_effect(check: &mut Check, rules: &Rules, has_listeners: bool) {
+    const ALL: [&str; 7] =
+        ["guard.enabled", "guard.mode", "guard.allow", TOKEN, "guard.header", "guard.proxy_strict", "guard.hosts"];
+    let (keys, why): (&[&str], String) = match rules.mode {
+        _ if !has_listeners => (&ALL, "admin.listen is \"off\" and endpoints.on_main is false".to_owned()),
+        // The other two hold for pages in browsers of this machine.
+        _ if !rules.enabled => {
+            (&["guard.mode", "guard.allow", TOKEN, "guard.header"], check.told("guard.enabled") + " is false")
+        }
+        Mode::AllowlistOnly => (&[TOKEN, "guard.header"], check.told("guard.mode") + " asks for no token"),
+        Mode::RequireToken => (&["guard.allow", "guard.hosts"], check.told("guard.mode") + " asks for the token alone"),
+        Mode::AllowlistOrToken if rules.token.is_none() => (&["guard.header"], "there is no guard.token".to_owned()),
+        Mode::AllowlistOrToken => (&[], String::new()),
+    };
+    for key in keys {
+        let setting = check.settings.keys.get(*key);
+        if check.differs(key) && !setting.is_some_and(|setting| matches!(setting.origin, Origin::Alias(_))) {
+            check.fault(key, &format!("has no effect: {why}"), "remove one of them");
+        }
     }
 }
 

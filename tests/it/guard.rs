@@ -35,10 +35,11 @@ fn launch(mode: &str) -> Launch {
 fn launch_behind(proxies: &[&str], mode: &str) -> Launch {
     let launch = Launch::plain(Mode::Classic).workers(1).admin_everywhere();
     let launch = launch.config("server.trusted_proxies", &format!("{proxies:?}"));
+    // By variables of another program's: in a file what the mode does not ask for would be refused.
     launch
-        .config("guard.mode", &format!("{mode:?}"))
-        .config("guard.allow", "[\"127.0.0.2/32\", \"192.0.2.0/24\", \"2001:db8::/32\"]")
-        .config("guard.token", &format!("{TOKEN:?}"))
+        .env("RUNTIME_ENDPOINT_SECURITY_MODE", mode)
+        .env("RUNTIME_ENDPOINT_ALLOW_CIDR", "127.0.0.2/32,192.0.2.0/24,2001:db8::/32")
+        .env("RUNTIME_ENDPOINT_TOKEN", TOKEN)
 }
 
 /// The same, with the endpoints on an address of the server besides: its port.
@@ -560,6 +561,7 @@ fn a_guard_that_cannot_be_obeyed_refuses_to_start() {
         ("guard.token = \"fifteen-of-them\"", "openssl rand"),
         ("server.trusted_proxies = [\"REMOTE_ADDRESS\"]", "server.trusted_proxies"),
         ("guard.mode = \"strict\"", "guard.mode"),
+        ("guard.mode = \"allowlist_only\"\nguard.token = \"a-token-nobody-asks-for\"", "guard.token"),
         ("guard.mode = \"require_token\"", "guard.token"),
         ("guard.mode = \"require_token\"\nguard.token = \"\"", "guard.token"),
     ] {
@@ -589,6 +591,7 @@ fn scripts_of_the_command_line_do_not_see_the_servers_secrets() {
 #[test]
 fn php_does_not_see_the_servers_variables() {
     let launch = Launch::plain(Mode::Worker)
+        .admin()
         .env("SUPERCHARGER__OTLP__ENDPOINT", "http://127.0.0.1:9")
         .env("SUPERCHARGER__OTLP__HEADERS__AUTHORIZATION", TOKEN)
         .env("SUPERCHARGER__APP__ENV__FROM_A_VARIABLE", "yes")

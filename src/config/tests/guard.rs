@@ -92,6 +92,42 @@ fn the_guard_is_never_guessed() {
     assert!(told.contains("guard.token: is missing; guard.mode (SUPERCHARGER__GUARD__MODE) asks"), "{told}");
 }
 
+/// Who writes it down believes that it locks something.
+#[test]
+fn what_the_guard_does_not_heed_is_refused() {
+    const TOKEN: &str = "guard.token = 'one-of-16-letters'";
+    let cases = [
+        (
+            format!("guard.mode = 'allowlist_only'\n{TOKEN}\nguard.header = 'X-Ops'"),
+            &["guard.token", "guard.header"][..],
+        ),
+        (
+            format!("guard.mode = 'require_token'\n{TOKEN}\nguard.allow = ['10.0.0.1']\nguard.hosts = ['a']"),
+            &["guard.allow", "guard.hosts"],
+        ),
+        ("guard.header = 'X-Ops'".to_owned(), &["guard.header"]),
+        (format!("guard.enabled = false\n{TOKEN}\nguard.hosts = ['a']"), &["guard.token"]),
+        (format!("admin.listen = 'off'\n{TOKEN}\nguard.proxy_strict = false"), &["guard.token", "guard.proxy_strict"]),
+        // Said, though it is so anyway.
+        ("guard.enabled = false\nguard.mode = 'allowlist_or_token'".to_owned(), &[]),
+        (format!("admin.listen = 'off'\nendpoints.on_main = true\n{TOKEN}"), &[]),
+        (format!("{TOKEN}\nguard.header = 'X-Ops'\nguard.allow = ['10.0.0.1']\nguard.hosts = ['a']"), &[]),
+    ];
+    for (text, refused) in cases {
+        let (folder, flags) = project(&text);
+        let told = load_with(&flags, folder.path(), &[]).map_or_else(|faults| faults.to_string(), |_| String::new());
+        let faults = told.lines().filter(|line| line.contains(" has no effect: ")).count();
+        assert_eq!(faults, refused.len(), "{text}: {told}");
+        assert!(refused.iter().all(|key| told.contains(&format!("{key}: has no effect: "))), "{text}: {told}");
+        assert_eq!(told.is_empty(), refused.is_empty(), "{text}: {told}");
+    }
+    // Variables of another program's are there for several.
+    let variables =
+        [("RUNTIME_ENDPOINT_SECURITY_MODE", "allowlist_only"), ("RUNTIME_ENDPOINT_TOKEN", "one-of-16-letters")];
+    let (folder, flags) = project("");
+    load_with(&flags, folder.path(), &variables).unwrap_or_else(|faults| panic!("{faults}"));
+}
+
 #[test]
 fn the_guard_by_variables_of_the_seeds() {
     let rules = |variables: &[(&str, &str)]| {
