@@ -13,8 +13,8 @@ use crate::round::Plan;
 pub(crate) const PRODUCT: &str = "supercharger";
 /// Name of the peer that the others are set against.
 pub(crate) const YARDSTICK: &str = "bare";
-/// Requests of which one is traced where not all are. Whoever has as many requests as a hello application traces a part of them.
-const TRACED_PART: f64 = 0.1;
+/// The part of the requests that is traced where not all are: whoever has as many as a hello application traces one in a hundred.
+const TRACED_PART: f64 = 0.01;
 
 /// What a peer needs to know to start.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +109,11 @@ impl Peer for Supercharger {
         let app = setup.plan.apps.join("hello");
         let config = setup.folder.join("supercharger.toml");
         let own = self.observed.settings(setup);
-        let text = format!("server.io_threads = {}\nadmin.listen = \"127.0.0.1:0\"\n{own}", setup.plan.io_threads);
+        // At these rates a worker would be replaced many times a second, which is no way to run an application, and no other peer does it.
+        let text = format!(
+            "server.io_threads = {}\nadmin.listen = \"127.0.0.1:0\"\npools.default.recycle.max_requests = 0\n{own}",
+            setup.plan.io_threads
+        );
         fs::create_dir_all(setup.folder.join("snapshots"))
             .and_then(|()| fs::write(&config, text))
             .map_err(|error| format!("cannot write {}: {error}", config.display()))?;

@@ -102,7 +102,7 @@ fn without_effect(check: &mut Check, rules: &Rules, has_listeners: bool) {
     for key in keys {
         let setting = check.settings.keys.get(*key);
         if check.differs(key) && !setting.is_some_and(|setting| matches!(setting.origin, Origin::Alias(_))) {
-            check.fault(key, &format!("has no effect: {why}"), "remove one of them");
+            check.fault(key, format!("has no effect: {why}"), "remove one of them");
         }
     }
 }

@@ -49,7 +49,11 @@ pub(crate) fn lines(text: &str) -> String {
 pub(super) fn json(out: &mut impl Write, value: &str) -> fmt::Result {
     out.write_char('"')?;
     let mut rest = value;
-    // What needs nothing goes in one piece.
+    // What needs nothing goes in one piece, and most values need nothing at all.
+    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.write_str(value)?;
+        return out.write_char('"');
+    }
     while let Some(at) = rest.find(|c| is_unsafe(c) || matches!(c, '"' | '\\')) {
         let (plain, from) = rest.split_at(at);
         out.write_str(plain)?;

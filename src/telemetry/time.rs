@@ -6,25 +6,56 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::time::SystemTime;
 
-use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime as Clock};
-
 /// Now, as `2026-01-31T12:00:00.123456Z` (RFC 3339).
 pub(super) fn now(out: &mut impl Write) -> fmt::Result {
-    Clock.format_time(&mut Writer::new(out))
+    internet(out, SystemTime::now(), 6)
 }
 
 /// Now in milliseconds, as `2026-01-31T12:00:00.123Z`.
 pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
-    let mut text = String::with_capacity(32);
-    now(&mut text)?;
-    out.write_str(text.get(..23).unwrap_or(&text))?;
+    internet(out, SystemTime::now(), 3)
+}
+
+/// A moment of RFC 3339 with so many digits, at most nine, behind the point.
+fn internet(out: &mut impl Write, moment: SystemTime, digits: usize) -> fmt::Result {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    INTERNET.with_borrow_mut(|(of, shown)| {
+        if *of != since.as_secs() {
+            shown.clear();
+            seconds(shown, moment)?;
+            *of = since.as_secs();
+        }
+        out.write_str(shown)
+    })?;
+    let mut nanos = [b'0'; 9];
+    let mut rest = since.subsec_nanos();
+    for digit in nanos.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+    }
+    out.write_char('.')?;
+    out.write_str(std::str::from_utf8(&nanos[..digits]).unwrap_or_default())?;
     out.write_char('Z')
+}
+
+/// `2026-01-31T12:00:00`, from `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7).
+fn seconds(out: &mut String, moment: SystemTime) -> fmt::Result {
+    let text = httpdate::fmt_http_date(moment);
+    let part = |range| text.get(range).unwrap_or_default();
+    write!(out, "{}-{:02}-{}T{}", part(12..16), month(part(8..11)), part(5..7), part(17..25))
+}
+
+/// The number of a month from the first three letters of its name.
+fn month(name: &str) -> usize {
+    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    MONTHS.find(name).map_or(0, |at| at / 3 + 1)
 }
 
 thread_local! {
     /// The last second that was written, and its text: a busy server writes the same one thousands of times.
     static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    /// The same in the form of RFC 3339.
+    static INTERNET: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
 }
 
 /// As web servers write it: `31/Jan/2026:12:00:00 +0000`.
@@ -44,11 +75,9 @@ pub(super) fn common(out: &mut impl Write, moment: SystemTime) -> fmt::Result {
 
 /// For names of files: `20260131T120000Z`.
 pub(super) fn compact(moment: SystemTime) -> String {
-    const MONTHS: &str = "JanFebMarAprMayJunJulAugSepOctNovDec";
     let text = httpdate::fmt_http_date(moment);
     let part = |range| text.get(range).unwrap_or_default();
-    let month = MONTHS.find(part(8..11)).map_or(0, |at| at / 3 + 1);
-    format!("{}{month:02}{}T{}Z", part(12..16), part(5..7), part(17..25).replace(':', ""))
+    format!("{}{:02}{}T{}Z", part(12..16), month(part(8..11)), part(5..7), part(17..25).replace(':', ""))
 }
 
 #[cfg(test)]
@@ -67,6 +96,11 @@ mod tests {
         common(&mut text, moment + Duration::from_secs(1)).expect("a string takes everything");
         assert_eq!(text, "31/Jan/2026:12:00:06 +0000");
         assert_eq!(compact(moment), "20260131T120005Z");
+        for (digits, expected) in [(3, "2026-01-31T12:00:05.012Z"), (6, "2026-01-31T12:00:05.012345Z")] {
+            text.clear();
+            internet(&mut text, moment + Duration::from_nanos(12_345_678), digits).expect("a string takes everything");
+            assert_eq!(text, expected);
+        }
         let mut text = String::new();
         now_millis(&mut text).expect("a string takes everything");
         assert_eq!((text.len(), text.as_bytes()[19], text.as_bytes()[23]), (24, b'.', b'Z'), "{text}");
