@@ -494,7 +494,9 @@ fn a_proxy_opens_nothing_to_those_it_speaks_for() {
 /// A reload brings new rules: a token can be changed without a restart.
 #[test]
 fn a_reload_brings_another_token() {
-    run(launch("require_token"), async |server| {
+    // In the file, which a reload reads again.
+    let launch = Launch::plain(Mode::Classic).workers(1).admin_everywhere().config("guard.mode", "\"require_token\"");
+    run(launch.config("guard.token", &format!("{TOKEN:?}")), async |server| {
         let config = server.dir().app().join("supercharger.toml");
         let config = if config.exists() { config } else { server.dir().path().join("supercharger.toml") };
         let text = std::fs::read_to_string(&config).expect("the configuration");
