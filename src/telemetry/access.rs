@@ -2,7 +2,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::OnceLock;
@@ -53,13 +52,6 @@ impl FromStr for AccessForm {
 /// The access log of this process; none if there is none.
 static LOG: OnceLock<Log> = OnceLock::new();
 
-/// A line's buffer that has grown beyond this for once is given back.
-const KEPT: usize = 16 * 1024;
-
-thread_local! {
-    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
 #[derive(Debug)]
 struct Log {
     form: Form,
@@ -96,15 +88,8 @@ pub(super) fn begin(access: Access, format: Format, colours: bool) -> Option<Out
 /// Writes a line, if there is an access log.
 pub(super) fn put(access: &events::Access<'_>) {
     let Some(log) = LOG.get() else { return };
-    LINE.with_borrow_mut(|line| {
-        line.clear();
-        let written = match &log.form {
-            Form::Lines(lines) => lines.access(line, access),
-            Form::Combined => format::combined(line, access),
-        };
-        if written.is_ok() {
-            log.outlet.put(line.as_bytes());
-        }
-        line.shrink_to(KEPT);
+    log.outlet.put_written(|line| match &log.form {
+        Form::Lines(lines) => lines.access(line, access),
+        Form::Combined => format::combined(line, access),
     });
 }

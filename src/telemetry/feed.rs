@@ -6,7 +6,6 @@
 
 #![forbid(unsafe_code)]
 
-use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -43,13 +42,6 @@ pub struct Feed {
 /// The way to this process's feed; none if there is none.
 static OUTLET: OnceLock<Outlet> = OnceLock::new();
 
-/// A line's buffer that has grown beyond this for once is given back.
-const KEPT: usize = 16 * 1024;
-
-thread_local! {
-    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
-}
-
 /// Begins the feed. The first call counts.
 pub(super) fn begin(feed: Feed) -> Outlet {
     OUTLET.get_or_init(|| Outlet::new("feed", Box::new(FeedFile::new(feed)))).clone()
@@ -58,12 +50,10 @@ pub(super) fn begin(feed: Feed) -> Outlet {
 /// Writes an event, if there is a feed. `payload` appends JSON.
 pub(super) fn put(kind: &str, payload: impl FnOnce(&mut String) -> fmt::Result) {
     let Some(outlet) = OUTLET.get() else { return };
-    LINE.with_borrow_mut(|line| {
-        line.clear();
-        if head(line, kind).and_then(|()| payload(line)).and_then(|()| line.write_str("}\n")).is_ok() {
-            outlet.put(line.as_bytes());
-        }
-        line.shrink_to(KEPT);
+    outlet.put_written(|line| {
+        head(line, kind)?;
+        payload(line)?;
+        line.write_str("}\n")
     });
 }
 

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -27,6 +28,12 @@ const GATHER: Duration = Duration::from_millis(20);
 const FAREWELL: Duration = Duration::from_secs(2);
 /// A buffer that has grown beyond this for once is given back.
 const KEPT: usize = 256 * 1024;
+/// The same of the buffer that each thread has for the line it writes.
+const LINE_KEPT: usize = 16 * 1024;
+
+thread_local! {
+    static LINE: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 /// The end of an outlet. It is used by one thread, and may take its time.
 pub(super) trait Sink: Send + 'static {
@@ -91,6 +98,17 @@ impl Outlet {
         }
         state.lines.extend_from_slice(line);
         self.wake(state);
+    }
+
+    /// Takes a line that `write` appends to a buffer of the thread's own; none if that fails.
+    pub(super) fn put_written(&self, write: impl FnOnce(&mut String) -> fmt::Result) {
+        LINE.with_borrow_mut(|line| {
+            line.clear();
+            if write(line).is_ok() {
+                self.put(line.as_bytes());
+            }
+            line.shrink_to(LINE_KEPT);
+        });
     }
 
     /// Has the file opened anew, if it has been opened.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::Place;
+use crate::telemetry::escape::number;
 use crate::telemetry::{FEED_TARGET, RecycleReason, escape, feed, redact};
 
 const MIB: f64 = 1024.0 * 1024.0;
@@ -72,11 +73,6 @@ impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
         out.push('}');
         Ok(())
     }
-}
-
-/// The formatter takes several times as long for numbers, and this line has many.
-fn number(out: &mut String, number: impl itoa::Integer) {
-    out.push_str(itoa::Buffer::new().format(number));
 }
 
 /// A time as a number whose unit has so many digits of nanoseconds behind the point; `null` if there is none.

@@ -10,6 +10,7 @@ use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+use crate::telemetry::escape::number;
 use crate::telemetry::events::Access;
 use crate::telemetry::{escape, time};
 
@@ -37,11 +38,6 @@ pub(in crate::telemetry) fn combined(out: &mut String, access: &Access<'_>) -> f
     or_dash(out, access.shown_user_agent());
     out.push_str("\"\n");
     Ok(())
-}
-
-/// The formatter takes several times as long for numbers, and a line has many.
-fn number(out: &mut String, number: impl itoa::Integer) {
-    out.push_str(itoa::Buffer::new().format(number));
 }
 
 fn address(out: &mut String, address: IpAddr) -> fmt::Result {
