@@ -48,8 +48,6 @@ use outlet::Outlet;
 
 /// Target of what PHP logs. It is for people and does not go into the feed.
 const PHP_TARGET: &str = "supercharger::php_log";
-/// Target of what goes into the feed alone.
-const FEED_TARGET: &str = "supercharger::feed";
 
 /// What waits to be written; for those who end the process or have files opened anew.
 static OUTLETS: OnceLock<Vec<Outlet>> = OnceLock::new();
@@ -102,10 +100,8 @@ pub fn init(config: Config) -> Result<(), AlreadySet> {
     let feed = config.feed.map(|feed| {
         let outlet = feed::begin(feed);
         outlets.push(outlet.clone());
-        let targets = Targets::new()
-            .with_target("supercharger", LevelFilter::INFO)
-            .with_target(FEED_TARGET, LevelFilter::TRACE)
-            .with_target(PHP_TARGET, LevelFilter::OFF);
+        let targets =
+            Targets::new().with_target("supercharger", LevelFilter::INFO).with_target(PHP_TARGET, LevelFilter::OFF);
         fmt::layer().event_format(FeedLines { pid }).with_writer(outlet).log_internal_errors(false).with_filter(targets)
     });
     tracing_subscriber::registry().with(lines).with(feed).try_init()?;
@@ -153,8 +149,6 @@ fn filter(level: Level) -> Targets {
         // What it warns of is what clients send: a line for each odd frame would be theirs to write.
         .with_target("h2", if level == Level::Trace { libraries } else { LevelFilter::ERROR })
         .with_target("supercharger", own)
-        // It has a layer of its own.
-        .with_target(FEED_TARGET, LevelFilter::OFF)
 }
 
 #[cfg(test)]
@@ -162,10 +156,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn libraries_are_quiet_and_the_feed_goes_another_way() {
+    fn libraries_are_quiet() {
         let cases = [
             (Level::Error, "supercharger::pool", tracing::Level::WARN, false),
-            (Level::Trace, FEED_TARGET, tracing::Level::ERROR, false),
             (Level::Info, PHP_TARGET, tracing::Level::INFO, true),
             (Level::Info, "supercharger::pool", tracing::Level::INFO, true),
             (Level::Info, "supercharger::pool", tracing::Level::DEBUG, false),

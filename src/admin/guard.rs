@@ -91,15 +91,6 @@ pub struct Rules {
     pub hosts: Vec<HostName>,
 }
 
-impl Rules {
-    /// Whether programs of this machine pass by their address.
-    pub fn allow_this_machine(&self) -> bool {
-        let here = [IpAddr::from([127, 0, 0, 1]), IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])];
-        let is_listed = |address: &IpAddr| self.allow.iter().any(|range| range.contains(*address));
-        !self.enabled || (self.mode != Mode::RequireToken && here.iter().any(is_listed))
-    }
-}
-
 /// What the header fields of a request say of its client, given the peer that sent them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behind {

@@ -55,12 +55,13 @@ struct Entry {
 }
 
 impl Entry {
-    /// The request is over: counts it, and completes its line.
-    fn close(&self, traffic: &Traffic, line: Option<&mut Line>) {
+    /// The request is over: counts it, and writes its line.
+    fn close(&self, traffic: &Traffic, line: Option<&Line>) {
         let route = self.trail.as_ref().map_or(Route::NONE, Trail::route);
-        traffic.count(self.verb, self.status, route, self.accepted.elapsed());
+        let duration = self.accepted.elapsed();
+        traffic.count(self.verb, self.status, route, duration);
         if let Some(line) = line {
-            line.route = route;
+            line.write(self.status, route, duration);
         }
     }
 }
@@ -76,9 +77,6 @@ struct Line {
     referer: Option<HeaderValue>,
     user_agent: Option<HeaderValue>,
     protocol: &'static str,
-    accepted: Instant,
-    route: Route,
-    status: u16,
     bytes: u64,
 }
 
@@ -95,9 +93,6 @@ impl<'f> Record<'f> {
                 referer: parts.headers.get(header::REFERER).cloned(),
                 user_agent: parts.headers.get(header::USER_AGENT).cloned(),
                 protocol: std::str::from_utf8(protocol(parts.version)).unwrap_or_default(),
-                accepted: arrival.monotonic,
-                route: Route::NONE,
-                status: CLIENT_CLOSED_REQUEST,
                 bytes: 0,
             })
         };
@@ -125,9 +120,6 @@ impl<'f> Record<'f> {
     /// Lets the record follow the response's body to its end.
     pub(super) fn attach(mut self, response: Response<Body>) -> Response<Body> {
         self.entry.status = response.status().as_u16();
-        if let Some(line) = &mut self.line {
-            line.status = self.entry.status;
-        }
         if is_whole(&response) {
             if let Some(line) = &mut self.line {
                 line.bytes = if line.method == Method::HEAD { 0 } else { response.body().size_hint().lower() };
@@ -143,24 +135,24 @@ impl<'f> Record<'f> {
 impl Drop for Record<'_> {
     fn drop(&mut self) {
         if !self.attached {
-            self.entry.close(self.traffic, self.line.as_deref_mut());
+            self.entry.close(self.traffic, self.line.as_deref());
         }
     }
 }
 
-impl Drop for Line {
-    fn drop(&mut self) {
+impl Line {
+    fn write(&self, status: u16, route: Route, duration: Duration) {
         Access {
             request_id: self.request_id.to_str().unwrap_or_default(),
             trace_id: self.trace,
             remote: self.remote,
             method: self.method.as_str(),
             path: self.target.path(),
-            route: self.route.told(),
+            route: route.told(),
             protocol: self.protocol,
-            status: self.status,
+            status,
             bytes: self.bytes,
-            duration: self.accepted.elapsed(),
+            duration,
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
         }
@@ -227,7 +219,7 @@ struct Recorded {
 
 impl Drop for Recorded {
     fn drop(&mut self) {
-        self.entry.close(&self.traffic, self.line.as_deref_mut());
+        self.entry.close(&self.traffic, self.line.as_deref());
     }
 }
 

@@ -11,13 +11,9 @@ use serde_json::json;
 
 use super::Place;
 use crate::telemetry::escape::number;
-use crate::telemetry::{FEED_TARGET, RecycleReason, escape, feed, redact};
+use crate::telemetry::{RecycleReason, escape, feed, redact};
 
 const MIB: f64 = 1024.0 * 1024.0;
-
-fn is_wanted() -> bool {
-    tracing::enabled!(target: FEED_TARGET, tracing::Level::TRACE)
-}
 
 /// `runtime.reset`: the boundary after a request has been run.
 #[derive(Debug, Clone, Copy)]
@@ -118,9 +114,10 @@ pub struct WorkerDecision<'a> {
 impl WorkerDecision<'_> {
     /// Reports it.
     pub fn emit(&self) {
-        if !is_wanted() {
-            return;
-        }
+        feed::put("runtime.workerDecision", |out| self.payload(out));
+    }
+
+    fn payload(&self, out: &mut String) -> fmt::Result {
         let Place { pool, slot, incarnation } = self.place;
         let hard = matches!(self.reason, RecycleReason::Timeout | RecycleReason::Crash | RecycleReason::Fatal);
         let payload = json!({
@@ -141,7 +138,8 @@ impl WorkerDecision<'_> {
             "slot": slot,
             "incarnation": incarnation,
         });
-        tracing::trace!(target: FEED_TARGET, event = "runtime.workerDecision", payload = &*redact::json(&payload.to_string()));
+        out.push_str(&redact::json(&payload.to_string()));
+        Ok(())
     }
 }
 
