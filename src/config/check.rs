@@ -202,6 +202,15 @@ impl Check {
             != self.defaults.keys.get(key).map(|setting| &setting.value)
     }
 
+    /// Adds a fault for each of the keys that has another value than its default: nobody would heed it.
+    pub(super) fn without_effect(&mut self, keys: impl IntoIterator<Item = &'static str>, problem: &str, remedy: &str) {
+        for key in keys {
+            if self.differs(key) {
+                self.fault(key, problem, remedy);
+            }
+        }
+    }
+
     /// A key with the place where it was set.
     pub(super) fn told(&self, key: &str) -> String {
         let origin = self.settings.keys.get(key).map_or(Origin::Default, |setting| setting.origin.clone());

@@ -88,7 +88,7 @@ pub(super) fn rules(check: &mut Check, has_listeners: bool) -> Rules {
 fn without_effect(check: &mut Check, rules: &Rules, has_listeners: bool) {
     const ALL: [&str; 7] =
         ["guard.enabled", "guard.mode", "guard.allow", TOKEN, "guard.header", "guard.proxy_strict", "guard.hosts"];
-    let (keys, why): (&[&str], String) = match rules.mode {
+    let (keys, why): (&[&'static str], String) = match rules.mode {
         _ if !has_listeners => (&ALL, "admin.listen is \"off\" and endpoints.on_main is false".to_owned()),
         // The other two hold for pages in browsers of this machine.
         _ if !rules.enabled => {
@@ -99,12 +99,10 @@ fn without_effect(check: &mut Check, rules: &Rules, has_listeners: bool) {
         Mode::AllowlistOrToken if rules.token.is_none() => (&["guard.header"], "there is no guard.token".to_owned()),
         Mode::AllowlistOrToken => (&[], String::new()),
     };
-    for key in keys {
-        let setting = check.settings.keys.get(*key);
-        if check.differs(key) && !setting.is_some_and(|setting| matches!(setting.origin, Origin::Alias(_))) {
-            check.fault(key, format!("has no effect: {why}"), "remove one of them");
-        }
-    }
+    let is_alias =
+        |key: &str| check.settings.keys.get(key).is_some_and(|setting| matches!(setting.origin, Origin::Alias(_)));
+    let keys: Vec<_> = keys.iter().copied().filter(|key| !is_alias(key)).collect();
+    check.without_effect(keys, &format!("has no effect: {why}"), "remove one of them");
 }
 
 /// What is not wrong and may still open the endpoints to others than was meant.

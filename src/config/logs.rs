@@ -53,11 +53,8 @@ fn feed(check: &mut Check) -> Option<Feed> {
         check.fault("telemetry.events_max_size", "is too little to be of use", "give 1KiB or more, or 0 for no limit");
     }
     if path.is_none() {
-        for key in ["telemetry.events_max_size", "telemetry.events_keep"] {
-            if check.differs(key) {
-                check.fault(key, "has no effect while telemetry.events is off", "remove it, or name a file there");
-            }
-        }
+        let keys = ["telemetry.events_max_size", "telemetry.events_keep"];
+        check.without_effect(keys, "has no effect while telemetry.events is off", "remove it, or name a file there");
     }
     if path.as_ref().is_some_and(|path| path.extension().is_none_or(|extension| extension != "ndjson")) {
         check.fault(KEY, "does not end in .ndjson", "give it that ending: each line is a text of JSON");

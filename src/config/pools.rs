@@ -124,10 +124,9 @@ fn overflow(check: &mut Check, owner: Owner) -> (Duration, usize) {
 fn idle(check: &mut Check, owner: Owner, classic: bool) -> Idle {
     let (after, roots) = (keys::of_pool(owner, "idle.collect_after"), keys::of_pool(owner, "idle.collect_roots"));
     let idle = Idle { collect_after: check.duration(after), collect_roots: check.number(roots) };
-    for key in [after, roots] {
-        if classic && check.differs(key) {
-            check.fault(key, "has no effect in classic mode, where a script leaves no garbage", "remove it");
-        }
+    if classic {
+        let problem = "has no effect in classic mode, where a script leaves no garbage";
+        check.without_effect([after, roots], problem, "remove it");
     }
     idle
 }
@@ -163,11 +162,7 @@ fn limits(check: &mut Check, owner: Owner, classic: bool) -> Limits {
     }
     if classic {
         let reason = "has no effect in classic mode, where the memory of a script ends with its request";
-        for key in OF_WORKERS.map(key) {
-            if check.differs(key) {
-                check.fault(key, reason, "remove it");
-            }
-        }
+        check.without_effect(OF_WORKERS.map(key), reason, "remove it");
         if limits.on_reset_error == OnResetError::Continue {
             check.fault(key("reset.on_error"), "has no effect in classic mode, which has no reset", "remove it");
         }
