@@ -15,26 +15,30 @@ type Counts = BTreeMap<String, f64>;
 /// Families that do not count what was sent: how often OPcache has a file at hand depends on who asks first.
 const OTHERS: &str = "supercharger_opcache_";
 
-/// The counters of a scrape and the counts of its histograms, but those that are 0.
-async fn counters(server: &Server) -> Counts {
+/// The series of a scrape that count something: those of counters and histograms, with the kind of each.
+async fn counting(server: &Server) -> Vec<(bool, String, f64)> {
     let text = server.ask_admin("GET", "/metrics", &[]).await.ok().text();
     let mut kind = "";
-    let mut counts = Counts::new();
+    let mut found = Vec::new();
     for line in text.lines() {
         if let Some((_, of)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
             kind = of;
         }
         let Some((series, value)) = line.rsplit_once(' ').filter(|_| !line.starts_with('#')) else { continue };
-        let name = series.split('{').next().unwrap_or_default();
-        let value: f64 = value.parse().expect("a number");
-        if name.starts_with(OTHERS) {
-            continue;
-        }
-        if (kind == "counter" || (kind == "histogram" && name.ends_with("_count"))) && value != 0.0 {
-            counts.insert(series.to_owned(), value);
+        if matches!(kind, "counter" | "histogram") && !series.starts_with(OTHERS) {
+            found.push((kind == "histogram", series.to_owned(), value.parse().expect("a number")));
         }
     }
-    counts
+    found
+}
+
+/// The counters of a scrape and the counts of its histograms, but those that are 0.
+async fn counters(server: &Server) -> Counts {
+    let counts = counting(server).await.into_iter().filter(|(histogram, series, value)| {
+        let name = series.split('{').next().unwrap_or_default();
+        (!histogram || name.ends_with("_count")) && *value != 0.0
+    });
+    counts.map(|(_, series, value)| (series, value)).collect()
 }
 
 /// Waits until a scrape has these counters and no others.
@@ -304,18 +308,7 @@ while (supercharger_handle_request(function () { echo 'hello'; })) {
 
 /// What must never fall: counters, and whatever a histogram counts. OPcache begins anew with each process.
 async fn rising(server: &Server) -> Counts {
-    let text = server.ask_admin("GET", "/metrics", &[]).await.ok().text();
-    let mut kind = "";
-    let mut counts = Counts::new();
-    for line in text.lines() {
-        if let Some((_, of)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
-            kind = of;
-        }
-        let Some((series, value)) = line.rsplit_once(' ').filter(|_| !line.starts_with('#')) else { continue };
-        if matches!(kind, "counter" | "histogram") && !series.starts_with(OTHERS) {
-            counts.insert(series.to_owned(), value.parse().expect("a number"));
-        }
-    }
+    let mut counts: Counts = counting(server).await.into_iter().map(|(_, series, value)| (series, value)).collect();
     counts.insert(DRAINING.to_owned(), server.metric(DRAINING).await);
     counts
 }
