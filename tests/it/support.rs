@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod parallel;
+pub(crate) mod postgres;
 pub(crate) mod program;
 pub(crate) mod raw;
 pub(crate) mod reference;
