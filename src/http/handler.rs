@@ -158,12 +158,12 @@ async fn answer<B: Backend>(
     let site = front.router.site();
     site.sendfile.announce(&mut parts.headers);
     let mut request = assemble(parts, &client, local, arrival, &site.root, &script, id);
-    request.interim = interim;
-    record.follow(&request.trail);
+    request.fields().interim = interim;
+    record.follow(&request.fields().trail);
     if let Some(traced) = traced {
         traced.accompany(&mut request);
     }
-    let answer = front.backend.submit(script.pool, request, body).await?;
+    let answer = front.backend.submit(script.pool, request.build(), body).await?;
     let answer = match sendfile::answer(&site.sendfile, answer, parts, id) {
         Ok(file) => return file,
         Err(answer) => answer,

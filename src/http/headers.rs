@@ -12,18 +12,20 @@ use crate::job;
 /// Names that would collide with another header in `$_SERVER` are dropped, and so is `Proxy` (httpoxy, CVE-2016-5385).
 /// Repeated fields are joined as RFC 9110 section 5.3 says; cookies with `"; "` (RFC 9113 section 8.2.3).
 pub(super) fn copy(headers: &HeaderMap, into: &mut RequestBuilder) {
-    for name in headers.keys().filter(|name| is_passed_on(name)) {
-        let mut values = headers.get_all(name).iter();
-        let first = values.next().map_or(&b""[..], |value| value.as_bytes());
-        let span = if values.size_hint().1 == Some(0) {
-            into.joined(&[first])
-        } else {
-            let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
-            let mut pieces = vec![first];
-            for value in values {
-                pieces.extend([separator, value.as_bytes()]);
+    // The values of one name come one after the other; looking them up by name would hash each name again.
+    let mut fields = headers.iter().filter(|(name, _)| is_passed_on(name)).peekable();
+    while let Some((name, first)) = fields.next() {
+        let mut another = || fields.next_if(|(next, _)| *next == name).map(|(_, value)| value.as_bytes());
+        let span = match another() {
+            None => into.joined(&[first.as_bytes()]),
+            Some(second) => {
+                let separator: &[u8] = if name == header::COOKIE { b"; " } else { b", " };
+                let mut pieces = vec![first.as_bytes(), separator, second];
+                while let Some(value) = another() {
+                    pieces.extend([separator, value]);
+                }
+                into.joined(&pieces)
             }
-            into.joined(&pieces)
         };
         let key = into.text(name.as_str().as_bytes());
         into.header(key, span);

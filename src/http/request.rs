@@ -13,7 +13,7 @@ use http::{HeaderMap, Uri, Version, header};
 use super::forwarded::{self, Confused, Fields, TrustedProxy};
 use super::route::Script;
 use super::{authority, headers};
-use crate::job::{Request, RequestBuilder, Target};
+use crate::job::{RequestBuilder, Target};
 
 /// The two ends of a connection.
 #[derive(Debug, Clone, Copy)]
@@ -96,7 +96,7 @@ pub(super) fn assemble(
     root: &Path,
     script: &Script,
     id: &str,
-) -> Request {
+) -> RequestBuilder {
     let mut builder = RequestBuilder::accepted_at(arrival.wall, arrival.monotonic);
     headers::copy(&parts.headers, &mut builder);
 
@@ -134,7 +134,7 @@ pub(super) fn assemble(
     fields.remote_port = client.port;
     fields.server_port = port;
     fields.https = client.https;
-    builder.build()
+    builder
 }
 
 /// `SERVER_PROTOCOL`.
@@ -171,7 +171,8 @@ mod tests {
             path_info: b"/p".to_vec(),
         };
         let client = Client::of_connection(peers);
-        let got = assemble(&parts, &client, peers.local.ip(), Arrival::now(), Path::new("/srv/public"), &script, "r-1");
+        let root = Path::new("/srv/public");
+        let got = assemble(&parts, &client, peers.local.ip(), Arrival::now(), root, &script, "r-1").build();
         let cases: [(&str, crate::job::Span, &str); 13] = [
             ("method", got.method, "PURGE"),
             ("uri", got.uri, "/a%20b/../c?x=%3E&y=1"),

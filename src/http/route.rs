@@ -86,6 +86,8 @@ pub(super) enum Route {
 #[derive(Debug)]
 pub struct Router {
     site: Site,
+    /// By number of the pool, the URL path of the script that answers everything that is no file; empty if there is none.
+    fronts: Vec<Vec<u8>>,
     tree: Tree,
     reach: Reach,
 }
@@ -95,7 +97,13 @@ impl Router {
     pub fn new(site: Site) -> Self {
         let tree = Tree::new(&site.root);
         let reach = Reach::new(&site.root, &site.links);
-        Self { site, tree, reach }
+        let front = |mode: &Mode| match mode {
+            Mode::Worker { script } | Mode::Classic { front: Some(script), .. } => url_path_of(&site.root, script),
+            Mode::Classic { front: None, .. } => Vec::new(),
+        };
+        let modes = site.branches.iter().map(|branch| &branch.mode);
+        let fronts = std::iter::once(&site.mode).chain(modes).map(front).collect();
+        Self { site, fronts, tree, reach }
     }
 
     pub(super) fn site(&self) -> &Site {
@@ -125,8 +133,8 @@ impl Router {
     fn route_in(&self, pool: usize, mode: &Mode, method: &Method, path: &[u8]) -> Option<Route> {
         let reads = matches!(*method, Method::GET | Method::HEAD);
         let mut route = match mode {
-            Mode::Worker { script } => Some(self.route_worker(script, pool == 0, reads, path)),
-            Mode::Classic { index, front } => self.route_classic(index, front.as_deref(), pool == 0, reads, path),
+            Mode::Worker { script } => Some(self.route_worker(script, pool, reads, path)),
+            Mode::Classic { index, .. } => self.route_classic(index, pool, reads, path),
         };
         if let Some(Route::Script(script)) = &mut route {
             script.pool = pool;
@@ -134,12 +142,12 @@ impl Router {
         route
     }
 
-    fn route_worker(&self, script: &Path, default: bool, reads: bool, path: &[u8]) -> Route {
-        let name = self.url_path_of(script);
+    fn route_worker(&self, script: &Path, pool: usize, reads: bool, path: &[u8]) -> Route {
+        let (default, name) = (pool == 0, &self.fronts[pool]);
         let mut path_info = Vec::new();
         // What a pool is given by its patterns is its own, also if it looks like the path of another script.
-        if let Some(end) = script_end(path).filter(|end| default || path[..*end] == name) {
-            if path[..end] != name {
+        if let Some(end) = script_end(path).filter(|end| default || path[..*end] == **name) {
+            if path[..end] != **name {
                 return Route::NotFound;
             }
             path_info = path[end..].to_vec();
@@ -150,17 +158,10 @@ impl Router {
                 Found::Directory | Found::Nothing => {}
             }
         }
-        Route::Script(Script { pool: 0, name, file: script.to_owned(), path_info })
+        Route::Script(Script { pool: 0, name: name.clone(), file: script.to_owned(), path_info })
     }
 
-    fn route_classic(
-        &self,
-        index: &str,
-        front: Option<&Path>,
-        default: bool,
-        reads: bool,
-        path: &[u8],
-    ) -> Option<Route> {
+    fn route_classic(&self, index: &str, pool: usize, reads: bool, path: &[u8]) -> Option<Route> {
         if let Some(end) = script_end(path)
             && let Some(file) = self.script(&path[..end])
         {
@@ -176,10 +177,10 @@ impl Router {
         if directory && let Some(route) = self.route_directory(index, reads, path) {
             return Some(route);
         }
-        let name = match front {
-            Some(front) => self.url_path_of(front),
-            None if default => join(b"/", index.as_bytes()),
-            None => return None,
+        let name = match &self.fronts[pool] {
+            front if !front.is_empty() => front.clone(),
+            _ if pool == 0 => join(b"/", index.as_bytes()),
+            _ => return None,
         };
         let file = self.script(&name)?;
         Some(Route::Script(Script { pool: 0, name, file, path_info: Vec::new() }))
@@ -196,12 +197,6 @@ impl Router {
             },
         };
         Some(if reads && !path.ends_with(b"/") { Route::AddSlash } else { route })
-    }
-
-    /// The URL path under which a script lies; one outside the root stands as if it lay at its top.
-    fn url_path_of(&self, script: &Path) -> Vec<u8> {
-        let relative = script.strip_prefix(&self.site.root).ok().map(Path::as_os_str);
-        join(b"/", relative.or(script.file_name()).unwrap_or_default().as_bytes())
     }
 
     /// The script of this URL path, if it is a regular file that does not leave the root through a link.
@@ -240,6 +235,12 @@ impl Router {
         let relative = path.strip_prefix(b"/").unwrap_or(path);
         self.site.root.join(OsStr::from_bytes(relative))
     }
+}
+
+/// The URL path under which a script lies; one outside the root stands as if it lay at its top.
+fn url_path_of(root: &Path, script: &Path) -> Vec<u8> {
+    let relative = script.strip_prefix(root).ok().map(Path::as_os_str);
+    join(b"/", relative.or(script.file_name()).unwrap_or_default().as_bytes())
 }
 
 #[derive(Debug)]

@@ -18,8 +18,8 @@ use http_body::{Frame, SizeHint};
 use super::error::Refusal;
 use super::record::is_whole;
 use super::request::{Arrival, Client};
-use super::trace_context::{self, TRACEPARENT, TRACESTATE};
-use crate::job::{Moment, Request, Trace, Trail};
+use super::trace_context::{self, Carried, TRACEPARENT, TRACESTATE};
+use crate::job::{Moment, RequestBuilder, Trace, Trail};
 use crate::telemetry::spans::{RequestRecord, Tracer};
 
 /// Tells a client which trace its request has become part of (W3C Trace Context level 2, draft of the response header).
@@ -54,6 +54,8 @@ pub struct Tracing {
 #[derive(Debug)]
 pub(super) struct Traced {
     trace: Trace,
+    /// What other systems have noted, for PHP.
+    state: String,
     respond: bool,
     /// What is reported of it; nothing if it is not sampled.
     report: Option<Report>,
@@ -83,8 +85,8 @@ impl Report {
 }
 
 impl Traced {
-    /// Continues the client's trace, or begins one, and puts PHP's span in place of the client's into the header fields. `trusted`: the
-    /// other end of the connection is a proxy of ours.
+    /// Continues the client's trace, or begins one, and takes what the client says of it out of the header fields. `trusted`: the other end
+    /// of the connection is a proxy of ours.
     pub(super) fn open(
         tracing: &Tracing,
         parts: &mut Parts,
@@ -98,12 +100,10 @@ impl Traced {
             Inbound::Trusted => trusted,
             Inbound::None => false,
         };
-        let parent = trace_context::parent(&parts.headers).filter(|_| continued);
-        let state = if parent.is_some() { trace_context::state(&parts.headers) } else { String::new() };
+        let Carried { parent, state } = trace_context::take(&mut parts.headers, continued);
         let tracer = &tracing.tracer;
         let (trace, flags) = tracer.trace(parent);
         let trace = Trace { id: trace, request: tracer.span(), php: tracer.span(), flags };
-        hand_on(&trace, &state, &mut parts.headers);
         let report = trace.is_sampled().then(|| Report {
             tracer: Arc::clone(tracer),
             arrival,
@@ -112,7 +112,7 @@ impl Traced {
                 span: trace.request,
                 parent: parent.map(|parent| parent.span),
                 flags,
-                state,
+                state: state.clone(),
                 start: arrival.wall,
                 duration: Duration::ZERO,
                 request_id: id.to_owned(),
@@ -130,7 +130,7 @@ impl Traced {
             }),
             trail: None,
         });
-        Self { trace, respond: tracing.respond, report }
+        Self { trace, state, respond: tracing.respond, report }
     }
 
     /// The ids of its spans.
@@ -138,8 +138,13 @@ impl Traced {
         self.trace
     }
 
-    /// Gives a request that goes on to PHP its place in the trace.
-    pub(super) fn accompany(&mut self, request: &mut Request) {
+    /// Gives a request that goes on to PHP its place in the trace. PHP gets to see its own span, as the parent of what it reports itself.
+    pub(super) fn accompany(&mut self, request: &mut RequestBuilder) {
+        add(request, &TRACEPARENT, &self.trace.parent(self.trace.php).text());
+        if !self.state.is_empty() {
+            add(request, &TRACESTATE, self.state.as_bytes());
+        }
+        let request = request.fields();
         request.trace = Some(self.trace);
         if let Some(report) = &mut self.report {
             report.trail = Some(request.trail.clone());
@@ -160,7 +165,7 @@ impl Traced {
     /// Lets the span follow the response's body to its end.
     pub(super) fn attach(mut self, mut response: Response<Body>) -> Response<Body> {
         if self.respond
-            && let Ok(value) = HeaderValue::try_from(self.trace.parent(self.trace.request).to_string())
+            && let Ok(value) = HeaderValue::from_bytes(&self.trace.parent(self.trace.request).text())
         {
             response.headers_mut().insert(TRACERESPONSE, value);
         }
@@ -186,16 +191,10 @@ impl Drop for Report {
     }
 }
 
-/// What PHP gets to see: its own span as the parent of what it reports.
-fn hand_on(trace: &Trace, state: &str, headers: &mut HeaderMap) {
-    // Digits, dashes and the printable signs that have been checked: always legal values.
-    if let Ok(value) = HeaderValue::try_from(trace.parent(trace.php).to_string()) {
-        headers.insert(TRACEPARENT, value);
-    }
-    match HeaderValue::try_from(state) {
-        Ok(value) if !state.is_empty() => drop(headers.insert(TRACESTATE, value)),
-        _ => drop(headers.remove(TRACESTATE)),
-    }
+/// Adds a header that the request does not have.
+fn add(request: &mut RequestBuilder, name: &HeaderName, value: &[u8]) {
+    let (name, value) = (request.text(name.as_str().as_bytes()), request.text(value));
+    request.header(name, value);
 }
 
 fn version(version: Version) -> &'static str {

@@ -21,8 +21,26 @@ const MAX_STATE: usize = 512;
 /// Entries beyond this size are the first to go where not all fit (same section).
 const LARGE_MEMBER: usize = 128;
 
+/// What came with a request.
+#[derive(Debug)]
+pub(super) struct Carried {
+    /// The client's span.
+    pub(super) parent: Option<Parent>,
+    /// What other systems have noted; empty without a parent.
+    pub(super) state: String,
+}
+
+/// Takes the fields out: the client's are not PHP's to see. They count if they are to be continued.
+pub(super) fn take(headers: &mut HeaderMap, continued: bool) -> Carried {
+    let parent = parent(headers).filter(|_| continued);
+    let state = if parent.is_some() { state(headers) } else { String::new() };
+    headers.remove(TRACEPARENT);
+    headers.remove(TRACESTATE);
+    Carried { parent, state }
+}
+
 /// The client's span; `None` if it names none, or not as it should.
-pub(super) fn parent(headers: &HeaderMap) -> Option<Parent> {
+fn parent(headers: &HeaderMap) -> Option<Parent> {
     let mut given = headers.get_all(TRACEPARENT).iter();
     match (given.next(), given.next()) {
         (Some(only), None) => parse(only.as_bytes()),
@@ -63,7 +81,7 @@ fn digits(text: &[u8]) -> Option<u128> {
 }
 
 /// What other systems have noted, of all header fields together; empty if there is nothing, or nothing that could be believed.
-pub(super) fn state(headers: &HeaderMap) -> String {
+fn state(headers: &HeaderMap) -> String {
     let fields = headers.get_all(TRACESTATE).iter();
     let mut members: Vec<&[u8]> = Vec::new();
     for field in fields {

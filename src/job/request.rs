@@ -180,8 +180,13 @@ impl RequestBuilder {
 
     /// Copies an address in its textual form.
     pub fn address(&mut self, address: IpAddr) -> Span {
-        let text = address.to_string();
-        self.text(text.as_bytes())
+        let IpAddr::V4(v4) = address else { return self.text(address.to_string().as_bytes()) };
+        // The formatter takes twenty times as long, and each request has two of these.
+        let [a, b, c, d] = v4.octets();
+        let mut digits = [itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new(), itoa::Buffer::new()];
+        let [w, x, y, z] = &mut digits;
+        let pieces = [w.format(a), ".", x.format(b), ".", y.format(c), ".", z.format(d)];
+        self.joined(&pieces.map(str::as_bytes))
     }
 
     /// Adds a header whose texts are in the buffer already.

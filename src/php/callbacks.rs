@@ -140,12 +140,15 @@ leaf! { sc_on_finish: sc_on_finish_fn, (ending: sys::sc_ending) -> sys::sc_io = 
 } }
 
 leaf! { sc_on_read_body: sc_on_read_body_fn, (into: *mut c_char, len: usize) -> usize = 0, |host| {
+    let Some(exchange) = host.exchange() else { return 0 };
+    // PHP asks for 16 KiB of each request, and most have no body.
+    let len = usize::try_from(exchange.body.length()).map_or(len, |length| len.min(length));
     // SAFETY: I4: a buffer of C's with room for `len` bytes. It may be uninitialised, so it is zeroed before it is a slice.
     unsafe { into.write_bytes(0, len) };
     // SAFETY: I4: initialised just now.
     let into = unsafe { std::slice::from_raw_parts_mut(into.cast::<u8>(), len) };
     // A file that cannot be read any more ends the body early; PHP compares lengths itself.
-    host.exchange().and_then(|exchange| exchange.body.read(into).ok()).unwrap_or(0)
+    exchange.body.read(into).unwrap_or(0)
 } }
 
 const _: sys::sc_on_log_fn = Some(sc_on_log);

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::seat::WorkerSeat;
 use super::spans;
-use crate::job::{Boundary, Moment, Outcome, Request, ResetOutcome, Timeline};
+use crate::job::{Boundary, Moment, Outcome, Phases, Request, ResetOutcome, Timeline};
 use crate::telemetry::events::RuntimeReset;
 use crate::telemetry::{Distribution, Histogram, Place, Tally};
 
@@ -26,6 +26,8 @@ pub(super) struct Finished<'a> {
     pub(super) place: Place<'a>,
     /// What the client asked.
     pub(super) request: &'a Request,
+    /// Where its time went.
+    pub(super) phases: Phases,
     /// What became of it.
     pub(super) outcome: Outcome,
     /// Status that the client was told.
@@ -63,6 +65,7 @@ impl WorkerSeat {
         let finished = Finished {
             place: self.place(),
             request,
+            phases: timeline.phases(),
             outcome: request.trail.outcome().unwrap_or(Outcome::Lost),
             status: request.trail.status().unwrap_or_default(),
             returned,
@@ -101,7 +104,7 @@ fn account(finished: &Finished<'_>) {
         outcome = finished.outcome.label(),
         status = finished.status,
         memory = finished.boundary.memory,
-        phases = ?finished.timeline().phases(),
+        phases = ?finished.phases,
     );
 }
 
@@ -130,8 +133,7 @@ impl Account {
         let add = |to: &AtomicU64| {
             to.fetch_add(1, Ordering::Relaxed);
         };
-        let timeline = finished.timeline();
-        let phases = timeline.phases();
+        let (timeline, phases) = (finished.timeline(), &finished.phases);
         self.queue.observe(phases.queue);
         if timeline.at(Moment::Script).is_some() {
             self.execution.observe(phases.php);

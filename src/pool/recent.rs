@@ -36,17 +36,17 @@ struct Kept {
 impl Lists {
     /// Takes note of a request that a worker has had, if there is anything to note. `slow` is the time from which on one is.
     pub(super) fn finished(&self, finished: &Finished<'_>, slow: Option<Duration>) {
-        let timeline = finished.timeline();
-        let answered = timeline.since_accepted(Moment::Responded).or(timeline.since_accepted(Moment::Returned));
-        let duration = answered.unwrap_or_default();
         let failure = failure_of(finished.outcome, finished.status);
         // What the log reports as slow.
-        let phases = timeline.phases();
+        let phases = &finished.phases;
         let took = phases.queue + phases.boot + phases.php + phases.terminate;
         let is_slow = slow.is_some_and(|slow| took >= slow);
         if !is_slow && failure.is_none() {
             return;
         }
+        let timeline = finished.timeline();
+        let answered = timeline.since_accepted(Moment::Responded).or(timeline.since_accepted(Moment::Returned));
+        let duration = answered.unwrap_or_default();
         let entry = RecentRequest {
             slot: Some(finished.place.slot),
             status: finished.status,
@@ -147,8 +147,9 @@ mod tests {
         timeline.note(Moment::Script, timeline.accepted());
         timeline.note(Moment::Responded, timeline.accepted() + took);
         let (worker, boundary) = (fake::incarnation(3), Boundary::default());
+        let (place, phases) = (worker.place(), timeline.phases());
         let finished =
-            Finished { place: worker.place(), request: &request, outcome, status, returned: true, boundary: &boundary };
+            Finished { place, request: &request, phases, outcome, status, returned: true, boundary: &boundary };
         lists.finished(&finished, Some(Duration::from_secs(1)));
     }
 

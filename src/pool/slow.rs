@@ -104,7 +104,7 @@ impl Incarnation {
 impl Finished<'_> {
     /// Reports it if its client, or the worker, had to wait for longer than that. How long its body took to arrive is the client's affair.
     pub(super) fn report_slow(&self, limit: Duration) {
-        let phases = self.timeline().phases();
+        let phases = &self.phases;
         let took = phases.queue + phases.boot + phases.php + phases.terminate;
         if took < limit {
             return;

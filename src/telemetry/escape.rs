@@ -45,12 +45,17 @@ pub(crate) fn lines(text: &str) -> String {
     out
 }
 
+/// Whether all of it is printable ASCII without quotes and backslashes. To the end in any case: many bytes are looked at in one step.
+fn is_plain(value: &[u8]) -> bool {
+    value.iter().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (*byte != b'"') & (*byte != b'\\'))
+}
+
 /// Writes a JSON string (RFC 8259 section 7); beyond what JSON demands, everything that steers a terminal is escaped too.
 pub(super) fn json(out: &mut impl Write, value: &str) -> fmt::Result {
     out.write_char('"')?;
     let mut rest = value;
     // What needs nothing goes in one piece, and most values need nothing at all.
-    if value.bytes().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+    if is_plain(value.as_bytes()) {
         out.write_str(value)?;
         return out.write_char('"');
     }
@@ -83,9 +88,8 @@ pub(super) fn number(out: &mut String, number: impl itoa::Integer) {
 pub(super) fn common(out: &mut String, value: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |number: u8| char::from(DIGITS[usize::from(number & 15)]);
-    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
-    if let Ok(plain) = std::str::from_utf8(value)
-        && value.iter().all(is_plain)
+    if is_plain(value)
+        && let Ok(plain) = std::str::from_utf8(value)
     {
         return out.push_str(plain);
     }

@@ -59,7 +59,9 @@ pub(super) fn put(kind: &str, payload: impl FnOnce(&mut String) -> fmt::Result) 
 
 /// What each line begins with; its payload follows, and a brace.
 pub(super) fn head(out: &mut impl Write, kind: &str) -> fmt::Result {
-    write!(out, "{{\"type\":\"{kind}\",\"ts\":\"")?;
+    out.write_str("{\"type\":\"")?;
+    out.write_str(kind)?;
+    out.write_str("\",\"ts\":\"")?;
     time::now_millis(out)?;
     out.write_str("\",\"payload\":")
 }

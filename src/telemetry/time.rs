@@ -17,7 +17,7 @@ pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
 }
 
 /// A moment of RFC 3339 with so many digits, at most nine, behind the point.
-fn internet(out: &mut impl Write, moment: SystemTime, digits: usize) -> fmt::Result {
+fn internet(out: &mut impl Write, moment: SystemTime, digits: u32) -> fmt::Result {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     INTERNET.with_borrow_mut(|(of, shown)| {
         if *of != since.as_secs() {
@@ -27,15 +27,15 @@ fn internet(out: &mut impl Write, moment: SystemTime, digits: usize) -> fmt::Res
         }
         out.write_str(shown)
     })?;
-    let mut nanos = [b'0'; 9];
-    let mut rest = since.subsec_nanos();
-    for digit in nanos.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+    let mut part = *b".000000000Z";
+    let mut rest = since.subsec_nanos() / 10_u32.pow(9 - digits);
+    let digits = digits as usize;
+    for digit in part[1..=digits].iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    out.write_char('.')?;
-    out.write_str(std::str::from_utf8(&nanos[..digits]).unwrap_or_default())?;
-    out.write_char('Z')
+    part[digits + 1] = b'Z';
+    out.write_str(std::str::from_utf8(&part[..digits + 2]).unwrap_or_default())
 }
 
 /// `2026-01-31T12:00:00`, from `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7).

@@ -57,7 +57,10 @@ impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
         out.push_str(",\"ok\":");
         out.push_str(if errors.is_empty() && missing == 0 { "true" } else { "false" });
         out.push_str(",\"requestId\":");
-        escape::json(out, &String::from_utf8_lossy(self.request_id))?;
+        match std::str::from_utf8(self.request_id) {
+            Ok(id) => escape::json(out, id)?,
+            Err(_) => escape::json(out, &String::from_utf8_lossy(self.request_id))?,
+        }
         out.push_str(",\"statusCode\":");
         number(out, self.status);
         out.push_str(",\"pool\":");
@@ -81,7 +84,7 @@ fn decimal(out: &mut String, time: Option<Duration>, digits: usize) {
     let (whole, part) = text.split_at(text.len().saturating_sub(digits));
     out.push_str(if whole.is_empty() { "0" } else { whole });
     out.push('.');
-    out.extend(std::iter::repeat_n('0', digits - part.len()));
+    out.push_str(&"000000000"[..digits - part.len()]);
     out.push_str(part);
 }
 
