@@ -427,7 +427,7 @@ impl<B: Blueprint> Supervisor<B> {
             snapshot: child.last.as_ref().map(|(_, snapshot)| snapshot.clone()),
             stale: Some(child.last.as_ref().map_or(child.started, |(then, _)| *then).elapsed()),
             unanswered: child.pulse.owes(),
-            resident: memory::resident(child.process.pid),
+            resident: telemetry::resident_bytes(child.process.pid),
             because: child.because,
         });
         Status {
@@ -752,7 +752,7 @@ impl<B: Blueprint> Supervisor<B> {
             if child.stage != Stage::Serving || child.wish.is_some() || child.started.elapsed() < memory::LEAST_AGE {
                 continue;
             }
-            if let Some(bytes) = memory::resident(child.process.pid).filter(|bytes| *bytes > most) {
+            if let Some(bytes) = telemetry::resident_bytes(child.process.pid).filter(|bytes| *bytes > most) {
                 let detail = format!("{} MiB resident, process.max_rss is {} MiB", bytes >> 20, most >> 20);
                 child.wish = Some(("max_rss".to_owned(), detail, now));
             }

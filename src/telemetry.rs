@@ -18,6 +18,7 @@ mod format;
 mod histogram;
 mod journal;
 mod labels;
+mod memory;
 mod opcache;
 mod outlet;
 pub mod redact;
@@ -40,6 +41,7 @@ pub use feed::Feed;
 pub use format::Format;
 pub use histogram::{BOUNDS_MICROS, Distribution, Histogram};
 pub use labels::{Level, OpcacheReason, RecycleReason, Rejection, UnknownLabel};
+pub use memory::resident_bytes;
 pub use opcache::OpcacheFigures;
 pub use tally::Tally;
 

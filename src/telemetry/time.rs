@@ -19,14 +19,7 @@ pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
 /// A moment of RFC 3339 with so many digits, at most nine, behind the point.
 fn internet(out: &mut impl Write, moment: SystemTime, digits: u32) -> fmt::Result {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    INTERNET.with_borrow_mut(|(of, shown)| {
-        if *of != since.as_secs() {
-            shown.clear();
-            seconds(shown, moment)?;
-            *of = since.as_secs();
-        }
-        out.write_str(shown)
-    })?;
+    INTERNET.with_borrow_mut(|second| out.write_str(second.at(since.as_secs(), || seconds(moment))))?;
     let mut part = *b".000000000Z";
     let mut rest = since.subsec_nanos() / 10_u32.pow(9 - digits);
     let digits = digits as usize;
@@ -39,10 +32,10 @@ fn internet(out: &mut impl Write, moment: SystemTime, digits: u32) -> fmt::Resul
 }
 
 /// `2026-01-31T12:00:00`, from `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7).
-fn seconds(out: &mut String, moment: SystemTime) -> fmt::Result {
+fn seconds(moment: SystemTime) -> String {
     let text = httpdate::fmt_http_date(moment);
     let part = |range| text.get(range).unwrap_or_default();
-    write!(out, "{}-{:02}-{}T{}", part(12..16), month(part(8..11)), part(5..7), part(17..25))
+    format!("{}-{:02}-{}T{}", part(12..16), month(part(8..11)), part(5..7), part(17..25))
 }
 
 /// The number of a month from the first three letters of its name.
@@ -51,26 +44,42 @@ fn month(name: &str) -> usize {
     MONTHS.find(name).map_or(0, |at| at / 3 + 1)
 }
 
+/// The last second that was written, and its text: a busy server writes the same one thousands of times.
+struct Second {
+    of: u64,
+    text: String,
+}
+
+impl Second {
+    const fn never() -> RefCell<Self> {
+        RefCell::new(Self { of: u64::MAX, text: String::new() })
+    }
+
+    /// The text of a second since the epoch; `write` makes it.
+    fn at(&mut self, second: u64, write: impl FnOnce() -> String) -> &str {
+        if self.of != second {
+            self.text = write();
+            self.of = second;
+        }
+        &self.text
+    }
+}
+
 thread_local! {
-    /// The last second that was written, and its text: a busy server writes the same one thousands of times.
-    static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
-    /// The same in the form of RFC 3339.
-    static INTERNET: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    static COMMON: RefCell<Second> = const { Second::never() };
+    static INTERNET: RefCell<Second> = const { Second::never() };
 }
 
 /// As web servers write it: `31/Jan/2026:12:00:00 +0000`.
 pub(super) fn common(out: &mut impl Write, moment: SystemTime) -> fmt::Result {
     let second = moment.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    SECOND.with_borrow_mut(|(of, shown)| {
-        if *of != second {
-            // `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7)
-            let text = httpdate::fmt_http_date(moment);
-            let part = |range| text.get(range).unwrap_or_default();
-            *shown = format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25));
-            *of = second;
-        }
-        out.write_str(shown)
-    })
+    let write = || {
+        // `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7)
+        let text = httpdate::fmt_http_date(moment);
+        let part = |range| text.get(range).unwrap_or_default();
+        format!("{}/{}/{}:{} +0000", part(5..7), part(8..11), part(12..16), part(17..25))
+    };
+    COMMON.with_borrow_mut(|cached| out.write_str(cached.at(second, write)))
 }
 
 /// For names of files: `20260131T120000Z`.

@@ -74,27 +74,20 @@ fn adapt(launch: Launch, workers: u32) -> Launch {
 }
 
 /// 500 requests on 16 workers, a fifth of which call `opcache_reset()`.
-fn resets_under_load(mode: Mode) {
-    let launch = launch(mode, 16);
-    launch.dir().write("marks/version.php", "<?php return static fn () => 'one';");
-    run_within(Duration::from_secs(120), launch, async |server| {
-        load(server, 32, 500, a_fifth_resets, &[]).await;
-        has_restarted(server, "manual").await;
-    });
-}
+/// Settings that switch the JIT on: its code lies in the same memory.
+const JIT: [(&str, &str); 4] = [
+    ("opcache.jit", "tracing"),
+    ("opcache.jit_buffer_size", "16M"),
+    ("opcache.jit_hot_func", "2"),
+    ("opcache.jit_hot_loop", "2"),
+];
 
-/// Code of the JIT lies in the same memory.
-fn resets_under_load_with_jit(mode: Mode) {
-    let launch = launch(mode, 16)
-        .ini("opcache.jit", "tracing")
-        .ini("opcache.jit_buffer_size", "16M")
-        .ini("opcache.jit_hot_func", "2")
-        .ini("opcache.jit_hot_loop", "2");
+fn resets_under_load(mode: Mode, settings: &[(&str, &str)]) {
+    let launch = settings.iter().fold(launch(mode, 16), |launch, (key, value)| launch.ini(key, value));
     launch.dir().write("marks/version.php", "<?php return static fn () => 'one';");
     run_within(Duration::from_secs(120), launch, async |server| {
-        let jit = server.script("echo json_encode(opcache_get_status(false)['jit'] ?? null);");
-        let jit = server.json(&jit).await;
-        assert_eq!(jit["on"], true, "{jit}");
+        let jit = server.script("echo json_encode(opcache_get_status(false)['jit']['on'] ?? false);");
+        assert_eq!(server.json(&jit).await, !settings.is_empty());
         load(server, 32, 500, a_fifth_resets, &[]).await;
         has_restarted(server, "manual").await;
     });
@@ -102,22 +95,22 @@ fn resets_under_load_with_jit(mode: Mode) {
 
 #[test]
 fn resets_under_load_with_jit_in_worker_mode() {
-    resets_under_load_with_jit(Mode::Worker);
+    resets_under_load(Mode::Worker, &JIT);
 }
 
 #[test]
 fn resets_under_load_with_jit_in_classic_mode() {
-    resets_under_load_with_jit(Mode::Classic);
+    resets_under_load(Mode::Classic, &JIT);
 }
 
 #[test]
 fn resets_under_load_in_worker_mode() {
-    resets_under_load(Mode::Worker);
+    resets_under_load(Mode::Worker, &[]);
 }
 
 #[test]
 fn resets_under_load_in_classic_mode() {
-    resets_under_load(Mode::Classic);
+    resets_under_load(Mode::Classic, &[]);
 }
 
 modes!(a_reset_is_promised_to_everybody_who_asks, |launch| adapt(launch, 4), async |server| {
@@ -194,10 +187,7 @@ modes!(
 );
 
 modes!(a_long_request_puts_the_restart_off, |launch| adapt(launch, 4), async |server| {
-    let path = server.script("App\\mark('here'); App\\await('go'); echo 'well slept';");
-    let mut long = server.connect(Protocol::Http1).await;
-    let reading = tokio::spawn(async move { long.get(&path).await.ok().text() });
-    server.dir().wait_for_mark("here").await;
+    let reading = long_request(server, Duration::ZERO).await;
     server.get("/opcache-reset").await.ok();
     server.wait_for_log("opcache.delayed").await;
     load(server, 8, 100, |_| "/".to_owned(), &["hello"]).await;
@@ -350,16 +340,13 @@ fn resets_in_a_row_are_gathered() {
 #[test]
 fn a_stop_does_not_wait_for_a_restart() {
     run(launch(Mode::Classic, 2), async |server| {
-        let path = server.script("App\\mark('here'); App\\await('go'); echo 'done';");
-        let mut long = server.connect(Protocol::Http1).await;
-        let reading = tokio::spawn(async move { long.get(&path).await.ok().text() });
-        server.dir().wait_for_mark("here").await;
+        let reading = long_request(server, Duration::ZERO).await;
         server.get("/opcache-reset").await.ok();
         server.signal("TERM");
         let log = until(SOON, "the drain begins", || Some(server.log()).filter(|log| log.contains("server.drain")));
         log.await;
         server.dir().mark("go");
-        assert_eq!(reading.await.expect("no panic"), "done");
+        assert_eq!(reading.await.expect("no panic"), "well slept");
         let status = server.wait_for_end(SOON).await;
         assert_eq!(status.code(), Some(0));
     });

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::Place;
 use crate::telemetry::escape::number;
-use crate::telemetry::{RecycleReason, escape, feed, redact};
+use crate::telemetry::{RecycleReason, escape, feed, redact, resident_bytes};
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -131,7 +131,7 @@ impl WorkerDecision<'_> {
                 "requestCount": self.requests,
                 "uptimeSec": self.uptime.as_secs_f64(),
                 "durationSec": self.duration.as_secs_f64(),
-                "rssMemoryMb": resident().map(|bytes| (bytes / MIB * 10.0).round() / 10.0),
+                "rssMemoryMb": resident_bytes(std::process::id()).map(|bytes| (bytes as f64 / MIB * 10.0).round() / 10.0),
                 "memoryByte": self.memory,
                 "baselineMemoryByte": self.baseline,
                 "memoryHighWaterByte": self.memory_peak,
@@ -144,13 +144,6 @@ impl WorkerDecision<'_> {
         out.push_str(&redact::json(&payload.to_string()));
         Ok(())
     }
-}
-
-/// Resident memory of this process in bytes (proc_pid_statm(5)).
-fn resident() -> Option<f64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u32 = statm.split(' ').nth(1)?.parse().ok()?;
-    Some(f64::from(pages) * rustix::param::page_size() as f64)
 }
 
 #[cfg(test)]
