@@ -31,6 +31,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_request.c",
     "ext/sc_engine.c",
     "ext/sc_opcache.c",
+    "ext/sc_store.c",
     "ext/sc_cli.c",
     "ext/supercharger.c",
 ];
@@ -221,7 +222,7 @@ fn write_bindings() -> Result<()> {
         .allowlist_item("sc_.*|SC_.*")
         // What Rust implements is defined in src/php/callbacks.rs; the *_fn types stay, to check those definitions.
         .blocklist_function("sc_on_.*")
-        .rustified_enum("sc_start|sc_run|sc_io|sc_next|sc_ending")
+        .rustified_enum("sc_start|sc_run|sc_io|sc_next|sc_ending|sc_store|sc_policy")
         .derive_default(true)
         .derive_debug(true)
         .layout_tests(true)

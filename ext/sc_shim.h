@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 12
+#define SC_ABI 13
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -215,6 +215,78 @@ int sc_cli_main(const sc_cli_call *call);
 /* Longest template of a route, in bytes. */
 #define SC_MAX_ROUTE 200
 
+/* ---- the store that all workers share (src/store.rs) ---- */
+
+/* Longest key and longest token of a lock, in bytes; most limits of one key; largest number of a limit. */
+#define SC_MAX_KEY 1024
+#define SC_MAX_TOKEN 255
+#define SC_MAX_LIMITS 8
+#define SC_MAX_RATE 4294967295
+
+typedef enum sc_store {
+	SC_STORE_OK = 0,
+	SC_STORE_NO = 1,            /* there is none, there is one already, or somebody else has it */
+	SC_STORE_TOO_LARGE = 2,
+	SC_STORE_FULL = 3,          /* no room for more of what must be kept */
+	SC_STORE_OVERFLOW = 4,
+	SC_STORE_UNAVAILABLE = 5    /* a process holds it that stands still */
+} sc_store;
+
+/* Times to live are in seconds; 0: none. */
+typedef struct sc_value {
+	sc_text bytes;
+	double ttl;
+	bool serialized;
+	bool keep;
+	bool only_new;
+} sc_value;
+
+typedef struct sc_claim {
+	sc_text key;
+	sc_text token;
+	double ttl;
+	bool shared;
+	bool bound;             /* ends when the worker or its process dies in disorder */
+} sc_claim;
+
+typedef enum sc_policy {
+	SC_POLICY_FIXED_WINDOW = 0,
+	SC_POLICY_SLIDING_WINDOW = 1,
+	SC_POLICY_TOKEN_BUCKET = 2
+} sc_policy;
+
+typedef struct sc_limit {
+	sc_policy policy;
+	uint64_t limit;
+	uint64_t amount;        /* tokens that come back in an interval */
+	double interval;        /* seconds */
+} sc_limit;
+
+typedef struct sc_rate {
+	sc_text key;
+	sc_text rule;           /* name for metrics */
+	const sc_limit *limits;
+	size_t limit_count;     /* 1 to SC_MAX_LIMITS */
+	uint64_t cost;
+	double wait;            /* seconds; under token buckets only */
+} sc_rate;
+
+typedef struct sc_verdict {
+	bool allowed;
+	uint32_t index;
+	uint64_t limit;
+	uint64_t remaining;
+	double retry_after;
+	double reset_after;
+} sc_verdict;
+
+typedef struct sc_store_figures {
+	bool server;            /* shared by all workers of a server, not of this process only */
+	uint64_t max_memory, max_entries, max_value;
+	uint64_t memory, entries, kept_memory, kept_entries;
+	uint64_t hits, misses, evictions, expirations, refusals, lock_conflicts, wipes;
+} sc_store_figures;
+
 /* ---- leaves implemented in Rust (src/php/callbacks.rs) ---- */
 
 typedef enum sc_io {
@@ -299,6 +371,25 @@ typedef void (*sc_on_log_fn)(void *host, const sc_log *log);
 /* Where the script is: one caller a line, the innermost first. */
 typedef void (*sc_on_stack_fn)(void *host, sc_text stack);
 
+/* The store; for all of them host may be NULL. */
+/* The value's bytes are valid until this thread calls a leaf of the store again. */
+typedef sc_store (*sc_on_store_get_fn)(void *host, sc_text key, sc_value *into);
+typedef sc_store (*sc_on_store_has_fn)(void *host, sc_text key);
+typedef sc_store (*sc_on_store_set_fn)(void *host, sc_text key, const sc_value *value);
+typedef sc_store (*sc_on_store_delete_fn)(void *host, sc_text key);
+typedef sc_store (*sc_on_store_clear_fn)(void *host, sc_text prefix, uint64_t *removed);
+typedef sc_store (*sc_on_store_info_fn)(void *host, sc_store_figures *into);
+typedef sc_store (*sc_on_counter_add_fn)(void *host, sc_text key, int64_t by, double ttl, int64_t *now);
+typedef sc_store (*sc_on_counter_get_fn)(void *host, sc_text key, int64_t *now);
+typedef sc_store (*sc_on_counter_delete_fn)(void *host, sc_text key);
+/* Does not wait. */
+typedef sc_store (*sc_on_lock_take_fn)(void *host, const sc_claim *claim);
+typedef sc_store (*sc_on_lock_extend_fn)(void *host, const sc_claim *claim);
+typedef sc_store (*sc_on_lock_release_fn)(void *host, const sc_claim *claim);
+typedef sc_store (*sc_on_lock_held_fn)(void *host, const sc_claim *claim);
+typedef sc_store (*sc_on_rate_fn)(void *host, const sc_rate *rate, sc_verdict *verdict);
+typedef sc_store (*sc_on_rate_forget_fn)(void *host, sc_text key);
+
 sc_next sc_on_next(void *host, const sc_boundary *boundary, sc_given *given);
 void sc_on_script(void *host);
 void sc_on_resetting(void *host);
@@ -313,5 +404,20 @@ sc_io sc_on_finish(void *host, sc_ending ending);
 size_t sc_on_read_body(void *host, char *into, size_t len);
 void sc_on_log(void *host, const sc_log *log);
 void sc_on_stack(void *host, sc_text stack);
+sc_store sc_on_store_get(void *host, sc_text key, sc_value *into);
+sc_store sc_on_store_has(void *host, sc_text key);
+sc_store sc_on_store_set(void *host, sc_text key, const sc_value *value);
+sc_store sc_on_store_delete(void *host, sc_text key);
+sc_store sc_on_store_clear(void *host, sc_text prefix, uint64_t *removed);
+sc_store sc_on_store_info(void *host, sc_store_figures *into);
+sc_store sc_on_counter_add(void *host, sc_text key, int64_t by, double ttl, int64_t *now);
+sc_store sc_on_counter_get(void *host, sc_text key, int64_t *now);
+sc_store sc_on_counter_delete(void *host, sc_text key);
+sc_store sc_on_lock_take(void *host, const sc_claim *claim);
+sc_store sc_on_lock_extend(void *host, const sc_claim *claim);
+sc_store sc_on_lock_release(void *host, const sc_claim *claim);
+sc_store sc_on_lock_held(void *host, const sc_claim *claim);
+sc_store sc_on_rate(void *host, const sc_rate *rate, sc_verdict *verdict);
+sc_store sc_on_rate_forget(void *host, sc_text key);
 
 #endif

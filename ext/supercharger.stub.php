@@ -123,6 +123,113 @@ namespace {
     /** @alias supercharger_log */
     function frankenphp_log(string $message, int $level = 0, array $context = []): void {}
 
+    /**
+     * What the store has by this key.
+     *
+     * The store is shared by all workers of a server, also of several processes (`server.processes`), and survives their replacement and a
+     * reload. Under `php-cli` each process has one of its own. See docs/store.md.
+     *
+     * @param string $key 1 to 1024 bytes
+     * @param mixed $default if there is none, or it cannot be unserialized any more
+     * @throws RuntimeException if a process holds the store that stands still, or in a forked process; so do all functions of the store
+     */
+    function supercharger_store_get(string $key, mixed $default = null): mixed {}
+
+    /** Whether there is something by this key; that is neither a use nor a hit. */
+    function supercharger_store_has(string $key): bool {}
+
+    /**
+     * Stores a value; one that is no string is serialized.
+     *
+     * @param float $ttl seconds until it is gone; 0: none
+     * @param bool $keep it is never dropped to make room; what is kept has half of the store
+     * @return bool false: it is larger than `store.max_value`, or is to be kept and there is no room. What was there still is
+     */
+    function supercharger_store_set(string $key, mixed $value, float $ttl = 0.0, bool $keep = false): bool {}
+
+    /**
+     * The same, but only if there is nothing by this key.
+     *
+     * @return bool false also if there is
+     */
+    function supercharger_store_add(string $key, mixed $value, float $ttl = 0.0, bool $keep = false): bool {}
+
+    /** @return bool whether there was something */
+    function supercharger_store_delete(string $key): bool {}
+
+    /**
+     * Removes all values whose keys begin so. Counters, locks and limits stay.
+     *
+     * @return int how many there were
+     */
+    function supercharger_store_clear(string $prefix = ''): int {}
+
+    /**
+     * How the store stands. `scope` is `server`, or `process` if it is of this process alone.
+     *
+     * @return array{scope: string, max_memory_bytes: int, max_entries: int, max_value_bytes: int, memory_bytes: int, entries: int, kept_memory_bytes: int, kept_entries: int, hits: int, misses: int, evictions: int, expirations: int, refusals: int, lock_conflicts: int, wipes: int}
+     */
+    function supercharger_store_info(): array {}
+
+    /**
+     * Adds to a counter, atomically. A counter that is not there begins at 0. Counters have keys of their own and are kept.
+     *
+     * @param float $ttl seconds from its beginning until it is gone; later calls do not change that. 0: none
+     * @return int what it is now
+     * @throws OverflowException if it would not fit; it is what it was
+     * @throws RuntimeException if there is no room for one more
+     */
+    function supercharger_counter_add(string $key, int $by = 1, float $ttl = 0.0): int {}
+
+    /** @return int what the counter is; $default if there is none */
+    function supercharger_counter_get(string $key, int $default = 0): int {}
+
+    /** @return bool whether there was one */
+    function supercharger_counter_delete(string $key): bool {}
+
+    /**
+     * Takes a lock. Who has it already takes it anew, for that time, shared or not.
+     *
+     * @param string $token who takes it, 1 to 255 bytes: whoever knows it may extend and release the lock
+     * @param float $ttl seconds until it counts no more unless it is extended
+     * @param float $wait seconds to wait for it. Deadlines and signals are heard meanwhile. Whoever asks next gets it: there is no line
+     * @param bool $shared as one of several readers
+     * @param bool $bound it is released when the worker ends by exit or an error, or its process crashes. If the worker is replaced in order it is
+     *        not; nor does the end of a request release it
+     * @return bool whether it is held now
+     * @throws RuntimeException if there is no room for one more
+     */
+    function supercharger_lock_acquire(string $key, string $token, float $ttl, float $wait = 0.0, bool $shared = false, bool $bound = true): bool {}
+
+    /** @return bool false: that token does not hold it any more */
+    function supercharger_lock_extend(string $key, string $token, float $ttl): bool {}
+
+    /** @return bool false: that token did not hold it any more */
+    function supercharger_lock_release(string $key, string $token): bool {}
+
+    /** Whether that token holds the lock. */
+    function supercharger_lock_held(string $key, string $token): bool {}
+
+    /**
+     * Decides whether something may happen now, and counts it if so, in one step: of a thousand that ask at once exactly as many pass as may.
+     *
+     * All limits hold together. `policy` is `fixed_window`, `sliding_window` or `token_bucket`, `interval` is in seconds, `amount` is how
+     * many tokens come back to a bucket in an interval (1).
+     *
+     * @param string $key whose requests are counted. Limits that change begin anew
+     * @param list<array{policy: string, limit: int, interval: float, amount?: int}> $limits 1 to 8
+     * @param int $cost 0: only ask
+     * @param float $wait token buckets only: what may happen within so many seconds is counted; `retry_after` says when
+     * @param string $rule name for metrics (`supercharger_rate_limited_total`); the first 63 names are told apart
+     * @return array{allowed: bool, index: int, limit: int, remaining: int, retry_after: float, reset_after: float} of the limit that says the most;
+     *         times in seconds
+     * @throws RuntimeException if there is no room for one more key
+     */
+    function supercharger_rate_limit(string $key, array $limits, int $cost = 1, float $wait = 0.0, string $rule = ''): array {}
+
+    /** Forgets what was counted. */
+    function supercharger_rate_limit_reset(string $key): bool {}
+
     /** @return array<string, string> headers of the current request; empty outside of one */
     function frankenphp_request_headers(): array {}
 

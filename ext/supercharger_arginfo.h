@@ -49,6 +49,92 @@ ZEND_END_ARG_INFO()
 #define arginfo_frankenphp_request_headers arginfo_supercharger_worker
 #define arginfo_frankenphp_response_headers arginfo_supercharger_worker
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_get, 0, 1, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, default, IS_MIXED, 0, "null")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_has, 0, 1, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_set, 0, 2, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, value, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, ttl, IS_DOUBLE, 0, "0.0")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, keep, _IS_BOOL, 0, "false")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_add, 0, 2, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, value, IS_MIXED, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, ttl, IS_DOUBLE, 0, "0.0")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, keep, _IS_BOOL, 0, "false")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_delete, 0, 1, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_clear, 0, 0, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, prefix, IS_STRING, 0, "\'\'")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_store_info, 0, 0, IS_ARRAY, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_counter_add, 0, 1, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, by, IS_LONG, 0, "1")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, ttl, IS_DOUBLE, 0, "0.0")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_counter_get, 0, 1, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, default, IS_LONG, 0, "0")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_counter_delete, 0, 1, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_lock_acquire, 0, 3, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, token, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, ttl, IS_DOUBLE, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, wait, IS_DOUBLE, 0, "0.0")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, shared, _IS_BOOL, 0, "false")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, bound, _IS_BOOL, 0, "true")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_lock_extend, 0, 3, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, token, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, ttl, IS_DOUBLE, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_lock_release, 0, 2, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, token, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_lock_held, 0, 2, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, token, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_rate_limit, 0, 2, IS_ARRAY, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, limits, IS_ARRAY, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, cost, IS_LONG, 0, "1")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, wait, IS_DOUBLE, 0, "0.0")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, rule, IS_STRING, 0, "\'\'")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_rate_limit_reset, 0, 1, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
 ZEND_FUNCTION(supercharger_handle_request);
 ZEND_FUNCTION(supercharger_on_reset);
 ZEND_FUNCTION(supercharger_on_idle);
@@ -60,6 +146,22 @@ ZEND_FUNCTION(supercharger_worker);
 ZEND_FUNCTION(supercharger_request_id);
 ZEND_FUNCTION(supercharger_log);
 ZEND_FUNCTION(supercharger_autoload);
+ZEND_FUNCTION(supercharger_store_get);
+ZEND_FUNCTION(supercharger_store_has);
+ZEND_FUNCTION(supercharger_store_set);
+ZEND_FUNCTION(supercharger_store_add);
+ZEND_FUNCTION(supercharger_store_delete);
+ZEND_FUNCTION(supercharger_store_clear);
+ZEND_FUNCTION(supercharger_store_info);
+ZEND_FUNCTION(supercharger_counter_add);
+ZEND_FUNCTION(supercharger_counter_get);
+ZEND_FUNCTION(supercharger_counter_delete);
+ZEND_FUNCTION(supercharger_lock_acquire);
+ZEND_FUNCTION(supercharger_lock_extend);
+ZEND_FUNCTION(supercharger_lock_release);
+ZEND_FUNCTION(supercharger_lock_held);
+ZEND_FUNCTION(supercharger_rate_limit);
+ZEND_FUNCTION(supercharger_rate_limit_reset);
 ZEND_FUNCTION(frankenphp_request_headers);
 ZEND_FUNCTION(frankenphp_response_headers);
 
@@ -78,6 +180,22 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)
 	ZEND_FALIAS(frankenphp_log, supercharger_log, arginfo_supercharger_log)
+	ZEND_FE(supercharger_store_get, arginfo_supercharger_store_get)
+	ZEND_FE(supercharger_store_has, arginfo_supercharger_store_has)
+	ZEND_FE(supercharger_store_set, arginfo_supercharger_store_set)
+	ZEND_FE(supercharger_store_add, arginfo_supercharger_store_add)
+	ZEND_FE(supercharger_store_delete, arginfo_supercharger_store_delete)
+	ZEND_FE(supercharger_store_clear, arginfo_supercharger_store_clear)
+	ZEND_FE(supercharger_store_info, arginfo_supercharger_store_info)
+	ZEND_FE(supercharger_counter_add, arginfo_supercharger_counter_add)
+	ZEND_FE(supercharger_counter_get, arginfo_supercharger_counter_get)
+	ZEND_FE(supercharger_counter_delete, arginfo_supercharger_counter_delete)
+	ZEND_FE(supercharger_lock_acquire, arginfo_supercharger_lock_acquire)
+	ZEND_FE(supercharger_lock_extend, arginfo_supercharger_lock_extend)
+	ZEND_FE(supercharger_lock_release, arginfo_supercharger_lock_release)
+	ZEND_FE(supercharger_lock_held, arginfo_supercharger_lock_held)
+	ZEND_FE(supercharger_rate_limit, arginfo_supercharger_rate_limit)
+	ZEND_FE(supercharger_rate_limit_reset, arginfo_supercharger_rate_limit_reset)
 	ZEND_FE(frankenphp_request_headers, arginfo_frankenphp_request_headers)
 	ZEND_FALIAS(apache_request_headers, frankenphp_request_headers, arginfo_frankenphp_request_headers)
 	ZEND_FALIAS(getallheaders, frankenphp_request_headers, arginfo_frankenphp_request_headers)
@@ -99,5 +217,21 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)
 	ZEND_FALIAS(frankenphp_log, supercharger_log, arginfo_supercharger_log)
+	ZEND_FE(supercharger_store_get, arginfo_supercharger_store_get)
+	ZEND_FE(supercharger_store_has, arginfo_supercharger_store_has)
+	ZEND_FE(supercharger_store_set, arginfo_supercharger_store_set)
+	ZEND_FE(supercharger_store_add, arginfo_supercharger_store_add)
+	ZEND_FE(supercharger_store_delete, arginfo_supercharger_store_delete)
+	ZEND_FE(supercharger_store_clear, arginfo_supercharger_store_clear)
+	ZEND_FE(supercharger_store_info, arginfo_supercharger_store_info)
+	ZEND_FE(supercharger_counter_add, arginfo_supercharger_counter_add)
+	ZEND_FE(supercharger_counter_get, arginfo_supercharger_counter_get)
+	ZEND_FE(supercharger_counter_delete, arginfo_supercharger_counter_delete)
+	ZEND_FE(supercharger_lock_acquire, arginfo_supercharger_lock_acquire)
+	ZEND_FE(supercharger_lock_extend, arginfo_supercharger_lock_extend)
+	ZEND_FE(supercharger_lock_release, arginfo_supercharger_lock_release)
+	ZEND_FE(supercharger_lock_held, arginfo_supercharger_lock_held)
+	ZEND_FE(supercharger_rate_limit, arginfo_supercharger_rate_limit)
+	ZEND_FE(supercharger_rate_limit_reset, arginfo_supercharger_rate_limit_reset)
 	ZEND_FE_END
 };

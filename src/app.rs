@@ -10,6 +10,7 @@ mod desk;
 mod environment;
 mod parent;
 mod project;
+mod shared;
 mod watching;
 
 pub use child::{Child, ChildEnded};

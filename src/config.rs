@@ -45,7 +45,7 @@ pub use hidden::{
 };
 
 use crate::job::ReplyLimits;
-use crate::{admin, http, pool, telemetry};
+use crate::{admin, http, pool, store, telemetry};
 use check::Check;
 use fault::Origin;
 use raw::{Settings, Value};
@@ -81,6 +81,8 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// Child processes that serve side by side.
     pub processes: u32,
+    /// The room of the store that workers share.
+    pub store: store::Limits,
     /// Memory beyond which a child process is replaced, in bytes; `None` for no such limit.
     pub max_rss: Option<u64>,
     /// How many threads of a child may be stuck.
@@ -452,11 +454,28 @@ fn assemble(check: &mut Check) -> Config {
         boot_timeout: pools::boot_timeout(check, keys::Owner::Default),
         drain_timeout: check.duration("server.drain_timeout"),
         processes: check.number("server.processes"),
+        store: store(check),
         max_rss: Some(check.size("process.max_rss")).filter(|most| *most > 0),
         max_stuck: check.number("process.max_stuck"),
         unresponsive: Some(check.duration("process.unresponsive")).filter(|limit| !limit.is_zero()),
         source: Source::default(),
     }
+}
+
+/// Parts of the store that its largest value may fill: there must be something to be dropped for it.
+const VALUES: u64 = 4;
+
+fn store(check: &mut Check) -> store::Limits {
+    let (memory, entries) = (check.size("store.max_memory"), check.number("store.max_entries"));
+    let value = check.size("store.max_value");
+    if value > memory / VALUES {
+        check.fault(
+            "store.max_value",
+            "it is more than a quarter of store.max_memory",
+            "a larger store.max_memory, or a smaller store.max_value",
+        );
+    }
+    store::Limits { memory, entries, value: value.min(memory / VALUES) }
 }
 
 /// The key of the address.

@@ -38,8 +38,11 @@ pub struct Hello {
     pub config: Option<ConfigFile>,
     /// The settings among the parent's variables, by name and value. Here and not in the environment, which PHP can read.
     pub variables: Vec<(String, String)>,
-    /// How many of the descriptors are listening sockets; the board follows them, and the way to the endpoints that board.
+    /// How many of the descriptors are listening sockets; the board follows them, then the store if there is one, and the way to the
+    /// endpoints.
     pub listeners: usize,
+    /// Number of this child in the life of its parent: by it the parent finds what it leaves behind in the store. 0 without a store.
+    pub child: u64,
 }
 
 /// A configuration file. All children of a generation are told the same text, also those that are started after it has changed.

@@ -30,8 +30,8 @@
 //!   `sc_thread_detach`; the handle forgets it before, under the lock that every call holds.
 //! * **I9 Quiet restart.** OPcache's usage lock is given up only while no thread but the one that carries the restart out is between
 //!   `sc_request_begin` and `sc_request_end`: every other scope passes the [`Gate`](gate::Gate).
-//! * **I10 Shared words.** The board is a file in memory that can no longer shrink, mapped once and never unmapped; both sides touch it
-//!   as atomic words, or after the other one has died.
+//! * **I10 Shared words.** The board and the store are files in memory that can no longer shrink, or anonymous memory, mapped and never
+//!   unmapped; all sides touch them as atomic words, the board also after the other side has died.
 
 mod board;
 mod build_info;
@@ -47,6 +47,7 @@ mod opcache;
 mod panic;
 mod program;
 mod request;
+mod store;
 mod thread;
 mod view;
 mod wish;

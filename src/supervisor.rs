@@ -284,11 +284,15 @@ impl<B: Blueprint> Supervisor<B> {
             Noticed::ReopenLogs => self.reopen_logs(),
             Noticed::ChildEnded => {
                 for (pid, status) in reap() {
-                    let child =
-                        self.children.values_mut().find(|child| child.process.pid == pid && child.status.is_none());
-                    if let Some(child) = child {
+                    let child = self
+                        .children
+                        .iter_mut()
+                        .find(|(_, child)| child.process.pid == pid && child.status.is_none());
+                    if let Some((id, child)) = child {
                         child.status = Some(status);
                         child.deadline = Some(Instant::now() + LAST_WORDS);
+                        // At once: others may wait for what it held.
+                        self.blueprint.gone(*id, status.exit_status() != Some(0));
                     }
                 }
             }

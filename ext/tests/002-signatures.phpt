@@ -16,7 +16,11 @@ foreach ($functions as [, $name, $parameters, $return]) {
         $default = $p->isOptional() ? ' = '.$p->getDefaultValueConstantName() : '';
         if ($p->isOptional()) {
             $value = $p->getDefaultValue();
-            $default = ' = '.(is_array($value) ? '[]' : var_export($value, true));
+            $default = ' = '.match (true) {
+                is_array($value) => '[]',
+                $value === null => 'null',
+                default => var_export($value, true),
+            };
         }
         return $p->getType().' $'.$p->getName().$default;
     }, $reflection->getParameters()));
@@ -25,7 +29,7 @@ foreach ($functions as [, $name, $parameters, $return]) {
     }
     ++$checked;
 }
-var_dump($checked >= 6);
+var_dump($checked >= 20);
 ?>
 --EXPECT--
 bool(true)

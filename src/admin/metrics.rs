@@ -10,6 +10,7 @@ mod opcache;
 mod open;
 mod runtime;
 mod series;
+mod store;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -343,7 +344,7 @@ impl Metrics {
 
 fn instruments(provider: &SdkMeterProvider, sample: &Arc<Mutex<Sample>>) {
     let meter = provider.meter("supercharger");
-    for Family(name, help, kind, read) in FAMILIES.into_iter().chain(opcache::FAMILIES).chain(runtime::FAMILIES) {
+    for Family(name, help, kind, read) in FAMILIES.into_iter().chain(opcache::FAMILIES).chain(runtime::FAMILIES).chain(store::FAMILIES) {
         let sample = Arc::clone(sample);
         let points = move || {
             let points = read(&sample.lock());

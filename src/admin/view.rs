@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::totals::Pools;
 use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, SpanCounts, WorkerState};
+use crate::store::Figures;
 use crate::telemetry::{BOUNDS_MICROS, OpcacheFigures};
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
@@ -48,6 +49,8 @@ pub struct View {
     pub reloads: BTreeMap<String, u64>,
     /// Requests that the guard has refused, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// The store that workers share.
+    pub store: Figures,
     /// Every state that a worker can be in: a metric has a series for each.
     pub worker_states: Vec<&'static str>,
 }

@@ -24,7 +24,7 @@ use tokio::runtime;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
-use super::{environment, project};
+use super::{environment, project, shared};
 use crate::admin;
 use crate::config::{Config, Given};
 use crate::control::{Hello, Link, Report, Reports, Snapshot};
@@ -33,6 +33,7 @@ use crate::job::{self, BOARD_BYTES, Board, Failure, RequestBody, Runtime};
 use crate::lifecycle::{self, Phase, Phases};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
 use crate::pool::{self, BootError, Booted, Pool};
+use crate::store::Store;
 use crate::telemetry::spans::Tracer;
 use orders::{Sight, Standing};
 use way::Way;
@@ -154,14 +155,16 @@ impl Child {
         let reports = self.reports.clone();
         // The board comes after the listening sockets.
         let mut board = self.descriptors.split_off(self.hello.listeners.min(self.descriptors.len()));
-        // And what leads to the endpoints after the board.
+        // Then the store, if the parent has one, and what leads to the endpoints.
+        let store = (self.hello.child != 0 && board.len() > 1).then(|| board.remove(1));
         let way = (board.len() > 1).then(|| board.pop()).flatten();
+        let store = store.and_then(|memory| shared::join(&memory, self.hello.child));
         let mut config = with_board(config, board.first());
         if config.endpoints_on_main {
             config.http.endpoints =
                 way.map(|way| http::Endpoints { paths: admin::paths(), way: Arc::new(Way::new(way)) });
         }
-        let (failed, threads_left) = match Life::start(config, self) {
+        let (failed, threads_left) = match Life::start(config, self, store) {
             Ok(life) => life.run(),
             Err(error) => {
                 reports.send(&Report::BootFailed { message: error.to_string() });
@@ -209,7 +212,7 @@ struct Life {
 }
 
 impl Life {
-    fn start(config: Config, child: Child) -> Result<Self, Error> {
+    fn start(config: Config, child: Child, store: Option<Store>) -> Result<Self, Error> {
         lifecycle::leave_signals_to_parent().map_err(Error::Signals)?;
         let Child { link, reports, descriptors, .. } = child;
         let listeners = http::adopt(descriptors).map_err(Error::Adopt)?;
@@ -218,7 +221,7 @@ impl Life {
         // Without /proc nobody can say where this executable is.
         let program = php::Program::locate(None).ok();
         let variables = environment::common(env::vars_os(), &config.php.env, program.as_ref());
-        let engine = start_engine(&config, &variables, program)?;
+        let engine = start_engine(&config, &variables, program, store)?;
         phases.advance(Phase::EngineUp);
         let network = network(config.io_threads).map_err(Error::Network)?;
         let traces = config.traces.clone();
@@ -267,6 +270,7 @@ fn start_engine(
     config: &Config,
     variables: &environment::Variables,
     program: Option<php::Program>,
+    store: Option<Store>,
 ) -> Result<Arc<Engine>, php::StartError> {
     Engine::start(&php::Config {
         ini: config.php.ini.clone(),
@@ -274,6 +278,7 @@ fn start_engine(
         app_env: config.php.env.clone(),
         server_software: format!("supercharger/{}", env!("CARGO_PKG_VERSION")),
         program,
+        store,
     })
 }
 

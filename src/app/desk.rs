@@ -23,6 +23,7 @@ use crate::control::Maintenance;
 use crate::http::{self, BindError, Listeners, TrustedProxy};
 use crate::php;
 use crate::pool::WorkerState;
+use crate::store::{Figures, Store};
 use crate::supervisor::{ChildStatus, Handle, Status};
 use crate::telemetry::events::AdminNotice;
 
@@ -98,9 +99,7 @@ pub(super) fn open(
     listeners: Option<&Listeners>,
     doorway: Option<UnixDatagram>,
     gate: Gate,
-    handle: Handle,
-    started: Instant,
-    telemetry: &Telemetry,
+    desk: Desk,
 ) -> io::Result<Option<Admin>> {
     let descriptors = listeners.map(Listeners::descriptors).unwrap_or_default();
     let socket = descriptors.first().map(|socket| socket.as_fd().try_clone_to_owned()).transpose()?;
@@ -112,20 +111,15 @@ pub(super) fn open(
     if listener.is_none() && doorway.is_none() {
         return Ok(None);
     }
-    admin::start(listener, doorway, gate.clone(), Desk::new(handle, started, telemetry, gate)).map(Some)
+    admin::start(listener, doorway, gate, desk).map(Some)
 }
 
 /// Starts to write metrics to files, if that is wanted. It has nothing to do with the endpoints, which may be off.
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn flush(
-    handle: Handle,
-    started: Instant,
-    telemetry: &Telemetry,
-    gate: Gate,
-) -> io::Result<Option<Flusher>> {
-    admin::flush(Desk::new(handle, started, telemetry, gate))
+pub(super) fn flush(desk: Desk) -> io::Result<Option<Flusher>> {
+    admin::flush(desk)
 }
 
 /// Where metrics are written, and under which name: that of the machine and the first address, which stay the same when the server
@@ -142,20 +136,23 @@ pub(super) fn telemetry(config: &config::Telemetry, listeners: &Listeners) -> Te
 }
 
 impl Desk {
-    fn new(handle: Handle, started: Instant, telemetry: &Telemetry, gate: Gate) -> Self {
+    /// A view of the server, for one who shows it.
+    pub(super) fn new(handle: Handle, started: Instant, telemetry: &Telemetry, gate: Gate, store: Store) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(started.elapsed());
         let (started_unix, telemetry) = (since.as_secs_f64(), telemetry.clone());
-        Self { handle, started, started_unix, last: Mutex::default(), telemetry, gate }
+        Self { handle, started, started_unix, last: Mutex::default(), telemetry, gate, store }
     }
 }
 
-struct Desk {
+/// The server as its endpoints see it.
+pub(super) struct Desk {
     handle: Handle,
     started: Instant,
     started_unix: f64,
     last: Mutex<Status>,
     telemetry: Telemetry,
     gate: Gate,
+    store: Store,
 }
 
 impl Server for Desk {
@@ -174,7 +171,7 @@ impl Server for Desk {
             started_unix: self.started_unix,
             uptime_seconds: self.started.elapsed().as_secs_f64(),
         };
-        View { refused: self.gate.refused(), ..view(process, status) }
+        View { refused: self.gate.refused(), store: self.store.figures(), ..view(process, status) }
     }
 
     fn telemetry(&self) -> &Telemetry {
@@ -246,6 +243,7 @@ fn view(process: Process, status: Status) -> View {
         child_restarts: status.crashes,
         reloads: BTreeMap::from([("ok".to_owned(), ok), ("failed".to_owned(), failed)]),
         refused: BTreeMap::new(),
+        store: Figures::default(),
         worker_states: WorkerState::ALL.map(WorkerState::label).to_vec(),
     }
 }

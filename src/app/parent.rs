@@ -17,6 +17,7 @@ use rustix::process::DumpableBehavior;
 use tokio::runtime;
 
 use super::banner::Banner;
+use super::shared::Shared;
 use super::{desk, project, watching};
 use crate::admin::Gate;
 use crate::config::{self, Config, Flags};
@@ -53,6 +54,9 @@ pub enum Error {
     /// Nobody knows what to start.
     #[error("cannot find this program's own executable: {0}")]
     Executable(#[source] io::Error),
+    /// The memory of the store could not be had.
+    #[error("cannot get the memory of the store (store.max_memory): {0}")]
+    Store(#[source] io::Error),
     /// Sockets cannot be handed on.
     #[error("cannot hand the listening sockets on: {0}")]
     Sockets(#[source] io::Error),
@@ -111,13 +115,15 @@ impl Parent {
         announce(&self.config, &listeners);
         let telemetry = desk::telemetry(&self.config.telemetry, &listeners);
         let (doorway, way) = desk::doorway(&self.config).map_err(Error::Sockets)?.unzip();
-        let plan = plan(&self.config, &listeners, &executable, way.clone()).map_err(Error::Sockets)?;
+        let shared = Shared::new(&self.config.store).map_err(Error::Store)?;
+        let plan = plan(&self.config, &listeners, &executable, (&shared, way.clone())).map_err(Error::Sockets)?;
         // The folder that relative names start in, by the name that the operator gave: a link may lead elsewhere at the next reload.
         let folder = env::var_os("PWD").map(PathBuf::from).filter(|folder| folder.is_absolute() && is_here(folder));
         let gate = desk::gate(&self.config);
         let premises = Premises {
             gate: gate.clone(),
             way,
+            shared: shared.clone(),
             flags: self.flags,
             executable,
             folder,
@@ -132,9 +138,9 @@ impl Parent {
         let supervisor = Supervisor::new(premises, plan);
         let handle = supervisor.handle();
         // All end with this function, after the last child.
-        let _admin = desk::open(admin.as_ref(), doorway, gate.clone(), handle.clone(), started, &telemetry)
-            .map_err(Error::Desk)?;
-        let _flusher = desk::flush(handle.clone(), started, &telemetry, gate).map_err(Error::Desk)?;
+        let desk = || desk::Desk::new(handle.clone(), started, &telemetry, gate.clone(), shared.store());
+        let _admin = desk::open(admin.as_ref(), doorway, gate.clone(), desk()).map_err(Error::Desk)?;
+        let _flusher = desk::flush(desk()).map_err(Error::Desk)?;
         let _watch = watch_config.and_then(|config| watching::start(&config, handle, runtime.handle().clone()));
         let outcome = runtime.block_on(supervisor.run()).map_err(Error::Signals)?;
         ServerStop {
@@ -169,7 +175,12 @@ fn is_here(folder: &Path) -> bool {
 }
 
 /// What children are started with.
-fn plan(config: &Config, listeners: &Listeners, executable: &Path, way: Option<Arc<OwnedFd>>) -> io::Result<Plan> {
+fn plan(
+    config: &Config,
+    listeners: &Listeners,
+    executable: &Path,
+    (shared, way): (&Shared, Option<Arc<OwnedFd>>),
+) -> io::Result<Plan> {
     let sockets = listeners.descriptors().into_iter().map(|socket| socket.as_fd().try_clone_to_owned());
     let boot = config.named_pools.iter().map(|pool| pool.boot_timeout).chain([config.boot_timeout]).max();
     Ok(Plan {
@@ -186,6 +197,7 @@ fn plan(config: &Config, listeners: &Listeners, executable: &Path, way: Option<A
             .map(|(path, text)| ConfigFile { path, text }),
         listeners: sockets.collect::<Result<_, _>>()?,
         endpoints: way,
+        store: Some(shared.memory()),
         variables: config::variables_for_children(),
         program: Program::here(executable, config::variables_of_the_parent())?,
         boot_limit: boot.unwrap_or_default() + BOOT_SLACK,
@@ -212,6 +224,8 @@ struct Premises {
     gate: Gate,
     /// What leads to them from a child.
     way: Option<Arc<OwnedFd>>,
+    /// What children share.
+    shared: Shared,
 }
 
 impl Blueprint for Premises {
@@ -230,16 +244,17 @@ impl Blueprint for Premises {
         } else {
             http::rebind(&config.http.listen, before).map_err(|error| error.to_string())?
         };
-        let plan = plan(&config, &listeners, &self.executable, self.way.clone())
+        let plan = plan(&config, &listeners, &self.executable, (&self.shared, self.way.clone()))
             .map_err(|error| format!("{}: {error}", self.executable.display()))?;
         notify(&config);
         if let Some((before, _)) = &self.current
             && (before.admin.listen != config.admin.listen
                 || before.watch != config.watch
+                || before.store != config.store
                 || before.telemetry != config.telemetry)
         {
             AdminNotice {
-                message: "a change of admin.listen, telemetry or of what is watched takes effect with the next start",
+                message: "a change of admin.listen, store, telemetry or of what is watched takes effect with the next start",
             }
             .emit();
         }
@@ -262,6 +277,10 @@ impl Blueprint for Premises {
 
     fn withdrawn(&mut self) {
         self.next = None;
+    }
+
+    fn gone(&mut self, child: u64, in_disorder: bool) {
+        self.shared.bury(child, in_disorder);
     }
 
     fn ends(&mut self) {

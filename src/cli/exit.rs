@@ -72,6 +72,7 @@ impl Error {
                 | app::Error::Runtime(_)
                 | app::Error::Executable(_)
                 | app::Error::Sockets(_)
+                | app::Error::Store(_)
                 | app::Error::Boot(_)
                 | app::Error::Crash(_)
                 | app::Error::Cut { .. } => FAILURE,

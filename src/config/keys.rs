@@ -290,6 +290,25 @@ const FIRST: &[Key] = &[
         preset: Preset::Unset { words: "none", example: r#"memory_limit = "256M""# },
         meaning: "PHP settings that win over every php.ini.",
     },
+    Key {
+        name: "store.max_memory",
+        kind: Kind::Size { least: "1MiB", most: "64GiB" },
+        preset: Preset::Value(r#""64MiB""#),
+        meaning: "Memory for what workers share (`supercharger_store_*`, locks, counters, rate limits): one store for all processes of the server. \
+                  Beyond, what was used least recently is dropped. Memory that is not used is not taken.",
+    },
+    Key {
+        name: "store.max_entries",
+        kind: Kind::Number { least: 1, most: 100_000_000 },
+        preset: Preset::Value("100000"),
+        meaning: "Most entries of that store.",
+    },
+    Key {
+        name: "store.max_value",
+        kind: Kind::Size { least: "1KiB", most: "1GiB" },
+        preset: Preset::Value(r#""1MiB""#),
+        meaning: "Largest value in it; at most a quarter of `store.max_memory`.",
+    },
 ];
 
 /// The keys that follow those of the default pool.

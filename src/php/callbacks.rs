@@ -4,13 +4,13 @@
 //! signature against the type that bindgen derived from `ext/sc_shim.h`.
 
 use std::ffi::{c_char, c_void};
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
 
 use super::host::{Given, Host};
 use super::panic::guard;
-use super::{view, wish};
+use super::{store, view, wish};
 use crate::job::{ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, Wish};
 use crate::sys;
 use crate::telemetry::events::{CallbackError, PhpError, PhpLog};
@@ -190,6 +190,134 @@ extern "C" fn sc_on_log(host: *mut c_void, log: *const sys::sc_log) {
             drop(catch_unwind(|| PhpLog { level, message, context, error, place, request_id, trace_id }.emit()));
         }
     }
+}
+
+/// The same as [`leaf!`] for the store, which needs no host and is also there where no thread has one: on the command line.
+macro_rules! store_leaf {
+    ($name:ident: $shape:ident, ($($argument:ident: $type:ty),*), $body:expr) => {
+        const _: sys::$shape = Some($name);
+
+        #[unsafe(no_mangle)]
+        extern "C" fn $name(host: *mut c_void $(, $argument: $type)*) -> sys::sc_store {
+            // SAFETY: I3, as in `leaf!`; the pointer is null on the command line.
+            let host: Option<&mut Host<'_>> = unsafe { host.cast::<Host<'_>>().as_mut() };
+            let fallback = sys::sc_store::SC_STORE_UNAVAILABLE;
+            match host {
+                Some(host) => guard(host, fallback, |_| $body),
+                // There is nowhere to park a panic; its message has been written.
+                None => catch_unwind(AssertUnwindSafe(|| $body)).unwrap_or(fallback),
+            }
+        }
+    };
+}
+
+store_leaf! { sc_on_store_get: sc_on_store_get_fn, (key: sys::sc_text, into: *mut sys::sc_value), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let key = unsafe { view::bytes(key) };
+    // SAFETY: I4: a local variable of C's, written to as a whole and not read.
+    let write = |value| unsafe { into.write(value) };
+    store::get(key, write)
+} }
+
+store_leaf! { sc_on_store_has: sc_on_store_has_fn, (key: sys::sc_text), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    store::has(unsafe { view::bytes(key) })
+} }
+
+store_leaf! { sc_on_store_set: sc_on_store_set_fn, (key: sys::sc_text, value: *const sys::sc_value), {
+    // SAFETY: I4: a local variable of C's.
+    let value = unsafe { &*value };
+    // SAFETY: I4: texts of PHP's, valid for the call.
+    let (key, bytes) = unsafe { (view::bytes(key), view::bytes(value.bytes)) };
+    store::set(key, bytes, value)
+} }
+
+store_leaf! { sc_on_store_delete: sc_on_store_delete_fn, (key: sys::sc_text), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    store::delete(unsafe { view::bytes(key) })
+} }
+
+store_leaf! { sc_on_store_clear: sc_on_store_clear_fn, (prefix: sys::sc_text, removed: *mut u64), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let prefix = unsafe { view::bytes(prefix) };
+    // SAFETY: I4: a local variable of C's.
+    store::clear(prefix, unsafe { &mut *removed })
+} }
+
+store_leaf! { sc_on_store_info: sc_on_store_info_fn, (into: *mut sys::sc_store_figures), {
+    // SAFETY: I4: a local variable of C's, written to as a whole and not read.
+    store::info(|figures| unsafe { into.write(figures) })
+} }
+
+store_leaf! { sc_on_counter_add: sc_on_counter_add_fn, (key: sys::sc_text, by: i64, ttl: f64, now: *mut i64), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let key = unsafe { view::bytes(key) };
+    // SAFETY: I4: a local variable of C's.
+    store::count(key, by, ttl, unsafe { &mut *now })
+} }
+
+store_leaf! { sc_on_counter_get: sc_on_counter_get_fn, (key: sys::sc_text, now: *mut i64), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let key = unsafe { view::bytes(key) };
+    // SAFETY: I4: a local variable of C's.
+    store::counter(key, unsafe { &mut *now })
+} }
+
+store_leaf! { sc_on_counter_delete: sc_on_counter_delete_fn, (key: sys::sc_text), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    store::delete_counter(unsafe { view::bytes(key) })
+} }
+
+store_leaf! { sc_on_lock_take: sc_on_lock_take_fn, (claim: *const sys::sc_claim), {
+    // SAFETY: I4: a local variable of C's, with texts of PHP's.
+    let (claim, key, token) = unsafe { claimed(claim) };
+    store::lock(claim, key, token)
+} }
+
+store_leaf! { sc_on_lock_extend: sc_on_lock_extend_fn, (claim: *const sys::sc_claim), {
+    // SAFETY: I4, as above.
+    let (claim, key, token) = unsafe { claimed(claim) };
+    store::extend(claim, key, token)
+} }
+
+store_leaf! { sc_on_lock_release: sc_on_lock_release_fn, (claim: *const sys::sc_claim), {
+    // SAFETY: I4, as above.
+    let (_, key, token) = unsafe { claimed(claim) };
+    store::unlock(key, token)
+} }
+
+store_leaf! { sc_on_lock_held: sc_on_lock_held_fn, (claim: *const sys::sc_claim), {
+    // SAFETY: I4, as above.
+    let (_, key, token) = unsafe { claimed(claim) };
+    store::holds(key, token)
+} }
+
+store_leaf! { sc_on_rate: sc_on_rate_fn, (rate: *const sys::sc_rate, verdict: *mut sys::sc_verdict), {
+    // SAFETY: I4: a local variable of C's.
+    let rate = unsafe { &*rate };
+    // SAFETY: I4: texts of PHP's, valid for the call.
+    let (key, rule) = unsafe { (view::bytes(rate.key), view::bytes(rate.rule)) };
+    // SAFETY: I4: C's own, at least one.
+    let limits = unsafe { std::slice::from_raw_parts(rate.limits, rate.limit_count) };
+    // SAFETY: I4: a local variable of C's, written to as a whole and not read.
+    let write = |seen| unsafe { verdict.write(seen) };
+    store::rate(rate, key, rule, limits, write)
+} }
+
+store_leaf! { sc_on_rate_forget: sc_on_rate_forget_fn, (key: sys::sc_text), {
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    store::forget_rate(unsafe { view::bytes(key) })
+} }
+
+/// What is claimed, with the key and the token.
+///
+/// # Safety
+/// I4: `claim` and its texts must be valid for as long as what is given back is used.
+unsafe fn claimed<'a>(claim: *const sys::sc_claim) -> (&'a sys::sc_claim, &'a [u8], &'a [u8]) {
+    // SAFETY: I4, passed on to the caller.
+    let claim = unsafe { &*claim };
+    // SAFETY: I4, as above.
+    unsafe { (claim, view::bytes(claim.key), view::bytes(claim.token)) }
 }
 
 fn io(result: Result<(), ClientGone>) -> sys::sc_io {

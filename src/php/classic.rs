@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::THREAD_STACK_BYTES;
 use super::engine::Engine;
+use super::request::RunEnd;
+use super::store;
 use super::thread::{PhpThread, Role, c_bytes};
 use crate::job::{Exit, Runtime, Seat};
 use crate::sys;
@@ -37,7 +39,10 @@ impl Runtime for ClassicRuntime {
             // The builder cuts texts at NUL, so this holds; a request without a script is lost, not guessed.
             let Some(script) = c_bytes(request.bytes(request.target.script_filename)) else { continue };
             if let Some(scope) = thread.begin_request(exchange) {
-                boundary = scope.run(&script).boundary;
+                let finished = scope.run(&script);
+                // `exit` ends scripts of this mode every day, after their destructors.
+                store::settle(finished.end == RunEnd::Fatal);
+                boundary = finished.boundary;
             }
         }
         Exit::Stopped

@@ -8,7 +8,8 @@ use std::thread::{self, ThreadId};
 
 use super::gate::Gate;
 use super::opcache::{GuardError, Opcache, Premises};
-use super::{Program, classes, program, view};
+use super::{Program, classes, program, store, view};
+use crate::store::Store;
 use crate::sys;
 
 /// What the engine is started with.
@@ -24,6 +25,8 @@ pub struct Config {
     pub server_software: String,
     /// What PHP code sees as `PHP_BINARY`, and beside what PHP looks for a php.ini; without it neither is known.
     pub program: Option<Program>,
+    /// The store that PHP code sees; one of this process alone without.
+    pub store: Option<Store>,
 }
 
 /// ini values that a php.ini may change. PHP's own default would show errors, with paths, to every client.
@@ -96,6 +99,7 @@ impl Engine {
     /// # Errors
     /// See [`StartError`].
     pub fn start(config: &Config) -> Result<Arc<Self>, StartError> {
+        store::share(config.store);
         let ini = ini_lines(&config.ini)?;
         let paths = config.program.as_ref().map(Program::texts);
         let software = CString::new(config.server_software.as_bytes())?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::THREAD_STACK_BYTES;
 use super::engine::{Engine, pairs, texts};
 use super::request::{Finished, RunEnd};
+use super::store;
 use super::thread::{PhpThread, Role, c_path};
 use crate::job::{Cause, Exit, Runtime, Seat};
 use crate::sys;
@@ -64,6 +65,7 @@ impl Runtime for WorkerRuntime {
             return Exit::BootFailed { message: "PHP could not start a request".to_owned() };
         };
         let finished = scope.run(&self.file);
+        store::settle(finished.end != RunEnd::Returned);
         let said = thread.host().take_last_error();
         exit_of(finished, thread.host().stopped(), said)
     }

@@ -136,7 +136,8 @@ impl Child {
         let plan = &generation.plan;
         let listeners = generation.listeners.lock();
         let board = board()?;
-        let (pid, channel) = plan.program.start(&listeners, &board, plan.endpoints.as_deref())?;
+        let others: Vec<&OwnedFd> = plan.store.as_deref().into_iter().chain(plan.endpoints.as_deref()).collect();
+        let (pid, channel) = plan.program.start(&listeners, &board, &others)?;
         let process = Process { pid, place, generation: generation.number };
         ChildStart { child: process }.emit();
         let hello = Hello {
@@ -145,6 +146,7 @@ impl Child {
             config: plan.config.clone(),
             variables: plan.variables.clone(),
             listeners: listeners.len(),
+            child: if plan.store.is_some() { id } else { 0 },
         };
         drop(listeners);
         let orders = connect(id, channel, &hello, post)?;

@@ -38,6 +38,8 @@ pub struct Plan {
     pub listeners: Vec<OwnedFd>,
     /// What leads to the endpoints, for requests to them that come to a child.
     pub endpoints: Option<Arc<OwnedFd>>,
+    /// The memory of the store that workers share.
+    pub store: Option<Arc<OwnedFd>>,
     /// What is started.
     pub program: Program,
     /// A child that has said nothing for so long after its start is given up. Its own, more telling, limits are shorter.
@@ -63,6 +65,9 @@ pub trait Blueprint {
 
     /// The generation of the last plan came to nothing, and the one before goes on.
     fn withdrawn(&mut self);
+
+    /// A child's process is gone; `in_disorder`: not with exit code 0. What it held of what children share is free. Must not wait.
+    fn gone(&mut self, child: u64, in_disorder: bool);
 
     /// The server ends: nobody is to get a listening socket any more, so that clients are refused as soon as no child accepts.
     fn ends(&mut self);
@@ -100,7 +105,7 @@ impl Program {
         &self,
         listeners: &[OwnedFd],
         board: &File,
-        endpoints: Option<&OwnedFd>,
+        others: &[&OwnedFd],
     ) -> io::Result<(u32, UnixStream)> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(self.locate());
@@ -119,7 +124,7 @@ impl Program {
         let pid = child.id();
         drop(child);
         let descriptors = listeners.iter().map(|listener| listener.as_fd()).chain([board.as_fd()]);
-        let descriptors: Vec<_> = descriptors.chain(endpoints.map(|endpoints| endpoints.as_fd())).collect();
+        let descriptors: Vec<_> = descriptors.chain(others.iter().map(|other| other.as_fd())).collect();
         control::send_rights(&ours, &descriptors)?;
         ours.set_nonblocking(true)?;
         Ok((pid, ours))

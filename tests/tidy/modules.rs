@@ -5,24 +5,38 @@ use super::{Source, report, rust_sources};
 
 /// Top-level module -> the modules it may name besides itself. `job` is the vocabulary of all, `config` fills its limits in; `telemetry` is what
 /// every module reports its events to. `main` and `cli` are how the program is entered.
-const ALLOWED: [(&str, &[&str]); 16] = [
+const ALLOWED: [(&str, &[&str]); 17] = [
     ("main", &["app", "cli", "config", "lifecycle", "php", "telemetry"]),
     ("cli", &["admin", "app", "config", "http", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
     (
         "app",
-        &["admin", "config", "control", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"],
+        &[
+            "admin",
+            "config",
+            "control",
+            "http",
+            "job",
+            "lifecycle",
+            "php",
+            "pool",
+            "store",
+            "supervisor",
+            "telemetry",
+            "watch",
+        ],
     ),
-    ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "supervisor", "telemetry", "watch"]),
+    ("config", &["admin", "http", "job", "lifecycle", "php", "pool", "store", "supervisor", "telemetry", "watch"]),
     ("supervisor", &["control", "job", "telemetry"]),
     ("control", &["telemetry"]),
     ("lifecycle", &["telemetry"]),
     ("job", &[]),
     ("http", &["job", "telemetry"]),
     ("pool", &["job", "telemetry"]),
-    ("php", &["job", "sys", "telemetry"]),
+    ("php", &["job", "store", "sys", "telemetry"]),
+    ("store", &[]),
     ("sys", &[]),
     ("telemetry", &[]),
-    ("admin", &["control", "job", "telemetry"]),
+    ("admin", &["control", "job", "store", "telemetry"]),
     ("scan", &["telemetry"]),
     ("watch", &["telemetry"]),
 ];

@@ -1,0 +1,136 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Idempotency;
+
+use Symfony\Component\EventDispatcher\EventSubscriberInterface;
+use Symfony\Component\HttpFoundation\BinaryFileResponse;
+use Symfony\Component\HttpFoundation\File\UploadedFile;
+use Symfony\Component\HttpFoundation\Request;
+use Symfony\Component\HttpFoundation\Response;
+use Symfony\Component\HttpFoundation\StreamedResponse;
+use Symfony\Component\HttpKernel\Event\ControllerArgumentsEvent;
+use Symfony\Component\HttpKernel\Event\FinishRequestEvent;
+use Symfony\Component\HttpKernel\Event\ResponseEvent;
+use Symfony\Component\HttpKernel\KernelEvents;
+use Symfony\Component\Security\Core\Authentication\Token\Storage\TokenStorageInterface;
+
+/**
+ * Carries out what is marked #[Idempotent] once for each key.
+ *
+ * It looks at a request when its controller is about to be called: after firewalls and #[IsGranted], so that nobody gets an answer
+ * who may not ask.
+ */
+final class IdempotencyListener implements EventSubscriberInterface
+{
+    private const string ATTEMPT = '_supercharger_idempotency';
+    /** After everything that may refuse the request. */
+    private const int BEFORE_CONTROLLER = -1024;
+    /** After those that shape the response, before the session's, whose cookies are not kept anyway. */
+    private const int AFTER_RESPONSE = -512;
+
+    public function __construct(private readonly ?TokenStorageInterface $tokens = null, private readonly Ledger $ledger = new Ledger())
+    {
+    }
+
+    public static function getSubscribedEvents(): array
+    {
+        return [
+            KernelEvents::CONTROLLER_ARGUMENTS => ['begin', self::BEFORE_CONTROLLER],
+            KernelEvents::RESPONSE => ['finish', self::AFTER_RESPONSE],
+            KernelEvents::FINISH_REQUEST => 'abandon',
+        ];
+    }
+
+    public function begin(ControllerArgumentsEvent $event): void
+    {
+        $request = $event->getRequest();
+        if (!$event->isMainRequest() || !\in_array($request->getMethod(), Idempotent::METHODS, true)) {
+            return;
+        }
+        if (null === $rule = self::rule($event)) {
+            return;
+        }
+        if (!\function_exists('supercharger_lock_acquire')) {
+            throw new \LogicException('#[Idempotent] keeps its keys in the store of supercharger, which does not run this program.');
+        }
+        $route = $request->attributes->get('_route', $request->getPathInfo());
+        $scope = $this->principal($rule, $request)."\0".(\is_string($route) ? $route : '');
+        $begun = $this->ledger->begin($rule, trim((string) $request->headers->get($rule->header)), $scope, self::fingerprint($request));
+        if ($begun instanceof Attempt) {
+            $request->attributes->set(self::ATTEMPT, $begun);
+        } elseif (null !== $begun) {
+            $response = $begun instanceof Refusal
+                ? new Response($begun->body($rule->header), $begun->status(), $begun->headers())
+                : new Response($begun->body ?? '', $begun->status, $begun->headers + [Ledger::REPLAYED => 'true']);
+            $event->setController(static fn (): Response => $response);
+            $event->setArguments([]);
+        }
+    }
+
+    public function finish(ResponseEvent $event): void
+    {
+        $attempt = $event->getRequest()->attributes->get(self::ATTEMPT);
+        if (!$event->isMainRequest() || !$attempt instanceof Attempt) {
+            return;
+        }
+        $response = $event->getResponse();
+        if ($response->getStatusCode() >= 500) {
+            $attempt->abandon();
+
+            return;
+        }
+        $isKnown = !$response instanceof StreamedResponse && !$response instanceof BinaryFileResponse;
+        $body = $isKnown ? $response->getContent() : false;
+        $headers = Answer::kept($response->headers->allPreserveCaseWithoutCookies());
+        $attempt->finish(new Answer($response->getStatusCode(), $headers, false === $body ? null : $body));
+    }
+
+    /** Nobody has answered. */
+    public function abandon(FinishRequestEvent $event): void
+    {
+        $attempt = $event->getRequest()->attributes->get(self::ATTEMPT);
+        if ($event->isMainRequest() && $attempt instanceof Attempt) {
+            $attempt->abandon();
+        }
+    }
+
+    private static function rule(ControllerArgumentsEvent $event): ?Idempotent
+    {
+        // One of the method comes after that of its class.
+        $rules = $event->getAttributes()[Idempotent::class] ?? [];
+        $rule = end($rules);
+
+        return $rule instanceof Idempotent ? $rule : Idempotent::of($event->getRequest()->attributes->get('_idempotent'));
+    }
+
+    private function principal(Idempotent $rule, Request $request): string
+    {
+        if (str_starts_with($rule->scope, Idempotent::BY_HEADER)) {
+            return $rule->scope."\0".$request->headers->get(substr($rule->scope, \strlen(Idempotent::BY_HEADER)));
+        }
+        $user = $this->tokens?->getToken()?->getUserIdentifier();
+
+        return null !== $user && '' !== $user ? "user\0".$user : "authorization\0".$request->headers->get('Authorization');
+    }
+
+    private static function fingerprint(Request $request): string
+    {
+        $hash = hash_init('sha256');
+        hash_update($hash, $request->getMethod()."\0".$request->getPathInfo()."\0".$request->getQueryString()."\0");
+        $body = $request->getContent();
+        hash_update($hash, $body);
+        if ('' === $body) {
+            // A form with files has been taken apart by PHP.
+            hash_update($hash, serialize($request->request->all()));
+            $files = $request->files->all();
+            array_walk_recursive($files, static function (mixed $file, int|string $name) use ($hash): void {
+                $content = $file instanceof UploadedFile && $file->isValid() ? hash_file('sha256', $file->getPathname()) : '';
+                hash_update($hash, "\0$name\0$content");
+            });
+        }
+
+        return hash_final($hash);
+    }
+}

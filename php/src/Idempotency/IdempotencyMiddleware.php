@@ -1,0 +1,86 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Idempotency;
+
+use Psr\Http\Message\ResponseFactoryInterface;
+use Psr\Http\Message\ResponseInterface;
+use Psr\Http\Message\ServerRequestInterface;
+use Psr\Http\Message\StreamFactoryInterface;
+use Psr\Http\Server\MiddlewareInterface;
+use Psr\Http\Server\RequestHandlerInterface;
+
+/** The same for applications of PSR-15: in front of what is to be carried out once, behind what may refuse a request. */
+final class IdempotencyMiddleware implements MiddlewareInterface
+{
+    /** @param (\Closure(ServerRequestInterface): string)|null $principal whose keys they are; else the rule's scope, where `user` means the field Authorization */
+    public function __construct(
+        private readonly ResponseFactoryInterface $responses,
+        private readonly StreamFactoryInterface $streams,
+        private readonly Idempotent $rule = new Idempotent(),
+        private readonly ?\Closure $principal = null,
+        private readonly Ledger $ledger = new Ledger(),
+    ) {
+    }
+
+    public function process(ServerRequestInterface $request, RequestHandlerInterface $handler): ResponseInterface
+    {
+        if (!\in_array($request->getMethod(), Idempotent::METHODS, true)) {
+            return $handler->handle($request);
+        }
+        $key = trim($request->getHeaderLine($this->rule->header));
+        $begun = $this->ledger->begin($this->rule, $key, $this->principal($request)."\0".$request->getUri()->getPath(), self::fingerprint($request));
+        if (null === $begun) {
+            return $handler->handle($request);
+        }
+        if ($begun instanceof Refusal) {
+            return $this->response($begun->status(), $begun->headers(), $begun->body($this->rule->header));
+        }
+        if ($begun instanceof Answer) {
+            return $this->response($begun->status, $begun->headers + [Ledger::REPLAYED => 'true'], $begun->body ?? '');
+        }
+        try {
+            $response = $handler->handle($request);
+            if ($response->getStatusCode() < 500) {
+                $size = $response->getBody()->getSize();
+                // What cannot be read twice, or has no end that is known, is not kept.
+                $body = $response->getBody()->isSeekable() && null !== $size && $size <= $this->rule->maxBody ? (string) $response->getBody() : null;
+                $begun->finish(new Answer($response->getStatusCode(), Answer::kept(array_map(array_values(...), $response->getHeaders())), $body));
+            }
+
+            return $response;
+        } finally {
+            $begun->abandon();
+        }
+    }
+
+    private function principal(ServerRequestInterface $request): string
+    {
+        if (null !== $this->principal) {
+            return ($this->principal)($request);
+        }
+        $isHeader = str_starts_with($this->rule->scope, Idempotent::BY_HEADER);
+
+        return $request->getHeaderLine($isHeader ? substr($this->rule->scope, \strlen(Idempotent::BY_HEADER)) : 'Authorization');
+    }
+
+    private static function fingerprint(ServerRequestInterface $request): string
+    {
+        $body = (string) $request->getBody();
+
+        return hash('sha256', $request->getMethod()."\0".$request->getUri()->getPath()."\0".$request->getUri()->getQuery()."\0"
+            .$body.('' === $body ? serialize($request->getParsedBody()) : ''));
+    }
+
+    /** @param array<string, string|list<string>> $headers */
+    private function response(int $status, array $headers, string $body): ResponseInterface
+    {
+        $response = $this->responses->createResponse($status)->withBody($this->streams->createStream($body));
+        foreach ($headers as $name => $value) {
+            $response = $response->withHeader($name, $value);
+        }
+
+        return $response;
+    }
+}

@@ -1,0 +1,45 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Store;
+
+use Symfony\Component\RateLimiter\LimiterStateInterface;
+use Symfony\Component\RateLimiter\Storage\StorageInterface;
+
+/**
+ * Where Symfony's own limiters keep their state. It is never dropped to make room.
+ *
+ * They read, decide and write: that is exact only behind a lock that all workers share. The bundle sees to it; who wires by hand gives
+ * RateLimiterFactory a LockFactory on {@see LockStore}. {@see ExactLimiter} needs neither.
+ */
+final class LimiterStorage implements StorageInterface
+{
+    private const string PREFIX = 'limiter:';
+
+    public function save(LimiterStateInterface $limiterState): void
+    {
+        $ttl = (float) max(0, $limiterState->getExpirationTime() ?? 0);
+        if (!supercharger_store_set(self::key($limiterState->getId()), $limiterState, $ttl, keep: true)) {
+            throw new \RuntimeException('The store has no room for the state of one more limiter; store.max_memory or store.max_entries allow more.');
+        }
+    }
+
+    public function fetch(string $limiterStateId): ?LimiterStateInterface
+    {
+        $state = supercharger_store_get(self::key($limiterStateId));
+
+        return $state instanceof LimiterStateInterface ? $state : null;
+    }
+
+    public function delete(string $limiterStateId): void
+    {
+        supercharger_store_delete(self::key($limiterStateId));
+    }
+
+    private static function key(string $id): string
+    {
+        // What is limited may be in the hands of clients, of any length.
+        return self::PREFIX.hash('xxh128', $id);
+    }
+}

@@ -1,0 +1,56 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Store;
+
+use Symfony\Component\DependencyInjection\ChildDefinition;
+use Symfony\Component\DependencyInjection\Compiler\CompilerPassInterface;
+use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\DependencyInjection\Reference;
+use Symfony\Component\Lock\Store\StoreFactory;
+
+/**
+ * Lets Symfony's own settings name the store: `supercharger://` for locks, and a lock for every limiter whose state lies in it.
+ *
+ * For each such limiter there is also one that decides in the store itself, as service `supercharger.limiter.NAME` and by autowiring
+ * `ExactLimiterFactory $nameLimiter`.
+ */
+final class StorePass implements CompilerPassInterface
+{
+    public const string STORAGE = 'supercharger.limiter.storage';
+    public const string LOCKS = 'supercharger.lock.factory';
+
+    public function process(ContainerBuilder $container): void
+    {
+        foreach ($container->getDefinitions() as $definition) {
+            // Also those whose address is a variable, which is known later only.
+            if ([StoreFactory::class, 'createStore'] === $definition->getFactory()) {
+                $definition->setFactory([LockStore::class, 'create']);
+            }
+        }
+        foreach ($container->getDefinitions() as $id => $definition) {
+            if ($definition instanceof ChildDefinition && 'limiter' === $definition->getParent()) {
+                $this->limiter($container, substr($id, \strlen('limiter.')), $definition);
+            }
+        }
+    }
+
+    private function limiter(ContainerBuilder $container, string $name, ChildDefinition $limiter): void
+    {
+        $arguments = $limiter->getArguments();
+        if (self::STORAGE !== (string) ($arguments['index_1'] ?? '') || !$container->hasDefinition(self::LOCKS)) {
+            return;
+        }
+        // Read, decide, write: without a lock that all share more would pass than may.
+        $limiter->replaceArgument(2, new Reference(self::LOCKS));
+        $config = $arguments['index_0'];
+        if (!\is_array($config) || 'no_limit' === ($config['policy'] ?? null)) {
+            return;
+        }
+        $container->register($id = "supercharger.limiter.$name", ExactLimiterFactory::class)
+            ->setFactory([ExactLimiterFactory::class, 'fromConfig'])
+            ->setArguments([$config]);
+        $container->registerAliasForArgument($id, ExactLimiterFactory::class, $name.'.limiter');
+    }
+}
