@@ -61,6 +61,7 @@ mod soak;
 mod startup;
 mod state;
 mod static_files;
+mod store;
 mod streaming;
 mod supervisor;
 mod support;

@@ -50,7 +50,11 @@ final class ExactLimiterFactory implements LimiterFactory
             return (float) $interval;
         }
         if (\is_string($interval)) {
-            $interval = @\DateInterval::createFromDateString($interval);
+            try {
+                $interval = \DateInterval::createFromDateString($interval);
+            } catch (\DateMalformedIntervalStringException) {
+                $interval = null;
+            }
         }
         if (!$interval instanceof \DateInterval) {
             throw new \InvalidArgumentException('The "interval" of a limiter is none: a relative date such as "1 minute", or seconds.');

@@ -1,0 +1,63 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Tests\Store;
+
+use PHPUnit\Framework\Attributes\CoversClass;
+use PHPUnit\Framework\TestCase;
+use Supercharger\Runtime\Store\CacheAdapter;
+use Supercharger\Runtime\Store\ExactLimiterFactory;
+use Supercharger\Runtime\Store\LockStore;
+use Supercharger\Runtime\Store\Part;
+use Supercharger\Runtime\Store\StorePass;
+use Supercharger\Runtime\Tests\Compiled;
+use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\DependencyInjection\Reference;
+use Symfony\Component\Lock\LockFactory;
+use Symfony\Component\RateLimiter\RateLimiterFactory;
+
+#[CoversClass(Part::class)]
+#[CoversClass(StorePass::class)]
+final class WiringTest extends TestCase
+{
+    public function testSymfonysOwnSettingsNameTheStore(): void
+    {
+        $limiter = ['policy' => 'fixed_window', 'limit' => 1, 'interval' => '1 hour', 'lock_factory' => null, 'storage_service' => StorePass::STORAGE];
+        $kernel = new Compiled(
+            framework: [
+                'cache' => ['app' => 'cache.adapter.supercharger'],
+                'lock' => '%env(TEST_LOCK_DSN)%',
+                'rate_limiter' => ['api' => $limiter, 'free' => ['policy' => 'no_limit'] + $limiter],
+            ],
+            change: static function (ContainerBuilder $container): void {
+                foreach (['cache.app', 'lock.factory', 'limiter.api', 'supercharger.limiter.api', 'limiter.free'] as $id) {
+                    $container->setAlias("test.$id", $id)->setPublic(true);
+                }
+                $container->register('test.autowired', Wanting::class)->setAutowired(true)->setPublic(true)
+                    ->setArgument('$other', new Reference('supercharger.limiter.api'));
+            },
+        );
+        $_SERVER['TEST_LOCK_DSN'] = 'supercharger://?ttl=5';
+        $kernel->boot();
+        $container = $kernel->getContainer();
+        self::assertInstanceOf(CacheAdapter::class, $container->get('test.cache.app'));
+        $locks = $container->get('test.lock.factory');
+        self::assertInstanceOf(LockFactory::class, $locks);
+        self::assertInstanceOf(LockStore::class, (new \ReflectionProperty($locks, 'store'))->getValue($locks));
+        $stock = $container->get('test.limiter.api');
+        self::assertInstanceOf(RateLimiterFactory::class, $stock);
+        self::assertInstanceOf(LockFactory::class, (new \ReflectionProperty($stock, 'lockFactory'))->getValue($stock), 'it has a lock');
+        $wanting = $container->get('test.autowired');
+        self::assertInstanceOf(Wanting::class, $wanting);
+        self::assertSame($container->get('test.supercharger.limiter.api'), $wanting->apiLimiter);
+        self::assertFalse($container->has('supercharger.limiter.free'));
+    }
+}
+
+final readonly class Wanting
+{
+    public function __construct(public ExactLimiterFactory $apiLimiter, public ExactLimiterFactory $other)
+    {
+    }
+}
