@@ -34,6 +34,7 @@ use layout::Layout;
 pub use layout::Limits;
 pub use limits::{Limit, MAX_LIMITS, MAX_RATE, Policy, Verdict};
 pub use locks::{Claim, Locked};
+pub use rules::OTHER_RULES;
 use rules::Rules;
 use shard::{Class, Held, Shard};
 pub use values::{Room, Stored};

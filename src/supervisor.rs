@@ -284,10 +284,8 @@ impl<B: Blueprint> Supervisor<B> {
             Noticed::ReopenLogs => self.reopen_logs(),
             Noticed::ChildEnded => {
                 for (pid, status) in reap() {
-                    let child = self
-                        .children
-                        .iter_mut()
-                        .find(|(_, child)| child.process.pid == pid && child.status.is_none());
+                    let child =
+                        self.children.iter_mut().find(|(_, child)| child.process.pid == pid && child.status.is_none());
                     if let Some((id, child)) = child {
                         child.status = Some(status);
                         child.deadline = Some(Instant::now() + LAST_WORDS);

@@ -344,7 +344,9 @@ impl Metrics {
 
 fn instruments(provider: &SdkMeterProvider, sample: &Arc<Mutex<Sample>>) {
     let meter = provider.meter("supercharger");
-    for Family(name, help, kind, read) in FAMILIES.into_iter().chain(opcache::FAMILIES).chain(runtime::FAMILIES).chain(store::FAMILIES) {
+    for Family(name, help, kind, read) in
+        FAMILIES.into_iter().chain(opcache::FAMILIES).chain(runtime::FAMILIES).chain(store::FAMILIES)
+    {
         let sample = Arc::clone(sample);
         let points = move || {
             let points = read(&sample.lock());

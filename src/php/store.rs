@@ -40,7 +40,8 @@ pub(super) fn share(store: Option<Store>) {
 }
 
 fn store() -> Result<&'static Store, Unavailable> {
-    let alone = || own_words(Store::bytes(&ROOM)).ok().and_then(|words| Store::create(words, &ROOM, Scope::Process, ALONE));
+    let alone =
+        || own_words(Store::bytes(&ROOM)).ok().and_then(|words| Store::create(words, &ROOM, Scope::Process, ALONE));
     STORE.get_or_init(alone).as_ref().ok_or(Unavailable)
 }
 

@@ -19,7 +19,7 @@ const TAKEN: u64 = 1;
 const NAMED: u64 = 2;
 
 /// What is counted without a place.
-const OTHER: &str = "other";
+pub const OTHER_RULES: &str = "other";
 
 pub(super) struct Rules(&'static [AtomicU64]);
 
@@ -35,7 +35,7 @@ impl Rules {
         let last = self.0.chunks_exact(RULE_WORDS).last();
         let places = self.0.chunks_exact(RULE_WORDS).rev().skip(1).rev();
         let own = places.into_iter().find(|place| claim(place, name));
-        if let Some(place) = own.or_else(|| last.filter(|place| claim(place, OTHER.as_bytes()))) {
+        if let Some(place) = own.or_else(|| last.filter(|place| claim(place, OTHER_RULES.as_bytes()))) {
             place[1].fetch_add(1, Ordering::Relaxed);
         }
     }

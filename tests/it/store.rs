@@ -126,9 +126,13 @@ fn mortal(launch: Launch) -> Launch {
 
 modes!(who_dies_releases_what_is_bound_to_him, mortal, async |server| {
     let again = server.script("echo supercharger_lock_acquire($_GET['k'], 'other', 60, 10) ? 'free' : 'held';");
-    for (number, end) in ["$all = str_repeat('x', 1 << 30);", "posix_kill(getmypid(), SIGKILL); sleep(5);"].into_iter().enumerate() {
+    for (number, end) in
+        ["$all = str_repeat('x', 1 << 30);", "posix_kill(getmypid(), SIGKILL); sleep(5);"].into_iter().enumerate()
+    {
         let take = |bound: bool| {
-            format!("if (!supercharger_lock_acquire('{number}{bound}', 'a', 600, 0, false, {bound})) {{ exit('busy'); }} {end}")
+            format!(
+                "if (!supercharger_lock_acquire('{number}{bound}', 'a', 600, 0, false, {bound})) {{ exit('busy'); }} {end}"
+            )
         };
         for bound in [true, false] {
             let path = server.script(&take(bound));
@@ -138,12 +142,13 @@ modes!(who_dies_releases_what_is_bound_to_him, mortal, async |server| {
             assert!(!raw.text().contains("busy"));
         }
         assert_eq!(server.get(&format!("{again}&k={number}true")).await.ok().text(), "free", "{end}");
-        let now = server.script(&format!("echo supercharger_lock_acquire('{number}false', 'other', 60) ? 'free' : 'held';"));
+        let now =
+            server.script(&format!("echo supercharger_lock_acquire('{number}false', 'other', 60) ? 'free' : 'held';"));
         assert_eq!(server.get(&now).await.ok().text(), "held", "{end}");
     }
-    // Nothing of the store has suffered.
+    // Nothing of the store has suffered: three locks are there, and the one that was taken by the process that was killed next is not.
     let path = server.script("$i = supercharger_store_info(); echo $i['wipes'], ' ', $i['kept_entries'];");
-    assert_eq!(server.get(&path).await.ok().text(), "0 4");
+    assert_eq!(server.get(&path).await.ok().text(), "0 3");
 });
 
 fn narrow(launch: Launch) -> Launch {
@@ -196,7 +201,8 @@ modes!(values_of_every_type_live_as_long_as_they_should, narrow, async |server| 
     }
     reload(server).await;
     assert_eq!(server.json(&get).await[0], 1.5, "a reload takes nothing away");
-    let clear = server.script("echo supercharger_store_clear('te'), ' ', supercharger_store_has('v') ? 'there' : 'gone';");
+    let clear =
+        server.script("echo supercharger_store_clear('te'), ' ', supercharger_store_has('v') ? 'there' : 'gone';");
     assert_eq!(server.get(&clear).await.ok().text(), "1 there");
 });
 

@@ -30,8 +30,17 @@ final class ExactLimiter implements LimiterInterface
      */
     public function __construct(private readonly string $name, string $key, private readonly array $limits, private readonly bool $failOpen = true)
     {
+        self::check();
         // Keys come from clients, of any length.
         $this->key = 'symfony:'.hash('xxh128', $name."\0".$key);
+    }
+
+    /** @internal a program that supercharger does not run has nothing to count in */
+    public static function check(): void
+    {
+        if (!\function_exists('supercharger_rate_limit')) {
+            throw new \LogicException('Rate limits of supercharger are to be had in a program that it runs: `supercharger php-cli` for commands.');
+        }
     }
 
     public function consume(int $tokens = 1): RateLimit

@@ -17,6 +17,11 @@ final class LimiterStorage implements StorageInterface
 {
     private const string PREFIX = 'limiter:';
 
+    public function __construct()
+    {
+        ExactLimiter::check();
+    }
+
     public function save(LimiterStateInterface $limiterState): void
     {
         $ttl = (float) max(0, $limiterState->getExpirationTime() ?? 0);

@@ -2,7 +2,10 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeMap;
+
 use super::{Family, Kind, Point, whole};
+use crate::store::OTHER_RULES;
 
 pub(super) const FAMILIES: [Family; 9] = [
     Family("supercharger_store_memory_bytes", "Memory of the store that workers share.", Kind::Gauge, |sample| {
@@ -46,8 +49,10 @@ pub(super) const FAMILIES: [Family; 9] = [
         "What a rate limit of the application has refused, by the name it gave.",
         Kind::Counter,
         |sample| {
-            let limited = sample.view.store.limited.iter();
-            limited.map(|(rule, count)| labelled("rule", rule, *count)).collect()
+            // The series of all that find no other is there from the start.
+            let mut limited = BTreeMap::from([(OTHER_RULES.to_owned(), 0)]);
+            limited.extend(sample.view.store.limited.iter().cloned());
+            limited.iter().map(|(rule, count)| labelled("rule", rule, *count)).collect()
         },
     ),
 ];

@@ -143,11 +143,8 @@ fn another_limit_begins_anew_and_what_exceeds_it_never_passes() {
     let mut bench = Bench::new(&[before]);
     assert!(bench.at(0, 2).0);
     bench.limits = vec![limit(Policy::FixedWindow, 3, 10)];
-    bench.states = bench
-        .states
-        .iter()
-        .map(|state| State::read(&state.encode(), 0, &limit(Policy::FixedWindow, 3, 10)))
-        .collect();
+    bench.states =
+        bench.states.iter().map(|state| State::read(&state.encode(), 0, &limit(Policy::FixedWindow, 3, 10))).collect();
     assert!(bench.at(0, 3).0, "nothing of the other limit counts");
     let verdict = bench.ask(0, 4, Duration::from_secs(1_000_000));
     assert_eq!((verdict.allowed, verdict.retry_after), (false, Duration::from_micros(u64::MAX)));
@@ -155,9 +152,12 @@ fn another_limit_begins_anew_and_what_exceeds_it_never_passes() {
 
 #[test]
 fn no_number_that_is_allowed_overflows() {
-    for policy in
-        [Policy::FixedWindow, Policy::SlidingWindow, Policy::TokenBucket { amount: 1 }, Policy::TokenBucket { amount: MAX_RATE }]
-    {
+    for policy in [
+        Policy::FixedWindow,
+        Policy::SlidingWindow,
+        Policy::TokenBucket { amount: 1 },
+        Policy::TokenBucket { amount: MAX_RATE },
+    ] {
         let most = Limit { policy, limit: MAX_RATE, interval: super::super::LONGEST };
         let mut bench = Bench::new(&[most]);
         assert!(bench.at(0, MAX_RATE).0);

@@ -16,6 +16,7 @@ const FETCH_LIMIT: Duration = Duration::from_secs(600);
 /// The application of these tests, with the package in the folder beside it.
 fn application(mode: Mode) -> Launch {
     let dir = PrivateDir::with_app("symfony-store");
+    std::fs::create_dir_all(dir.app().join("package")).expect("a folder");
     for part in ["src", "config"] {
         copy_tree(&checkout().join("php").join(part), &dir.app().join("package").join(part));
     }
