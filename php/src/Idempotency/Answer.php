@@ -10,12 +10,21 @@ final readonly class Answer
     /** Fields that belong to one transfer, or to a browser and not to an answer. */
     private const array NOT_KEPT = ['connection', 'date', 'keep-alive', 'set-cookie', 'transfer-encoding', 'x-request-id'];
 
+    /** Answers that say "later": a repetition is to have another one. */
+    private const array LATER = [408, 425, 429];
+
     /**
      * @param array<string, list<string>> $headers
      * @param string|null                 $body    null: it was too large or not known beforehand
      */
     public function __construct(public int $status, public array $headers, public ?string $body)
     {
+    }
+
+    /** Whether an answer of this status is that of the request for ever: no error of the server, and nothing that passes. */
+    public static function isFinal(int $status): bool
+    {
+        return $status < 500 && !\in_array($status, self::LATER, true);
     }
 
     /**

@@ -76,7 +76,7 @@ final class IdempotencyListener implements EventSubscriberInterface
             return;
         }
         $response = $event->getResponse();
-        if ($response->getStatusCode() >= 500) {
+        if (!Answer::isFinal($response->getStatusCode())) {
             $attempt->abandon();
 
             return;

@@ -42,7 +42,7 @@ final class IdempotencyMiddleware implements MiddlewareInterface
         }
         try {
             $response = $handler->handle($request);
-            if ($response->getStatusCode() < 500) {
+            if (Answer::isFinal($response->getStatusCode())) {
                 $size = $response->getBody()->getSize();
                 // What cannot be read twice, or has no end that is known, is not kept.
                 $body = $response->getBody()->isSeekable() && null !== $size && $size <= $this->rule->maxBody ? (string) $response->getBody() : null;

@@ -91,6 +91,7 @@ final class LedgerTest extends TestCase
                 self::assertNotSame('', $refused->getMessage());
             }
         }
+        self::assertSame([true, true, false, false], array_map(Answer::isFinal(...), [201, 404, 429, 500]));
         self::assertSame(['X-A' => ['1']], Answer::kept(['X-A' => ['1'], 'Set-Cookie' => ['secret'], 'date' => ['now']]));
     }
 
