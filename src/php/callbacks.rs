@@ -227,8 +227,10 @@ store_leaf! { sc_on_store_has: sc_on_store_has_fn, (key: sys::sc_text), {
 store_leaf! { sc_on_store_set: sc_on_store_set_fn, (key: sys::sc_text, value: *const sys::sc_value), {
     // SAFETY: I4: a local variable of C's.
     let value = unsafe { &*value };
-    // SAFETY: I4: texts of PHP's, valid for the call.
-    let (key, bytes) = unsafe { (view::bytes(key), view::bytes(value.bytes)) };
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let key = unsafe { view::bytes(key) };
+    // SAFETY: I4: so is this one.
+    let bytes = unsafe { view::bytes(value.bytes) };
     store::set(key, bytes, value)
 } }
 
@@ -295,8 +297,10 @@ store_leaf! { sc_on_lock_held: sc_on_lock_held_fn, (claim: *const sys::sc_claim)
 store_leaf! { sc_on_rate: sc_on_rate_fn, (rate: *const sys::sc_rate, verdict: *mut sys::sc_verdict), {
     // SAFETY: I4: a local variable of C's.
     let rate = unsafe { &*rate };
-    // SAFETY: I4: texts of PHP's, valid for the call.
-    let (key, rule) = unsafe { (view::bytes(rate.key), view::bytes(rate.rule)) };
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let key = unsafe { view::bytes(rate.key) };
+    // SAFETY: I4: so is this one.
+    let rule = unsafe { view::bytes(rate.rule) };
     // SAFETY: I4: C's own, at least one.
     let limits = unsafe { std::slice::from_raw_parts(rate.limits, rate.limit_count) };
     // SAFETY: I4: a local variable of C's, written to as a whole and not read.
@@ -317,7 +321,10 @@ unsafe fn claimed<'a>(claim: *const sys::sc_claim) -> (&'a sys::sc_claim, &'a [u
     // SAFETY: I4, passed on to the caller.
     let claim = unsafe { &*claim };
     // SAFETY: I4, as above.
-    unsafe { (claim, view::bytes(claim.key), view::bytes(claim.token)) }
+    let key = unsafe { view::bytes(claim.key) };
+    // SAFETY: I4, as above.
+    let token = unsafe { view::bytes(claim.token) };
+    (claim, key, token)
 }
 
 fn io(result: Result<(), ClientGone>) -> sys::sc_io {

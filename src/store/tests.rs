@@ -225,10 +225,13 @@ fn a_dead_process_holds_nothing() {
     // It dies inside a shard: that of the value.
     let (held, _) = dead.open(Class::Value, b"a").expect("free");
     std::mem::forget(held);
-    let waiting = thread::spawn(move || get(&alive, b"a"));
-    alive.abandon(2);
-    alive.release_all(2);
-    assert_eq!(waiting.join().expect("ends"), None, "what may be half-written is not read");
+    let seen = thread::scope(|scope| {
+        let waiting = scope.spawn(|| get(&alive, b"a"));
+        alive.abandon(2);
+        alive.release_all(2);
+        waiting.join().expect("ends")
+    });
+    assert_eq!(seen, None, "what may be half-written is not read");
     assert_eq!((dead.holds(b"bound", b"dead"), alive.figures().wipes), (Ok(false), 1));
     set(&alive, b"a", b"after");
     assert_eq!(get(&alive, b"a").as_deref(), Some(b"after".as_slice()));
@@ -264,12 +267,14 @@ fn a_shard_that_nobody_lets_go_is_not_waited_for_for_ever() {
 fn a_panic_inside_empties_the_shard() {
     let store = store(small(100));
     set(&store, b"a", b"x");
-    let panicked = thread::spawn(move || {
-        let _held = store.shard(0).lock(1).expect("free");
-        panic!("on purpose");
-    })
-    .join();
-    assert!(panicked.is_err());
+    let panicked = thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let _held = store.shard(0).lock(1).expect("free");
+            panic!("on purpose");
+        });
+        thread.join().is_err()
+    });
+    assert!(panicked);
     assert_eq!((get(&store, b"a"), store.figures().wipes), (None, 1));
     judge(&store);
 }
