@@ -12,6 +12,8 @@
 #define SC_MAX_CALLBACKS 1024
 /* Longest name that is shown, in bytes. */
 #define SC_MAX_CALLBACK_NAME 128
+/* More than any application has services; what is said in one report is cut there. */
+#define SC_MAX_PARTS 1000000
 
 /* The application's name for it, or its own: "App\Cache::clear", "{closure:App\boot():12}". */
 static zend_string *sc_callback_name(zend_string *given, const zend_fcall_info_cache *function)
@@ -92,29 +94,53 @@ static sc_text sc_text_of(const zval *value)
 	return Z_TYPE_P(value) == IS_STRING ? (sc_text){Z_STRVAL_P(value), Z_STRLEN_P(value)} : (sc_text){"", 0};
 }
 
-/* Hands what was thrown to the log, and forgets it. Returns false if it was exit, which cannot be held up. */
-bool sc_report_callback(const char *name, size_t len, bool idle)
+/* Hands what was thrown to the log. */
+static void sc_tell_thrown(zend_object *thrown, const char *name, size_t len, bool idle)
 {
-	zend_object *thrown = EG(exception);
 	sc_callback_error error = {.name = {name, len}, .thrown = {"", 0}, .message = {"", 0}, .file = {"", 0}, .idle = idle};
-	zend_class_entry *base;
+	zend_class_entry *base = zend_get_exception_base(thrown);
 	zval message, file, line;
 
-	if (!thrown) {
-		return true;
-	}
-	if (sc_is_exit(thrown)) {
-		sc_on_callback_error(sc_self->host, &error);
-		return false;
-	}
-	base = zend_get_exception_base(thrown);
 	error.thrown = (sc_text){ZSTR_VAL(thrown->ce->name), ZSTR_LEN(thrown->ce->name)};
 	error.message = sc_text_of(zend_read_property_ex(base, thrown, ZSTR_KNOWN(ZEND_STR_MESSAGE), true, &message));
 	error.file = sc_text_of(zend_read_property_ex(base, thrown, ZSTR_KNOWN(ZEND_STR_FILE), true, &file));
 	error.line = (uint32_t)zval_get_long(zend_read_property_ex(base, thrown, ZSTR_KNOWN(ZEND_STR_LINE), true, &line));
 	sc_on_callback_error(sc_self->host, &error);
+}
+
+/* Hands what was thrown to the log, and forgets it. Returns false if it was exit, which cannot be held up. */
+bool sc_report_callback(const char *name, size_t len, bool idle)
+{
+	if (!EG(exception)) {
+		return true;
+	}
+	if (sc_is_exit(EG(exception))) {
+		sc_callback_error error = {.name = {name, len}, .thrown = {"", 0}, .message = {"", 0}, .file = {"", 0}, .idle = idle};
+
+		sc_on_callback_error(sc_self->host, &error);
+		return false;
+	}
+	sc_tell_thrown(EG(exception), name, len, idle);
 	zend_clear_exception();
 	return true;
+}
+
+/* What the resetter that runs now says of those it stands for. Anywhere else nobody has asked. */
+void sc_report_parts(zend_long count, HashTable *failures)
+{
+	zend_string *name;
+	zval *failure;
+
+	if (!sc_self->reporting) {
+		return;
+	}
+	sc_self->parts = MAX(sc_self->parts, 0) + MIN(count, SC_MAX_PARTS);
+	ZEND_HASH_FOREACH_STR_KEY_VAL(failures, name, failure) {
+		ZVAL_DEREF(failure);
+		if (Z_TYPE_P(failure) == IS_OBJECT && instanceof_function(Z_OBJCE_P(failure), zend_ce_throwable)) {
+			sc_tell_thrown(Z_OBJ_P(failure), name ? ZSTR_VAL(name) : "", name ? MIN(ZSTR_LEN(name), SC_MAX_CALLBACK_NAME) : 0, false);
+		}
+	} ZEND_HASH_FOREACH_END();
 }
 
 /* What is called may register others, or another one in its own place. Returns false if it has called exit. */
@@ -137,13 +163,17 @@ bool sc_run_resetters(void)
 {
 	uint32_t count = sc_self->resetters.count;
 	uint32_t i;
+	bool goes_on = true;
 
-	for (i = 0; i < count && i < sc_self->resetters.count; i++) {
-		if (!sc_call(sc_self->resetters.list[i], false)) {
-			return false;
-		}
+	sc_self->resets = 0;
+	sc_self->reporting = true;
+	for (i = 0; goes_on && i < count && i < sc_self->resetters.count; i++) {
+		sc_self->parts = -1;
+		goes_on = sc_call(sc_self->resetters.list[i], false);
+		sc_self->resets += sc_self->parts < 0 ? 1 : (uint32_t)sc_self->parts;
 	}
-	return true;
+	sc_self->reporting = false;
+	return goes_on;
 }
 
 bool sc_run_ticks(void)

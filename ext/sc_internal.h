@@ -118,6 +118,9 @@ typedef struct sc_thread {
 	const zend_execute_data *turn;  /* frame of the sc_handle_request() that is in progress, or NULL */
 	uint64_t peak;                  /* most bytes in use on the heap during the last request */
 	sc_callbacks resetters;
+	uint32_t resets;                /* resetters that have run at the last boundary, parts counted one by one */
+	zend_long parts;                /* that the resetter which runs now has told of; negative: none yet */
+	bool reporting;                 /* resetters run */
 	sc_callbacks ticks;
 	sc_baseline *baseline;          /* what the boundary puts back, taken when the loop was entered */
 	zend_long *kept_bodies;         /* request bodies that an open php://input handle still points into */
@@ -240,6 +243,7 @@ void sc_fill_request_info(const sc_request *request);
 /* sc_callbacks.c */
 bool sc_add_callback(sc_callbacks *to, zend_string *name, zend_fcall_info_cache *function, double every);
 bool sc_run_resetters(void);
+void sc_report_parts(zend_long count, HashTable *failures);
 bool sc_run_ticks(void);
 double sc_next_tick(void);
 void sc_free_callbacks(sc_callbacks *callbacks);

@@ -175,7 +175,7 @@ static void sc_fill_boundary(sc_boundary *boundary)
 	zend_gc_get_status(&gc);
 	boundary->memory = zend_memory_usage(false);
 	boundary->memory_peak = sc_self->peak;
-	boundary->resetters = sc_self->resetters.count;
+	boundary->resetters = sc_self->resets;
 	boundary->garbage = gc.num_roots;
 	boundary->failed = sc_self->failed;
 	boundary->tick = sc_next_tick();
@@ -218,6 +218,8 @@ sc_run sc_request_end(sc_boundary *boundary)
 	self->kept_bodies = NULL;
 	self->kept_count = 0;
 	self->resetters = (sc_callbacks){NULL, 0};
+	self->resets = 0;
+	self->reporting = false;
 	self->ticks = (sc_callbacks){NULL, 0};
 	self->peak = zend_memory_peak_usage(false);
 	php_request_shutdown(NULL);

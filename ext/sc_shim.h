@@ -152,7 +152,7 @@ typedef enum sc_run {
 typedef struct sc_boundary {
 	uint64_t memory;        /* bytes in use on the Zend heap */
 	uint64_t memory_peak;   /* most bytes in use since the boundary before */
-	uint32_t resetters;     /* callbacks that run at each boundary */
+	uint32_t resetters;     /* that have run at this boundary; one that stands for several may tell how many */
 	uint32_t garbage;       /* roots that the cycle collector has noted */
 	bool failed;            /* the request ended in a throwable that nobody caught, or in a fatal error */
 	double tick;            /* seconds until the next idle callback is due; negative: there is none */

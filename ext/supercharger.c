@@ -85,6 +85,26 @@ PHP_FUNCTION(supercharger_on_reset)
 	sc_add_callback(&sc_self->resetters, name, &fcc, 0.0);
 }
 
+PHP_FUNCTION(supercharger_reset_report)
+{
+	zend_long count;
+	HashTable *failures = (HashTable *)&zend_empty_array;
+
+	ZEND_PARSE_PARAMETERS_START(1, 2)
+		Z_PARAM_LONG(count)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_ARRAY_HT(failures)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (count < 0) {
+		zend_argument_value_error(1, "must be greater than or equal to 0");
+		RETURN_THROWS();
+	}
+	if (sc_self && !sc_forked) {
+		sc_report_parts(count, failures);
+	}
+}
+
 PHP_FUNCTION(supercharger_on_idle)
 {
 	zend_fcall_info fci;

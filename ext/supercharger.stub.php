@@ -41,6 +41,16 @@ namespace {
     function supercharger_on_reset(callable $resetter, string $name = ''): void {}
 
     /**
+     * Tells the server of the resetters that the one which runs now stands for. Each is counted (`resetCount`), each failure is logged
+     * as that of a resetter of its own. Outside of a resetter this does nothing.
+     *
+     * @param int $count of those that have run
+     * @param array<string, Throwable> $failures by the name of the resetter; other values are passed over
+     * @throws ValueError if the count is negative
+     */
+    function supercharger_reset_report(int $count, array $failures = []): void {}
+
+    /**
      * Registers a function that an idle worker calls now and then, to keep a database connection alive for instance.
      *
      * It never runs while the worker has a request. Superglobals are as at boot, output goes to the log, and the boundary follows:

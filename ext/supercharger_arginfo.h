@@ -9,6 +9,11 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_on_reset, 0, 1, IS_
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, name, IS_STRING, 0, "\'\'")
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_reset_report, 0, 1, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, count, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, failures, IS_ARRAY, 0, "[]")
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_on_idle, 0, 2, IS_VOID, 0)
 	ZEND_ARG_TYPE_INFO(0, tick, IS_CALLABLE, 0)
 	ZEND_ARG_TYPE_INFO(0, seconds, IS_DOUBLE, 0)
@@ -137,6 +142,7 @@ ZEND_END_ARG_INFO()
 
 ZEND_FUNCTION(supercharger_handle_request);
 ZEND_FUNCTION(supercharger_on_reset);
+ZEND_FUNCTION(supercharger_reset_report);
 ZEND_FUNCTION(supercharger_on_idle);
 ZEND_FUNCTION(supercharger_recycle);
 ZEND_FUNCTION(supercharger_route);
@@ -169,6 +175,7 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_handle_request, arginfo_supercharger_handle_request)
 	ZEND_FALIAS(frankenphp_handle_request, supercharger_handle_request, arginfo_supercharger_handle_request)
 	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
+	ZEND_FE(supercharger_reset_report, arginfo_supercharger_reset_report)
 	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
@@ -210,6 +217,7 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_handle_request, arginfo_supercharger_handle_request)
 	ZEND_FALIAS(frankenphp_handle_request, supercharger_handle_request, arginfo_supercharger_handle_request)
 	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
+	ZEND_FE(supercharger_reset_report, arginfo_supercharger_reset_report)
 	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)

@@ -15,45 +15,67 @@ use Symfony\Component\Runtime\RunnerInterface;
 /**
  * Hosts one booted kernel and serves requests with it until the server ends the loop.
  *
- * The client waits for handle() and the response only. terminate(), the reset of the services and garbage collection
- * come after it has been answered.
+ * The client waits for handle() and the response only. terminate() comes after it has been answered, and then, at the boundary
+ * and in the hands of the engine, the reset: by the registry of the bundle if the application has it, else as Symfony does it.
+ *
+ * The server carries this class, so it needs no other one of the package.
  */
 final class KernelRunner implements RunnerInterface
 {
-    /** Cyclic garbage grows slowly; collecting it after each request costs a small application a tenth of its time. */
-    private const int REQUESTS_PER_COLLECTION = 100;
+    /** Service of the bundle that takes care of the reset. */
+    private const string REGISTRY = 'runtime_supercharger.reset_registry';
+
+    /** An idle worker collects its garbage by itself; one that is never idle looks this often whether it should. */
+    private const int REQUESTS_PER_LOOK = 100;
+
+    /** Half of what has PHP collect in the middle of a request. */
+    private const int ROOTS_TO_COLLECT = 5000;
 
     private ?Request $request = null;
     private ?Response $response = null;
     private ?bool $handlesItself = null;
 
+    /** Whether each request gets a kernel of its own: a variable of Symfony's, for applications that cannot be reset. */
+    private readonly bool $clonesKernel;
+
     /** @var array<string, mixed> what Dotenv and the runtime added to $_SERVER while booting */
     private readonly array $bootServer;
 
     /** @param array<string, mixed> $server $_SERVER as it is after boot */
-    public function __construct(private readonly HttpKernelInterface $kernel, array $server)
+    public function __construct(private HttpKernelInterface $kernel, array $server)
     {
+        $this->clonesKernel = filter_var($server['FRANKENPHP_RESET_KERNEL'] ?? false, \FILTER_VALIDATE_BOOL);
+        $server['APP_RUNTIME_MODE'] ??= $this->clonesKernel ? 'web=1&worker=2' : 'web=1&worker=1';
         // The environment proper is in every request's $_SERVER already.
         $this->bootServer = array_diff_key($server, getenv(), ['argv' => 1, 'argc' => 1, 'APP_RUNTIME' => 1, 'FRANKENPHP_WORKER' => 1, 'FRANKENPHP_LOOP_MAX' => 1]);
     }
 
     public function run(): int
     {
-        if ($this->kernel instanceof KernelInterface) {
-            // Before the first request, not in it.
-            $this->kernel->boot();
-        }
+        $_SERVER += $this->bootServer;
+        $this->boot();
         $handler = $this->serve(...);
         for ($count = 1; supercharger_handle_request($handler); ++$count) {
-            if (!$this->finish()) {
-                return 1;
-            }
-            if (0 === $count % self::REQUESTS_PER_COLLECTION) {
+            $this->finish();
+            if (0 === $count % self::REQUESTS_PER_LOOK && gc_status()['roots'] >= self::ROOTS_TO_COLLECT) {
                 gc_collect_cycles();
             }
         }
 
         return 0;
+    }
+
+    /** Before a request comes, not in it. */
+    private function boot(): void
+    {
+        $kernel = $this->innerKernel();
+        if (null === $kernel) {
+            return;
+        }
+        $kernel->boot();
+        if (!$kernel->getContainer()->has(self::REGISTRY)) {
+            supercharger_on_reset($this->reset(...), 'services_resetter');
+        }
     }
 
     private function serve(): void
@@ -64,8 +86,7 @@ final class KernelRunner implements RunnerInterface
         $this->response->send();
     }
 
-    /** @return bool false: the state of the services is unknown, this worker must not serve again */
-    private function finish(): bool
+    private function finish(): void
     {
         [$request, $response] = [$this->request, $this->response];
         $this->request = $this->response = null;
@@ -76,15 +97,10 @@ final class KernelRunner implements RunnerInterface
                 self::log('Uncaught exception after the response (kernel.terminate)', $e);
             }
         }
-        try {
-            $this->reset();
-        } catch (\Throwable $e) {
-            self::log('Services could not be reset; the worker is replaced', $e);
-
-            return false;
+        if ($this->clonesKernel) {
+            $this->kernel = clone $this->kernel;
+            $this->boot();
         }
-
-        return true;
     }
 
     /**
@@ -94,17 +110,74 @@ final class KernelRunner implements RunnerInterface
      */
     private function reset(): void
     {
-        $kernel = $this->kernel instanceof HttpCache ? $this->kernel->getKernel() : $this->kernel;
-        if (!$kernel instanceof KernelInterface) {
+        $kernel = $this->innerKernel();
+        if (null === $kernel) {
             return;
         }
-        $kernel->boot();
-        if ($this->handlesItself ??= !str_starts_with((new \ReflectionMethod($kernel, 'handle'))->class, 'Symfony\\Component\\')) {
-            $container = $kernel->getContainer();
-            if ($container->has('services_resetter')) {
-                $container->get('services_resetter')->reset();
+        try {
+            $kernel->boot();
+            if ($this->handlesItself ??= !str_starts_with((new \ReflectionMethod($kernel, 'handle'))->class, 'Symfony\\Component\\')) {
+                self::servicesResetter($kernel)?->reset();
+            }
+        } catch (\Throwable $e) {
+            $this->resetEach($kernel, $e);
+        }
+    }
+
+    /**
+     * One service has failed and may have kept others from being reset (Symfony 6.4): each by itself, then. Who has failed is
+     * told by name; the worker is replaced all the same.
+     */
+    private function resetEach(KernelInterface $kernel, \Throwable $failure): void
+    {
+        $resetter = self::servicesResetter($kernel);
+        $services = self::property($resetter, 'resettableServices');
+        $methods = self::property($resetter, 'resetMethods');
+        if (!is_iterable($services) || !\is_array($methods)) {
+            throw $failure;
+        }
+        $failures = [];
+        $count = 0;
+        foreach ($services as $id => $service) {
+            ++$count;
+            foreach ((array) ($methods[$id] ?? []) as $method) {
+                if (str_starts_with($method, '?') && !method_exists($service, $method = substr($method, 1))) {
+                    continue;
+                }
+                try {
+                    $service->{$method}();
+                } catch (\Throwable $e) {
+                    $failures[$id] ??= $e;
+                }
             }
         }
+        supercharger_reset_report($count, $failures ?: ['services_resetter' => $failure]);
+    }
+
+    private function innerKernel(): ?KernelInterface
+    {
+        $kernel = $this->kernel instanceof HttpCache ? $this->kernel->getKernel() : $this->kernel;
+
+        return $kernel instanceof KernelInterface ? $kernel : null;
+    }
+
+    private static function servicesResetter(KernelInterface $kernel): ?object
+    {
+        $container = $kernel->getContainer();
+
+        return $container->has('services_resetter') ? $container->get('services_resetter') : null;
+    }
+
+    /** A private property of Symfony's, in whichever class of the series it is; null if there is none. */
+    private static function property(?object $of, string $name): mixed
+    {
+        for ($class = null === $of ? false : new \ReflectionClass($of); false !== $class; $class = $class->getParentClass()) {
+            if ($class->hasProperty($name)) {
+                return $class->getProperty($name)->getValue($of);
+            }
+        }
+
+        return null;
     }
 
     private static function log(string $message, \Throwable $e): void

@@ -4,12 +4,13 @@ declare(strict_types=1);
 
 namespace Supercharger\Runtime;
 
+use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpKernel\HttpKernelInterface;
 use Symfony\Component\Runtime\RunnerInterface;
 use Symfony\Component\Runtime\SymfonyRuntime as BaseRuntime;
 
 /**
- * Symfony's own runtime, except that an HTTP kernel is run as a worker when the server says so.
+ * Symfony's own runtime, except that an HTTP kernel or a response is run as a worker when the server says so.
  *
  * The supercharger binary carries this class and names it in APP_RUNTIME; an application that requires
  * supercharger/runtime uses its own copy, because Composer's autoloader comes first.
@@ -18,8 +19,13 @@ final class SymfonyRuntime extends BaseRuntime
 {
     public function getRunner(?object $application): RunnerInterface
     {
-        if ($application instanceof HttpKernelInterface && self::isWorker()) {
-            return new KernelRunner($application, $_SERVER);
+        if (self::isWorker()) {
+            if ($application instanceof HttpKernelInterface) {
+                return new KernelRunner($application, $_SERVER);
+            }
+            if ($application instanceof Response) {
+                return new ResponseRunner($application);
+            }
         }
 
         return parent::getRunner($application);

@@ -63,7 +63,7 @@ final class Compiled extends Kernel
         $bundle->build($container);
         $container->loadFromExtension('runtime_supercharger', $config);
         ($change ?? static fn () => null)($container);
-        $container->compile();
+        $container->compile(true);
 
         return $container;
     }

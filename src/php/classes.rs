@@ -11,6 +11,7 @@ pub const SYMFONY_RUNTIME_CLASS: &str = "Supercharger\\Runtime\\SymfonyRuntime";
 const SOURCES: &[(&str, &str)] = &[
     (SYMFONY_RUNTIME_CLASS, include_str!("../../php/src/SymfonyRuntime.php")),
     ("Supercharger\\Runtime\\KernelRunner", include_str!("../../php/src/KernelRunner.php")),
+    ("Supercharger\\Runtime\\ResponseRunner", include_str!("../../php/src/ResponseRunner.php")),
 ];
 
 /// The table given to C; it must live as long as the engine (I7).

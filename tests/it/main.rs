@@ -36,6 +36,7 @@ mod metrics;
 mod one_request;
 mod opcache;
 mod ops;
+mod package;
 mod php_cli;
 mod pools;
 mod recycle;

@@ -309,3 +309,36 @@ modes!(recycle_fields_do_not_reach_the_client, async |server| {
         assert_eq!(answer.header(name), None, "{name}");
     }
 });
+
+/// One that stands for several tells what became of each.
+#[test]
+fn a_resetter_may_report_its_parts() {
+    let boot = "supercharger_on_reset(static fn () => supercharger_reset_report(3, isset($_GET['fail'])
+            ? ['part one' => new DomainException('first'), 'part two' => new LogicException('second'), 'none' => 'no throwable'] : []), 'parts');
+        supercharger_on_reset(static fn () => note('after'), 'after');";
+    let launch = booted_with(boot).expect_error("reset.error").expect_error("reset_failed").keeps_descriptors(2);
+    let feed = launch.dir().path().join("feed.ndjson");
+    let launch = launch.config("telemetry.events", &format!("{:?}", feed.display().to_string()));
+    run(launch, async |server| {
+        server.get("/").await.ok();
+        server.get("/?fail=1").await.ok();
+        assert_eq!(notes(server, 2).await, ["after", "after"]);
+        assert_eq!(incarnation(server).await, 2, "a failed part is a failed reset");
+        let reports = until(Duration::from_secs(10), "two reports", || {
+            let text = std::fs::read_to_string(&feed).ok()?;
+            let records = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+            let reports: Vec<_> = records.filter(|record| record["type"] == "runtime.reset").collect();
+            (reports.len() >= 2).then_some(reports)
+        })
+        .await;
+        let report = |number: usize| reports[number]["payload"]["resetReport"].clone();
+        assert_eq!(report(0)["resetCount"], 4, "three parts and the other one");
+        assert_eq!(report(0)["errorCount"], 0);
+        assert_eq!(report(1)["resetCount"], 4);
+        assert_eq!(report(1)["failed"], serde_json::json!(["part one", "part two"]));
+        assert_eq!(report(1)["error"], serde_json::json!(["DomainException: first", "LogicException: second"]));
+        for name in ["part one", "part two"] {
+            server.wait_for_log(&format!("\"resetter\":\"{name}\"")).await;
+        }
+    });
+}

@@ -18,7 +18,7 @@ fn suite(launch: Launch, test: impl AsyncFnOnce(&mut Server)) {
     run_within(LIMIT, announced(launch), test);
 }
 
-fn announced(launch: Launch) -> Launch {
+pub(crate) fn announced(launch: Launch) -> Launch {
     launch.expect_error("deliberate failure")
 }
 
@@ -51,7 +51,7 @@ matrix! {
     parallel_requests_stay_apart(Mode::Worker, 4);
 }
 
-async fn pages_and_api(server: &mut Server, series: Series) {
+pub(crate) async fn pages_and_api(server: &mut Server, series: Series) {
     home(server, series).await;
     form_with_csrf(server).await;
     session_per_browser(server).await;

@@ -35,6 +35,7 @@ return static function (DefinitionConfigurator $definition): void {
                     ->booleanNode('enabled')->info('Run the resetters after each request.')->defaultTrue()->end()
                     ->booleanNode('kernel')->info('Reset the services that Symfony resets.')->defaultTrue()->end()
                     ->booleanNode('doctrine')->info('Roll back, clear and reopen what Doctrine holds.')->defaultTrue()->end()
+                    ->integerNode('doctrine_ping_second')->info('Ask a database connection for a sign of life before a request that comes so long after the last one; 0 = never.')->min(0)->defaultValue(1)->end()
                 ->end()->end()
             ->end()->end()
         ->end();

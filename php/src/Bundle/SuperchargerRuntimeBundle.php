@@ -4,6 +4,9 @@ declare(strict_types=1);
 
 namespace Supercharger\Runtime\Bundle;
 
+use Supercharger\Runtime\Reset\DoctrinePass;
+use Supercharger\Runtime\Reset\ResetRegistry;
+use Supercharger\Runtime\Reset\ResetterPass;
 use Symfony\Component\Config\Definition\Configurator\DefinitionConfigurator;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\Loader\Configurator\ContainerConfigurator;
@@ -19,6 +22,23 @@ final class SuperchargerRuntimeBundle extends AbstractBundle
 {
     /** Sub-namespaces in the order in which they are loaded. */
     public const array PARTS = ['Bundle', 'Reset', 'Warmup', 'Check', 'Store', 'Idempotency', 'App', 'Monolog', 'Trace', 'Profiler'];
+
+    /** Settings that only the server can obey, and their names there. The doctor tells who has written them here. */
+    public const array OF_THE_SERVER = [
+        'telemetry.dir' => 'telemetry.dir',
+        'endpoint.metrics' => 'admin.listen',
+        'endpoint.status' => 'admin.listen',
+        'endpoint.security.enabled' => 'guard.enabled',
+        'endpoint.security.mode' => 'guard.mode',
+        'endpoint.security.allow_cidr' => 'guard.allow',
+        'endpoint.security.token' => 'guard.token',
+        'endpoint.security.header' => 'guard.header',
+        'endpoint.security.proxy_strict' => 'guard.proxy_strict',
+        'worker.lifecycle.drain_second' => 'server.drain_timeout',
+    ];
+
+    /** Often enough for firewalls and servers that drop connections without traffic. */
+    private const float PING_SECONDS = 30.0;
 
     protected string $extensionAlias = 'runtime_supercharger';
 
@@ -45,6 +65,20 @@ final class SuperchargerRuntimeBundle extends AbstractBundle
         }
     }
 
+    /** Whatever loop serves the kernel: the engine calls the registry at every boundary. */
+    public function boot(): void
+    {
+        $registry = $this->container?->get(ResetterPass::REGISTRY);
+        if ($registry instanceof ResetRegistry && \function_exists('supercharger_on_reset')) {
+            supercharger_on_reset($registry->resetAndReport(...), $this->extensionAlias);
+        }
+        if ($this->container?->has(DoctrinePass::CONNECTIONS) && \function_exists('supercharger_on_idle')) {
+            // Made when the first tick comes: Doctrine may never be used.
+            $container = $this->container;
+            supercharger_on_idle(static fn () => $container->get(DoctrinePass::CONNECTIONS)->ping(), self::PING_SECONDS, 'doctrine.ping');
+        }
+    }
+
     public function prependExtension(ContainerConfigurator $container, ContainerBuilder $builder): void
     {
         $this->written = array_values($builder->getExtensionConfig($this->extensionAlias));
@@ -56,6 +90,7 @@ final class SuperchargerRuntimeBundle extends AbstractBundle
         $config = Variables::lay($config, $this->written);
         $config['telemetry']['dir'] ??= Variables::DEFAULTS['RUNTIME_TELEMETRY_DIR'];
         $builder->setParameter('runtime_supercharger', $config);
+        $builder->setParameter('runtime_supercharger.settings_of_the_server', Variables::written($this->written, array_keys(self::OF_THE_SERVER)));
         $builder->setParameter('runtime_supercharger_telemetry_dir', $config['telemetry']['dir']);
         foreach (self::PARTS as $part) {
             $file = $this->getPath().'/config/'.strtolower($part).'.php';

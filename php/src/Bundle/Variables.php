@@ -79,6 +79,19 @@ final class Variables
         return $config;
     }
 
+    /**
+     * Which of these settings have been written.
+     *
+     * @param list<array<mixed>> $written  one array for each file
+     * @param list<string>       $settings
+     *
+     * @return list<string>
+     */
+    public static function written(array $written, array $settings): array
+    {
+        return array_values(array_filter($settings, static fn (string $setting) => array_any($written, static fn (array $one) => self::has($one, explode('.', $setting)))));
+    }
+
     /** The prefix says what comes out, so that a container can check what it is given to. */
     private static function placeholder(string $variable): string
     {

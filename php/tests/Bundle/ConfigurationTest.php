@@ -28,7 +28,7 @@ final class ConfigurationTest extends TestCase
         ],
         'worker' => [
             'lifecycle' => ['enabled' => true, 'max_request' => 1000, 'max_memory_mb' => 512, 'max_uptime_second' => 3600, 'drain_second' => 10],
-            'reset' => ['enabled' => true, 'kernel' => true, 'doctrine' => true],
+            'reset' => ['enabled' => true, 'kernel' => true, 'doctrine' => true, 'doctrine_ping_second' => 1],
         ],
     ];
 

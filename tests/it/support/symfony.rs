@@ -36,12 +36,39 @@ static PREPARING: Mutex<()> = Mutex::new(());
 
 /// A private copy of `examples/symfony` with its libraries in `vendor/`.
 pub(crate) fn application(series: Series) -> PrivateDir {
+    prepared(series, |_| ())
+}
+
+/// The same, with the package of `php/` as Composer would install it, and its bundle.
+pub(crate) fn with_package(series: Series, mode: Mode) -> Launch {
+    launched(prepared(series, require_package), mode)
+}
+
+/// Puts the package where the application's own loader finds it: in front of what the executable carries.
+fn require_package(dir: &PrivateDir) {
+    std::fs::create_dir(dir.app().join("package")).expect("a folder");
+    for part in ["src", "config"] {
+        copy_tree(&checkout().join("php").join(part), &dir.app().join("package").join(part));
+    }
+    let change = |name: &str, from: &str, to: &str| {
+        let path = dir.app().join(name);
+        let text = std::fs::read_to_string(&path).expect("a file of the demo");
+        assert!(text.contains(from), "{from} in {name}");
+        std::fs::write(&path, text.replacen(from, to, 1)).expect("a file of the demo");
+    };
+    change("composer.json", r#""App\\": "src/""#, r#""Supercharger\\Runtime\\": "package/src/", "App\\": "src/""#);
+    let bundle = r"Supercharger\Runtime\Bundle\SuperchargerRuntimeBundle::class => ['all' => true],";
+    change("config/bundles.php", "];", &format!("    {bundle}\n];"));
+}
+
+fn prepared(series: Series, prepare: impl FnOnce(&PrivateDir)) -> PrivateDir {
     let dir = PrivateDir::new();
     copy_tree(&checkout().join("examples/symfony"), &dir.app());
     // What a developer's own runs have left there is not part of the test.
     for leftover in ["var", "vendor"] {
         drop(std::fs::remove_dir_all(dir.app().join(leftover)));
     }
+    prepare(&dir);
     let _turn = PREPARING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(checkout().join("scripts/symfony-libraries"));
     command.args(["--from", "debian", "--symfony", series.number()]).arg(dir.app());
@@ -52,7 +79,10 @@ pub(crate) fn application(series: Series) -> PrivateDir {
 
 /// The application in this mode, as the README starts it: no configuration, no change of composer.json.
 pub(crate) fn launch(series: Series, mode: Mode) -> Launch {
-    let dir = application(series);
+    launched(application(series), mode)
+}
+
+fn launched(dir: PrivateDir, mode: Mode) -> Launch {
     let boots = boot_log(&dir).display().to_string();
     // Each worker may keep its database connection.
     Launch::with_dir(dir, mode)

@@ -1,0 +1,90 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Reset;
+
+use Doctrine\DBAL\Connection;
+use Doctrine\ORM\EntityManagerInterface;
+use Doctrine\Persistence\ManagerRegistry;
+use Doctrine\Persistence\ObjectManager;
+
+/**
+ * Leaves Doctrine as the next request should find it: no transaction, no entity, no closed manager. Connections stay open.
+ *
+ * Only what a request has used is looked at; nothing is asked of a database.
+ */
+final readonly class DoctrineResetter implements CompositeResetter
+{
+    /**
+     * @param iterable<string, Connection>    $connections that have been used
+     * @param iterable<string, ObjectManager> $managers    that have been used
+     */
+    public function __construct(
+        private iterable $connections,
+        private iterable $managers,
+        private DoctrineConnections $health,
+        private ?ManagerRegistry $registry = null,
+        private bool $enabled = true,
+    ) {
+    }
+
+    public function resetAllInto(ResetReport $report): void
+    {
+        if (!$this->enabled) {
+            return;
+        }
+        foreach ($this->connections as $id => $connection) {
+            if (!LazyObjects::isUntouched($connection)) {
+                $report->run($id, static fn () => self::rollBack($connection));
+            }
+        }
+        foreach ($this->managers as $id => $manager) {
+            if (!LazyObjects::isUntouched($manager)) {
+                $report->run($id, fn () => $this->clear($id, $manager));
+            }
+        }
+        $this->health->requestIsOver();
+    }
+
+    /** A transaction that cannot be rolled back ends with its connection. */
+    private static function rollBack(Connection $connection): void
+    {
+        if (!$connection->isConnected()) {
+            return;
+        }
+        try {
+            while ($connection->isTransactionActive()) {
+                $connection->rollBack();
+            }
+            // One that was begun with SQL, behind Doctrine's back.
+            $native = $connection->getNativeConnection();
+            if ($native instanceof \PDO && $native->inTransaction()) {
+                $native->rollBack();
+            }
+        } catch (\Throwable) {
+            $connection->close();
+        }
+    }
+
+    private function clear(string $id, ObjectManager $manager): void
+    {
+        if (!$manager instanceof EntityManagerInterface || $manager->isOpen()) {
+            $manager->clear();
+
+            return;
+        }
+        $name = array_search($id, $this->registry?->getManagerNames() ?? [], true);
+        if (false !== $name) {
+            try {
+                $this->registry?->resetManager((string) $name);
+                $manager->clear();
+
+                return;
+            } catch (\LogicException) {
+                // The service is not lazy, so the registry cannot make it anew in its place.
+            }
+        }
+        ClosedManager::open($manager);
+    }
+}

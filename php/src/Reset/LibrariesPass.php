@@ -1,0 +1,61 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Reset;
+
+use Monolog\ResettableInterface;
+use Symfony\Component\DependencyInjection\Compiler\CompilerPassInterface;
+use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\DependencyInjection\Reference;
+
+/** Libraries whose services hold what belongs to a request, without Symfony knowing. */
+final class LibrariesPass implements CompilerPassInterface
+{
+    public function process(ContainerBuilder $container): void
+    {
+        if (!$container->hasDefinition(ResetterPass::REGISTRY)) {
+            return;
+        }
+        if ($container->has('request_stack')) {
+            $container->register(RequestStackResetter::class, RequestStackResetter::class)
+                ->setArguments([new Reference('request_stack')])
+                ->addTag(ResetterPass::TAG, ['priority' => -256]);
+        }
+        $this->loggers($container);
+        $this->twig($container);
+    }
+
+    /** A logger resets its handlers and processors; MonologBundle tags its own. */
+    private function loggers(ContainerBuilder $container): void
+    {
+        if (!interface_exists(ResettableInterface::class)) {
+            return;
+        }
+        foreach (Classes::services($container, ResettableInterface::class) as $id => $class) {
+            $definition = $container->findDefinition($id);
+            if (!$definition->hasTag('kernel.reset')) {
+                $definition->addTag('kernel.reset', ['method' => 'reset']);
+            }
+        }
+    }
+
+    /** Globals are those that the container sets, whatever a request has set. */
+    private function twig(ContainerBuilder $container): void
+    {
+        if (!$container->hasDefinition('twig')) {
+            return;
+        }
+        $twig = $container->getDefinition('twig');
+        $container->register(TwigGlobals::class, TwigGlobals::class)
+            ->setArguments([$twig->getConfigurator() instanceof \Closure ? null : self::asReference($twig->getConfigurator())])
+            ->addTag(ResetterPass::TAG, ['priority' => -64]);
+        $twig->setConfigurator([new Reference(TwigGlobals::class), 'configure']);
+    }
+
+    /** @return array{mixed, string}|null */
+    private static function asReference(mixed $configurator): ?array
+    {
+        return \is_array($configurator) && 2 === \count($configurator) && \is_string($configurator[1]) ? $configurator : null;
+    }
+}

@@ -1,0 +1,48 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Reset;
+
+use Twig\Environment;
+
+/** Remembers which globals Twig was configured with, and takes back what requests have set since. */
+final class TwigGlobals implements ResetterInterface
+{
+    private ?Environment $twig = null;
+
+    /** @var array<string, mixed> */
+    private array $globals = [];
+
+    /** @param array{object|string, string}|null $before the configurator of TwigBundle */
+    public function __construct(private readonly ?array $before = null)
+    {
+    }
+
+    public function configure(Environment $twig): void
+    {
+        if (null !== $this->before) {
+            $this->before[0]->{$this->before[1]}($twig);
+        }
+        $this->twig = $twig;
+        $this->globals = self::globalsOf($twig);
+    }
+
+    public function reset(): void
+    {
+        if (null === $this->twig || $this->globals === self::globalsOf($this->twig)) {
+            return;
+        }
+        $globals = $this->globals;
+        (function () use ($globals): void {
+            $this->globals = $globals;
+            $this->resolvedGlobals = null;
+        })->call($this->twig);
+    }
+
+    /** @return array<string, mixed> those that were set one by one; the ones of extensions are Twig's own matter */
+    private static function globalsOf(Environment $twig): array
+    {
+        return (fn (): array => $this->globals)->call($twig);
+    }
+}

@@ -1,0 +1,357 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Tests\Reset;
+
+use Doctrine\DBAL\Connection;
+use Doctrine\DBAL\DriverManager;
+use Doctrine\ORM\Configuration;
+use Doctrine\ORM\Decorator\EntityManagerDecorator;
+use Doctrine\ORM\EntityManager;
+use Doctrine\ORM\EntityManagerInterface;
+use Doctrine\ORM\Mapping as ORM;
+use Doctrine\ORM\Mapping\Driver\AttributeDriver;
+use PHPUnit\Framework\TestCase;
+use Supercharger\Runtime\Reset\DoctrineConnections;
+use Supercharger\Runtime\Reset\DoctrinePass;
+use Supercharger\Runtime\Reset\ResetRegistry;
+use Supercharger\Runtime\Reset\ResetReport;
+use Supercharger\Runtime\Reset\ResetterPass;
+use Supercharger\Runtime\Tests\Compiled;
+use Symfony\Bridge\Doctrine\ManagerRegistry;
+use Symfony\Component\Cache\Adapter\ArrayAdapter;
+use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\DependencyInjection\Reference;
+use Symfony\Component\HttpFoundation\Request;
+use Symfony\Component\HttpKernel\Event\ExceptionEvent;
+use Symfony\Component\HttpKernel\Event\RequestEvent;
+use Symfony\Component\HttpKernel\HttpKernelInterface;
+
+/** Real Doctrine on a real database, wired as an application without DoctrineBundle would. */
+final class DoctrineTest extends TestCase
+{
+    private string $file;
+
+    protected function setUp(): void
+    {
+        $this->file = getcwd().'/var/'.bin2hex(random_bytes(6)).'.db';
+        @mkdir(\dirname($this->file), recursive: true);
+        $outside = $this->outside();
+        $outside->exec('CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)');
+        $outside->exec("INSERT INTO item VALUES (1, 'old')");
+    }
+
+    protected function tearDown(): void
+    {
+        @unlink($this->file);
+    }
+
+    public function testAChangeFromOutsideIsSeen(): void
+    {
+        $container = $this->container();
+        $manager = $this->manager($container);
+        self::assertSame('old', $manager->find(Item::class, 1)?->name);
+        $this->outside()->exec("UPDATE item SET name = 'new'");
+        self::assertSame('old', $manager->find(Item::class, 1)->name, 'the identity map has it: without a reset the test shows nothing');
+        self::assertSame([], $this->reset($container)->errors);
+        self::assertSame('new', $manager->find(Item::class, 1)->name);
+    }
+
+    public function testAnOpenTransactionIsRolledBackHoweverDeep(): void
+    {
+        $container = $this->container();
+        $connection = $this->connection($container);
+        $connection->beginTransaction();
+        $connection->beginTransaction();
+        $connection->executeStatement("UPDATE item SET name = 'half'");
+        $this->reset($container);
+        self::assertFalse($connection->isTransactionActive());
+        self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+        $connection->executeStatement("UPDATE item SET name = 'done'");
+        self::assertSame('done', $this->outside()->query('SELECT name FROM item')->fetchColumn(), 'nothing of it waits for a commit');
+    }
+
+    public function testATransactionBehindDoctrinesBackIsRolledBack(): void
+    {
+        $container = $this->container();
+        $connection = $this->connection($container);
+        $native = $connection->getNativeConnection();
+        self::assertInstanceOf(\PDO::class, $native);
+        $native->beginTransaction();
+        $native->exec("UPDATE item SET name = 'half'");
+        $this->reset($container);
+        self::assertFalse($native->inTransaction());
+        self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+    }
+
+    public function testAClosedManagerIsUsableAgain(): void
+    {
+        foreach ([true, false] as $lazy) {
+            $container = $this->container($lazy);
+            $manager = $this->manager($container);
+            $manager->persist(new Item(2, 'old'));
+            try {
+                $manager->flush();
+                self::fail('the name is taken');
+            } catch (\Doctrine\DBAL\Exception\UniqueConstraintViolationException) {
+            }
+            self::assertFalse($manager->isOpen());
+            self::assertSame([], $this->reset($container)->errors, $lazy ? 'lazy' : 'not lazy');
+            self::assertTrue($manager->isOpen());
+            self::assertSame('old', $manager->find(Item::class, 1)?->name);
+            $manager->persist(new Item(3, $lazy ? 'third' : 'fourth'));
+            $manager->flush();
+            $manager->remove($manager->find(Item::class, 3) ?? throw new \LogicException());
+            $manager->flush();
+        }
+    }
+
+    public function testADecoratedManagerIsOpenedToo(): void
+    {
+        $container = $this->container(decorated: true);
+        $manager = $this->manager($container);
+        self::assertInstanceOf(EntityManagerDecorator::class, $manager);
+        $manager->close();
+        self::assertSame([], $this->reset($container)->errors);
+        self::assertTrue($manager->isOpen());
+    }
+
+    public function testTheConnectionStays(): void
+    {
+        $container = $this->container();
+        $connection = $this->connection($container);
+        $native = $connection->getNativeConnection();
+        for ($round = 0; $round < 3; ++$round) {
+            $this->manager($container)->find(Item::class, 1);
+            $this->reset($container);
+        }
+        self::assertTrue($connection->isConnected());
+        self::assertSame($native, $connection->getNativeConnection());
+    }
+
+    public function testWhatNobodyHasUsedIsNotMade(): void
+    {
+        $container = $this->container();
+        self::assertSame(0, $this->reset($container)->resetCount);
+        self::assertFalse($container->initialized('connection'));
+    }
+
+    public function testItCanBeSwitchedOff(): void
+    {
+        $container = $this->container(config: ['worker' => ['reset' => ['doctrine' => false]]]);
+        $connection = $this->connection($container);
+        $connection->beginTransaction();
+        $this->reset($container);
+        self::assertTrue($connection->isTransactionActive());
+    }
+
+    public function testADeadConnectionIsGivenUpWhenItIsAsked(): void
+    {
+        $container = $this->container(config: ['worker' => ['reset' => ['doctrine_ping_second' => 1]]]);
+        $connection = $this->connection($container);
+        $kernel = self::createStub(HttpKernelInterface::class);
+        $health = $container->get(DoctrinePass::CONNECTIONS);
+        self::assertInstanceOf(DoctrineConnections::class, $health);
+        $main = new RequestEvent($kernel, new Request(), HttpKernelInterface::MAIN_REQUEST);
+
+        $connection->fetchOne('SELECT 1');
+        $health->ping();
+        self::assertTrue($connection->isConnected(), 'one that lives stays');
+        $health->onRequest($main);
+        $this->killed($connection);
+        $this->reset($container);
+        $health->onRequest($main);
+        self::assertTrue($connection->isConnected(), 'no pause, no question');
+        usleep(1_050_000);
+        $health->onRequest(new RequestEvent($kernel, new Request(), HttpKernelInterface::SUB_REQUEST));
+        self::assertTrue($connection->isConnected(), 'a part of a request is no pause');
+        $health->onRequest($main);
+        self::assertFalse($connection->isConnected());
+        self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+
+        $this->killed($connection);
+        $health->onException(new ExceptionEvent($kernel, new Request(), HttpKernelInterface::MAIN_REQUEST, new \LogicException()));
+        $this->reset($container);
+        self::assertFalse($connection->isConnected(), 'a failed request makes it suspect');
+    }
+
+    public function testATransactionThatCannotBeRolledBackEndsWithItsConnection(): void
+    {
+        $container = $this->container();
+        $connection = $this->connection($container);
+        $connection->beginTransaction();
+        // Behind Doctrine's back, so that its own ROLLBACK fails.
+        $connection->getNativeConnection()->exec('ROLLBACK');
+        self::assertSame([], $this->reset($container)->errors);
+        self::assertFalse($connection->isTransactionActive());
+        self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+    }
+
+    /** Any statement on it fails from now on, as on a connection that the server has closed. */
+    private function killed(Connection $connection): void
+    {
+        $native = $connection->getNativeConnection();
+        self::assertInstanceOf(\PDO::class, $native);
+        $property = new \ReflectionProperty(Connection::class, '_conn');
+        $property->setValue($connection, new DeadConnection());
+    }
+
+    /** @param array<string, mixed> $config */
+    private function container(bool $lazy = true, bool $decorated = false, array $config = []): ContainerBuilder
+    {
+        $file = $this->file;
+
+        return Compiled::bundleAlone($config, static function (ContainerBuilder $container) use ($file, $lazy, $decorated): void {
+            $container->register('connection', Connection::class)
+                ->setFactory([DriverManager::class, 'getConnection'])
+                ->setArguments([['driver' => 'pdo_sqlite', 'path' => $file]])
+                ->setPublic(true);
+            $container->register('configuration', Configuration::class)->setFactory([self::class, 'configuration']);
+            $container->register($decorated ? 'inner' : 'manager', EntityManager::class)
+                ->setArguments([new Reference('connection'), new Reference('configuration')])
+                ->setLazy($lazy)
+                ->setPublic(true);
+            if ($decorated) {
+                $container->register('manager', Decorated::class)->setArguments([new Reference('inner')])->setPublic(true);
+            }
+            if ($lazy && !$decorated) {
+                $container->register('doctrine', Registry::class)->setPublic(true)
+                    ->setArguments(['orm', ['default' => 'connection'], ['default' => 'manager'], 'default', 'default', \stdClass::class])
+                    ->addMethodCall('setContainer', [new Reference('service_container')]);
+            }
+        });
+    }
+
+    public static function configuration(): Configuration
+    {
+        $configuration = new Configuration();
+        $configuration->setMetadataDriverImpl(new AttributeDriver([__DIR__]));
+        $configuration->setMetadataCache(new ArrayAdapter());
+        $configuration->setQueryCache(new ArrayAdapter());
+        if (method_exists($configuration, 'enableNativeLazyObjects')) {
+            $configuration->enableNativeLazyObjects(true);
+        } else {
+            $configuration->setProxyDir(getcwd().'/var');
+            $configuration->setProxyNamespace('Proxies');
+        }
+
+        return $configuration;
+    }
+
+    private function reset(ContainerBuilder $container): ResetReport
+    {
+        $registry = $container->get(ResetterPass::REGISTRY);
+        self::assertInstanceOf(ResetRegistry::class, $registry);
+
+        return $registry->resetAll();
+    }
+
+    private function connection(ContainerBuilder $container): Connection
+    {
+        $connection = $container->get('connection');
+        self::assertInstanceOf(Connection::class, $connection);
+
+        return $connection;
+    }
+
+    private function manager(ContainerBuilder $container): EntityManagerInterface
+    {
+        $manager = $container->get('manager');
+        self::assertInstanceOf(EntityManagerInterface::class, $manager);
+
+        return $manager;
+    }
+
+    private function outside(): \PDO
+    {
+        return new \PDO('sqlite:'.$this->file);
+    }
+}
+
+#[ORM\Entity]
+#[ORM\Table(name: 'item')]
+class Item
+{
+    public function __construct(
+        #[ORM\Id]
+        #[ORM\Column]
+        public int $id,
+        #[ORM\Column]
+        public string $name,
+    ) {
+    }
+}
+
+final class Decorated extends EntityManagerDecorator
+{
+}
+
+final class Registry extends ManagerRegistry
+{
+    public function setContainer(\Symfony\Component\DependencyInjection\Container $container): void
+    {
+        $this->container = $container;
+    }
+}
+
+final class DeadConnection implements \Doctrine\DBAL\Driver\Connection
+{
+    public function prepare(string $sql): \Doctrine\DBAL\Driver\Statement
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function query(string $sql): \Doctrine\DBAL\Driver\Result
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function quote(string $value): string
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function exec(string $sql): int|string
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function lastInsertId(): int|string
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function beginTransaction(): void
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function commit(): void
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function rollBack(): void
+    {
+        throw new DeadConnectionUsed();
+    }
+
+    public function getNativeConnection(): object
+    {
+        return $this;
+    }
+
+    public function getServerVersion(): string
+    {
+        return '3';
+    }
+}
+
+final class DeadConnectionUsed extends \Doctrine\DBAL\Driver\AbstractException
+{
+    public function __construct()
+    {
+        parent::__construct('server closed the connection unexpectedly');
+    }
+}
