@@ -24,6 +24,7 @@ mod early_hints;
 mod endpoints;
 mod faults;
 mod feed;
+mod front_controllers;
 mod gate;
 mod guard;
 mod http_rules;
