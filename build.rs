@@ -28,6 +28,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_baseline.c",
     "ext/sc_reset.c",
     "ext/sc_callbacks.c",
+    "ext/sc_checks.c",
     "ext/sc_request.c",
     "ext/sc_engine.c",
     "ext/sc_opcache.c",

@@ -10,6 +10,8 @@
 
 /* More than any application has; one that registers a new closure with each request is told so before it has eaten the memory. */
 #define SC_MAX_CALLBACKS 1024
+/* Each has a place in status pages and series of metrics. */
+#define SC_MAX_CHECKS 64
 /* Longest name that is shown, in bytes. */
 #define SC_MAX_CALLBACK_NAME 128
 /* More than any application has services; what is said in one report is cut there. */
@@ -46,7 +48,7 @@ static sc_callback **sc_find_callback(sc_callbacks *in, zend_string *given, zend
 }
 
 /* May run a destructor that registers or throws. */
-static void sc_release_callback(sc_callback *callback)
+void sc_release_callback(sc_callback *callback)
 {
 	if (--callback->references == 0) {
 		zend_string_release(callback->name);
@@ -55,20 +57,21 @@ static void sc_release_callback(sc_callback *callback)
 	}
 }
 
-/* Takes over what the parameter parser has left of a trampoline. Throws and returns false if there are too many. */
-bool sc_add_callback(sc_callbacks *to, zend_string *given, zend_fcall_info_cache *function, double every)
+/* Takes over what the parameter parser has left of a trampoline. Throws and returns NULL if there are too many. */
+sc_callback *sc_add_callback(sc_callbacks *to, zend_string *given, zend_fcall_info_cache *function, double every)
 {
 	zend_string *name = sc_callback_name(given, function);
 	sc_callback **place = sc_find_callback(to, given, name, function);
 	sc_callback *old = NULL;
 	sc_callback *callback;
+	uint32_t most = to == &sc_self->checks ? SC_MAX_CHECKS : SC_MAX_CALLBACKS;
 
-	if (!place && to->count == SC_MAX_CALLBACKS) {
+	if (!place && to->count == most) {
 		zend_string_release(name);
 		zend_release_fcall_info_cache(function);
 		zend_throw_exception_ex(spl_ce_RuntimeException, 0, "%d are registered already; register each once, or under a name",
-			SC_MAX_CALLBACKS);
-		return false;
+			(int)most);
+		return NULL;
 	}
 	callback = emalloc(sizeof(*callback));
 	callback->references = 1;
@@ -86,7 +89,7 @@ bool sc_add_callback(sc_callbacks *to, zend_string *given, zend_fcall_info_cache
 	if (old) {
 		sc_release_callback(old);
 	}
-	return true;
+	return callback;
 }
 
 static sc_text sc_text_of(const zval *value)

@@ -122,6 +122,8 @@ typedef struct sc_thread {
 	zend_long parts;                /* that the resetter which runs now has told of; negative: none yet */
 	bool reporting;                 /* resetters run */
 	sc_callbacks ticks;
+	sc_callbacks checks;
+	bool checking;                  /* one of them runs */
 	sc_baseline *baseline;          /* what the boundary puts back, taken when the loop was entered */
 	zend_long *kept_bodies;         /* request bodies that an open php://input handle still points into */
 	size_t kept_count;
@@ -241,13 +243,17 @@ void sc_reset_begin(const sc_request *request);
 void sc_fill_request_info(const sc_request *request);
 
 /* sc_callbacks.c */
-bool sc_add_callback(sc_callbacks *to, zend_string *name, zend_fcall_info_cache *function, double every);
+sc_callback *sc_add_callback(sc_callbacks *to, zend_string *name, zend_fcall_info_cache *function, double every);
 bool sc_run_resetters(void);
 void sc_report_parts(zend_long count, HashTable *failures);
 bool sc_run_ticks(void);
 double sc_next_tick(void);
 void sc_free_callbacks(sc_callbacks *callbacks);
+void sc_release_callback(sc_callback *callback);
 bool sc_report_callback(const char *name, size_t len, bool idle);
+
+/* sc_checks.c */
+bool sc_run_checks(void);
 
 /* sc_request.c */
 bool sc_handle_request(zend_fcall_info *fci, zend_fcall_info_cache *fcc);

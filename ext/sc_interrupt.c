@@ -61,6 +61,7 @@ bool sc_interrupted(void)
 
 static void (*sc_next_interrupt_function)(zend_execute_data *execute_data);
 
+/* The key of the pool whose time is up. */
 static const char *sc_exceeded(void)
 {
 	if (sc_self->worker->loops && !sc_self->reached_loop) {
@@ -79,6 +80,9 @@ static void sc_end_script(void)
 	}
 	if (since == 0) {
 		__atomic_store_n(&sc_self->target.ended_ms, now, __ATOMIC_RELAXED);
+		if (sc_self->checking) {
+			zend_error_noreturn(E_ERROR, "Time is up: the time of a readiness check (health.check_timeout) has passed");
+		}
 		zend_error_noreturn(E_ERROR, "Time is up: pools.%s.%s has passed", sc_self->worker->pool.data, sc_exceeded());
 	}
 	if (now - since >= SC_LAST_WORDS_MS) {

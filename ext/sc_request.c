@@ -204,6 +204,7 @@ sc_run sc_request_end(sc_boundary *boundary)
 		if (!CG(unclean_shutdown)) {
 			sc_free_callbacks(&self->resetters);
 			sc_free_callbacks(&self->ticks);
+			sc_free_callbacks(&self->checks);
 			sc_opcache_look();
 		}
 	} zend_end_try();
@@ -221,6 +222,8 @@ sc_run sc_request_end(sc_boundary *boundary)
 	self->resets = 0;
 	self->reporting = false;
 	self->ticks = (sc_callbacks){NULL, 0};
+	self->checks = (sc_callbacks){NULL, 0};
+	self->checking = false;
 	self->peak = zend_memory_peak_usage(false);
 	php_request_shutdown(NULL);
 	sc_env_forget();
@@ -415,11 +418,12 @@ static bool sc_take_care(const sc_given *given)
 	if (given->collect) {
 		gc_collect_cycles();
 	}
-	if (!sc_report_callback(ZEND_STRL("garbage collection"), true) || (given->tick && !sc_run_ticks())) {
+	if (!sc_report_callback(ZEND_STRL("garbage collection"), true) || (given->tick && !sc_run_ticks())
+			|| (given->check && !sc_run_checks())) {
 		sc_note_exit();
 		return false;
 	}
-	return sc_take_down(given->tick);
+	return sc_take_down(given->tick || given->check);
 }
 
 /* The boundary of two requests. Returns false if the script is being unwound by exit. */
@@ -450,7 +454,7 @@ static bool sc_await_request(void)
 	sc_next next;
 
 	do {
-		given = (sc_given){NULL, false, false};
+		given = (sc_given){NULL, false, false, false};
 		sc_fill_boundary(&boundary);
 		next = sc_on_next(self->host, &boundary, &given);
 		if (next == SC_NEXT_CARE && !sc_take_care(&given)) {

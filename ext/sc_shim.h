@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 13
+#define SC_ABI 14
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -304,6 +304,7 @@ typedef struct sc_given {
 	const sc_request *request;
 	bool collect;           /* collect garbage cycles */
 	bool tick;              /* call the idle callbacks that are due */
+	bool check;             /* run the checks that are due */
 } sc_given;
 
 /* A resetter or an idle callback has thrown. */
@@ -315,6 +316,13 @@ typedef struct sc_callback_error {
 	uint32_t line;
 	bool idle;              /* an idle callback, not a resetter */
 } sc_callback_error;
+
+/* What a readiness check has come to. */
+typedef struct sc_check_result {
+	bool passed;
+	sc_text thrown;         /* class of the throwable; empty if there was none */
+	sc_text message;        /* its message, or what the check has to say */
+} sc_check_result;
 
 /* A message of PHP or of the application. */
 typedef struct sc_log {
@@ -349,6 +357,13 @@ typedef void (*sc_on_script_fn)(void *host);
 typedef void (*sc_on_resetting_fn)(void *host);
 /* A resetter or an idle callback has failed. */
 typedef void (*sc_on_callback_error_fn)(void *host, const sc_callback_error *error);
+/* The application has a readiness check; timeout in seconds, 0 for the usual one. */
+typedef void (*sc_on_check_fn)(void *host, sc_text name, bool required, double timeout);
+/* Whether that check is to be run now; if so sc_on_check_end() is owed. */
+typedef bool (*sc_on_check_begin_fn)(void *host, sc_text name);
+typedef void (*sc_on_check_end_fn)(void *host, const sc_check_result *result);
+/* The application has been warmed up: warmers that ran, those that failed, seconds. */
+typedef void (*sc_on_warmed_fn)(void *host, uint32_t count, uint32_t failed, double seconds);
 /* The application wants its worker to be replaced. */
 typedef void (*sc_on_recycle_fn)(void *host, sc_text reason);
 /* The application names the route of its request: at most SC_MAX_ROUTE bytes. */
@@ -394,6 +409,10 @@ sc_next sc_on_next(void *host, const sc_boundary *boundary, sc_given *given);
 void sc_on_script(void *host);
 void sc_on_resetting(void *host);
 void sc_on_callback_error(void *host, const sc_callback_error *error);
+void sc_on_check(void *host, sc_text name, bool required, double timeout);
+bool sc_on_check_begin(void *host, sc_text name);
+void sc_on_check_end(void *host, const sc_check_result *result);
+void sc_on_warmed(void *host, uint32_t count, uint32_t failed, double seconds);
 void sc_on_recycle(void *host, sc_text reason);
 void sc_on_route(void *host, sc_text route);
 void sc_on_head(void *host, const sc_head *head);

@@ -12,6 +12,25 @@
 #define SC_LEAST_TICK 0.1
 #define SC_MOST_TICK 86400.0
 
+/* Longest name of a check: it is a label of metrics. */
+#define SC_MAX_CHECK_NAME 100
+/* Seconds: a check that takes an hour is none. */
+#define SC_MOST_CHECK 3600.0
+
+/* Whether a text has no control characters. */
+static bool sc_is_plain(const zend_string *text)
+{
+	size_t i;
+
+	for (i = 0; i < ZSTR_LEN(text); i++) {
+		unsigned char c = (unsigned char)ZSTR_VAL(text)[i];
+		if (c < 0x20 || c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* Whether the code that runs was called by what has this frame. One whose Fiber is suspended is not among the callers. */
 static bool sc_is_called_by(const zend_execute_data *frame)
 {
@@ -131,6 +150,72 @@ PHP_FUNCTION(supercharger_on_idle)
 	sc_add_callback(&sc_self->ticks, name, &fcc, seconds);
 }
 
+PHP_FUNCTION(supercharger_on_check)
+{
+	zend_fcall_info fci;
+	zend_fcall_info_cache fcc;
+	zend_string *name;
+	bool required = true;
+	double timeout = 0.0;
+	const sc_callback *check;
+
+	ZEND_PARSE_PARAMETERS_START(2, 4)
+		Z_PARAM_FUNC_NO_TRAMPOLINE_FREE(fci, fcc)
+		Z_PARAM_STR(name)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_BOOL(required)
+		Z_PARAM_DOUBLE(timeout)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (ZSTR_LEN(name) == 0 || ZSTR_LEN(name) > SC_MAX_CHECK_NAME || !sc_is_plain(name)) {
+		zend_release_fcall_info_cache(&fcc);
+		zend_argument_value_error(2, "must be 1 to %d bytes without control characters", SC_MAX_CHECK_NAME);
+		RETURN_THROWS();
+	}
+	if (!(timeout >= 0.0 && timeout <= SC_MOST_CHECK)) {
+		zend_release_fcall_info_cache(&fcc);
+		zend_argument_value_error(4, "must be from 0 to 3600 seconds");
+		RETURN_THROWS();
+	}
+	if (!sc_self || !sc_self->worker->loops || sc_forked) {
+		zend_release_fcall_info_cache(&fcc);
+		return;
+	}
+	check = sc_add_callback(&sc_self->checks, name, &fcc, 0.0);
+	if (check) {
+		sc_on_check(sc_self->host, (sc_text){ZSTR_VAL(check->name), ZSTR_LEN(check->name)}, required, timeout);
+	}
+}
+
+PHP_FUNCTION(supercharger_warmed)
+{
+	zend_long count, failed = 0;
+	double ms = 0.0;
+
+	ZEND_PARSE_PARAMETERS_START(1, 3)
+		Z_PARAM_LONG(count)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_LONG(failed)
+		Z_PARAM_DOUBLE(ms)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (count < 0 || count > INT32_MAX) {
+		zend_argument_value_error(1, "must be from 0 to 2147483647");
+		RETURN_THROWS();
+	}
+	if (failed < 0 || failed > count) {
+		zend_argument_value_error(2, "must be from 0 to $count");
+		RETURN_THROWS();
+	}
+	if (!(ms >= 0.0 && ms < 1e12)) {
+		zend_argument_value_error(3, "must be a number of milliseconds");
+		RETURN_THROWS();
+	}
+	if (sc_self && sc_self->worker->loops && !sc_forked && !sc_self->reached_loop) {
+		sc_on_warmed(sc_self->host, (uint32_t)count, (uint32_t)failed, ms / 1000.0);
+	}
+}
+
 PHP_FUNCTION(supercharger_recycle)
 {
 	zend_string *reason = NULL;
@@ -205,7 +290,6 @@ PHP_FUNCTION(supercharger_worker)
 PHP_FUNCTION(supercharger_route)
 {
 	zend_string *route;
-	size_t i;
 
 	ZEND_PARSE_PARAMETERS_START(1, 1)
 		Z_PARAM_STR(route)
@@ -215,12 +299,9 @@ PHP_FUNCTION(supercharger_route)
 		zend_argument_value_error(1, "must not be longer than %d bytes", SC_MAX_ROUTE);
 		RETURN_THROWS();
 	}
-	for (i = 0; i < ZSTR_LEN(route); i++) {
-		unsigned char c = (unsigned char)ZSTR_VAL(route)[i];
-		if (c < 0x20 || c == 0x7f) {
-			zend_argument_value_error(1, "must not contain control characters");
-			RETURN_THROWS();
-		}
+	if (!sc_is_plain(route)) {
+		zend_argument_value_error(1, "must not contain control characters");
+		RETURN_THROWS();
 	}
 	if (sc_self && !sc_forked) {
 		sc_on_route(sc_self->host, (sc_text){ZSTR_VAL(route), ZSTR_LEN(route)});

@@ -68,6 +68,40 @@ namespace {
     function supercharger_on_idle(callable $tick, float $seconds, string $name = ''): void {}
 
     /**
+     * Registers a readiness check: a function that tells whether something the application depends on is there, such as a database.
+     *
+     * An idle worker of the pool runs it, never on the path of a request, once after the boot and again when its result is older than
+     * `health.check_ttl` and somebody asks how the server stands. `/ready` is 503 while the latest result of a required check is a
+     * failure, or there is none yet; one that is not required is shown as a warning. A check has failed if it throws or returns false.
+     * A text that it returns is shown beside its result. What it throws, and that text, are for those whom the guard lets
+     * pass, with secrets blackened.
+     *
+     * Superglobals, output and what it leaves behind are as with supercharger_on_idle(); so are names and lifetime. A check that takes longer than
+     * its time has failed, and its worker is replaced.
+     *
+     * Where no script outlives its request (classic mode, `php-cli`) this does nothing.
+     *
+     * @param callable $check called without arguments
+     * @param string $name 1 to 100 bytes without control characters; a label of metrics
+     * @param bool $required whether the server is not ready while it fails
+     * @param float $timeout longest time in seconds, up to 3600; 0: `health.check_timeout`
+     * @throws ValueError for another name or time
+     * @throws RuntimeException if 64 are registered already
+     */
+    function supercharger_on_check(callable $check, string $name, bool $required = true, float $timeout = 0.0): void {}
+
+    /**
+     * Says how the warm-up of the application went: the event `worker.warmup`. To be called while the worker boots, which is before it counts as
+     * ready; later, and where no script outlives its request, it does nothing.
+     *
+     * @param int $count warmers that have run
+     * @param int $failed those of them that failed
+     * @param float $ms time of all of them, in milliseconds
+     * @throws ValueError for values that cannot be
+     */
+    function supercharger_warmed(int $count, int $failed = 0, float $ms = 0.0): void {}
+
+    /**
      * Asks for a new worker in the place of this one once the current request is over. No request is lost by it.
      *
      * In classic mode the thread is replaced; under `php-cli` this does nothing.

@@ -20,6 +20,19 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_on_idle, 0, 2, IS_V
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, name, IS_STRING, 0, "\'\'")
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_on_check, 0, 2, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, check, IS_CALLABLE, 0)
+	ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, required, _IS_BOOL, 0, "true")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, timeout, IS_DOUBLE, 0, "0.0")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_warmed, 0, 1, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, count, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, failed, IS_LONG, 0, "0")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, ms, IS_DOUBLE, 0, "0.0")
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_recycle, 0, 0, IS_VOID, 0)
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, reason, IS_STRING, 0, "\'app_request\'")
 ZEND_END_ARG_INFO()
@@ -144,6 +157,8 @@ ZEND_FUNCTION(supercharger_handle_request);
 ZEND_FUNCTION(supercharger_on_reset);
 ZEND_FUNCTION(supercharger_reset_report);
 ZEND_FUNCTION(supercharger_on_idle);
+ZEND_FUNCTION(supercharger_on_check);
+ZEND_FUNCTION(supercharger_warmed);
 ZEND_FUNCTION(supercharger_recycle);
 ZEND_FUNCTION(supercharger_route);
 ZEND_FUNCTION(supercharger_finish_request);
@@ -177,6 +192,8 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
 	ZEND_FE(supercharger_reset_report, arginfo_supercharger_reset_report)
 	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
+	ZEND_FE(supercharger_on_check, arginfo_supercharger_on_check)
+	ZEND_FE(supercharger_warmed, arginfo_supercharger_warmed)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
@@ -219,6 +236,8 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_on_reset, arginfo_supercharger_on_reset)
 	ZEND_FE(supercharger_reset_report, arginfo_supercharger_reset_report)
 	ZEND_FE(supercharger_on_idle, arginfo_supercharger_on_idle)
+	ZEND_FE(supercharger_on_check, arginfo_supercharger_on_check)
+	ZEND_FE(supercharger_warmed, arginfo_supercharger_warmed)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod aggregate;
+mod checks;
 mod dashboard;
 mod feed;
 mod guard;

@@ -436,9 +436,11 @@ fn assemble(check: &mut Check) -> Config {
         .map(|(named, branch)| pools::named(check, named, reply, is_classic(&branch.mode)))
         .collect::<Vec<_>>();
     let slow = Some(check.duration("log.slow_request")).filter(|slow| !slow.is_zero());
-    let pool = pool::Config { slow, ..pool };
-    let with_slow = |named: NamedPool| NamedPool { pool: pool::Config { slow, ..named.pool }, ..named };
-    let named_pools = named_pools.into_iter().map(with_slow).collect();
+    let health =
+        pool::Health { ttl: check.duration("health.check_ttl"), timeout: check.duration("health.check_timeout") };
+    let pool = pool::Config { slow, health, ..pool };
+    let with_common = |named: NamedPool| NamedPool { pool: pool::Config { slow, health, ..named.pool }, ..named };
+    let named_pools = named_pools.into_iter().map(with_common).collect();
     Config {
         http,
         pool,

@@ -22,8 +22,8 @@ pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
 pub use link::{Link, Reports};
 pub use rights::{hand, receive as receive_rights, send as send_rights, take};
 pub use snapshot::{
-    Accounts, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot, SpanCounts,
-    WorkerState,
+    Accounts, CheckState, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot,
+    SpanCounts, WorkerState,
 };
 
 /// The first line: what a child is.
@@ -82,6 +82,9 @@ pub enum Order {
     Snapshot {
         /// To be repeated in the answer.
         id: u64,
+        /// Somebody wants to know how the application's checks stand: old results are to be renewed.
+        #[serde(default)]
+        checks: bool,
     },
     /// Replace workers in order.
     Recycle {

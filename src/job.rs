@@ -9,6 +9,7 @@
 mod board;
 mod body;
 mod boundary;
+mod check;
 mod identity;
 mod interim;
 mod pipe;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 pub use board::{BOARD_BYTES, Board, InFlight, Line, in_flight};
 pub use body::{BodySource, RequestBody};
 pub use boundary::{Boundary, Care, Interrupt, ResetOutcome, Thrown, Wish};
+pub use check::{Check, Verdict, Warmup};
 pub use identity::Identity;
 pub use interim::{Interim, InterimSender};
 pub use pipe::{BrokenOff, PipeReader};
@@ -85,6 +87,20 @@ pub trait Seat {
 
     /// Where the script is at this moment, since somebody has asked ([`Interrupt::locate`]): one caller a line, the innermost first.
     fn located(&mut self, _stack: &str) {}
+
+    /// The application has a check. Registered again under the same name it takes the place of the former one.
+    fn declare_check(&mut self, _check: Check) {}
+
+    /// Whether the application's check of that name is to be run now. If so its time begins, and [`Seat::end_check`] is owed.
+    fn begin_check(&mut self, _name: &str) -> bool {
+        false
+    }
+
+    /// What the check has come to that was begun.
+    fn end_check(&mut self, _verdict: Verdict) {}
+
+    /// The application has been warmed up. Before the first [`Seat::next`].
+    fn warmed(&mut self, _warmup: Warmup) {}
 
     /// The script has come back to its loop: resetters and the engine's reset begin, and with them their clock.
     fn resetting(&mut self);

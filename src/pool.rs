@@ -22,6 +22,7 @@
 mod account;
 mod backoff;
 mod care;
+mod checks;
 mod complaint;
 mod counters;
 mod current;
@@ -61,6 +62,7 @@ use tokio::time::{timeout, timeout_at};
 pub use account::Accounts;
 pub use backoff::Backoff;
 pub use care::Idle;
+pub use checks::{CheckSnapshot, Health};
 pub use counters::RestartCause;
 pub use deadline::Deadlines;
 pub use policy::{Limits, OnResetError};
@@ -117,6 +119,8 @@ pub struct Config {
     pub recycle: Limits,
     /// What workers do while they wait.
     pub idle: Idle,
+    /// How the application's checks are run.
+    pub health: Health,
     /// Where workers note what they run, for whoever survives a crash.
     pub board: Option<Arc<Board>>,
     /// Takes what there is to tell of requests that are traced.
@@ -142,6 +146,7 @@ impl Config {
             backoff: Backoff::default(),
             recycle: Limits::default(),
             idle: Idle::default(),
+            health: Health::default(),
             slow: None,
             board: None,
             tracer: None,
@@ -286,6 +291,13 @@ impl Pool {
     /// [`RecycleMode::Break`] takes successors too that have not got their seat yet: nothing of before is left once all have gone.
     pub fn recycle(&self, selection: Selection, reason: RecycleReason, mode: RecycleMode) -> usize {
         self.shared.recycle(selection, reason, mode)
+    }
+
+    /// Somebody wants to know how the application's checks stand: those that are old are run, as soon as a worker has time.
+    pub fn ask_checks(&self) {
+        if self.shared.checks.ask(Instant::now()) {
+            self.shared.wake_keeper();
+        }
     }
 
     /// The pool at this moment.

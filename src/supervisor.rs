@@ -372,7 +372,7 @@ impl<B: Blueprint> Supervisor<B> {
             Ask::Status { answer } => {
                 let question =
                     self.inquiries.begin_status(self.status(), self.children.keys().copied().collect(), answer);
-                let told = self.order_all(&Order::Snapshot { id: question }, |_| true);
+                let told = self.order_all(&Order::Snapshot { id: question, checks: true }, |_| true);
                 let now = Instant::now();
                 for id in &told {
                     if let Some(child) = self.children.get_mut(id) {

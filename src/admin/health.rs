@@ -1,7 +1,7 @@
 //! Liveness, readiness, startup.
 //!
 //! The word and the status are for everybody: load balancers have no secrets. More is told to those whom the guard lets pass. What the
-//! application itself depends on (a database, a cache) is not asked yet; [`ready`] is where its checks join.
+//! application itself depends on (a database, a cache) is a matter of [`ready`] alone: a restart would not bring it back.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +13,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::Server;
+use super::checks;
 use super::guard::{Allowed, Denied};
 use super::routes::{Desk, json as answer};
 use super::view::{self, View};
@@ -22,7 +23,7 @@ pub(super) async fn alive() -> Response {
     answer(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-/// Whether requests are served.
+/// Whether requests are served, and what the application requires is there.
 pub(super) async fn ready<S: Server>(allowed: Result<Allowed, Denied>, State(desk): State<Arc<Desk<S>>>) -> Response {
     let (view, _) = desk.view().await;
     let ready = view.ready();
@@ -32,7 +33,8 @@ pub(super) async fn ready<S: Server>(allowed: Result<Allowed, Denied>, State(des
     };
     let mut body = json!({ "status": word });
     if allowed.is_ok() {
-        body["reason"] = ready.err().into();
+        body["reason"] = json!(ready.err());
+        body["checks"] = json!(checks::of(&view));
         detail(&mut body, &view);
     }
     answer(status, &body)

@@ -24,6 +24,7 @@ use prometheus::{Registry, TextEncoder};
 
 use series::Series;
 
+use super::checks;
 use super::guard;
 use super::totals::Pools;
 use super::view::{Child, Role, View};
@@ -59,7 +60,7 @@ enum Kind {
 struct Family(&'static str, &'static str, Kind, Read);
 
 /// All of them. Names are public (contract section 8).
-const FAMILIES: [Family; 30] = [
+const FAMILIES: [Family; 33] = [
     Family("supercharger_build_info", "Version of this program and of the linked PHP.", Kind::Gauge, |sample| {
         let process = &sample.view.process;
         vec![(1.0, vec![("version", process.version.to_owned()), ("php", process.php.clone())])]
@@ -165,6 +166,16 @@ const FAMILIES: [Family; 30] = [
         Kind::Counter,
         |sample| labelled(sample, "cause", &[], |totals| &totals.restarts),
     ),
+    Family("supercharger_readiness_check", "1 while the latest result of a check is good.", Kind::Gauge, checks_passed),
+    Family(
+        "supercharger_readiness_failures_total",
+        "How often a check of the application has failed.",
+        Kind::Counter,
+        |sample| labelled(sample, "check", &[], |totals| &totals.check_failures),
+    ),
+    Family("supercharger_warmup_failures_total", "Warmers of the application that failed.", Kind::Counter, |sample| {
+        totals(sample, |totals| totals.warmers_failed)
+    }),
     Family("supercharger_scale_total", "Workers added and taken away by scaling.", Kind::Counter, |sample| {
         labelled(sample, "direction", &["up", "down"], |totals| &totals.scaled)
     }),
@@ -189,6 +200,15 @@ const FAMILIES: [Family; 30] = [
 #[allow(clippy::cast_precision_loss, reason = "counters stay far below 2^53")]
 fn whole(number: u64) -> f64 {
     number as f64
+}
+
+/// What the application depends on; a check without a result is no good either.
+fn checks_passed(sample: &Sample) -> Vec<Point> {
+    let point = |check: checks::Told| {
+        let passed = check.status == checks::Outcome::Passed;
+        (f64::from(u8::from(passed)), vec![("check", check.name), ("pool", check.pool)])
+    };
+    checks::of(&sample.view).into_iter().map(point).collect()
 }
 
 /// Resident memory of the children that serve, in bytes.

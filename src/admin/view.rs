@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::json;
 
+use super::checks;
 use super::totals::Pools;
 use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, SpanCounts, WorkerState};
 use crate::store::Figures;
@@ -126,7 +128,7 @@ pub enum Role {
 impl Child {
     /// Whether it has left its parent without an answer for too long to count on it. One that is only late is judged by
     /// what it said last.
-    fn is_silent(&self) -> bool {
+    pub(super) fn is_silent(&self) -> bool {
         self.unanswered.is_some_and(|owed| owed >= SILENCE)
     }
 
@@ -177,8 +179,19 @@ pub struct Order {
 }
 
 impl View {
-    /// Whether requests are served, by every pool of at least one child; the sentence says why not.
-    pub(super) fn ready(&self) -> Result<(), &'static str> {
+    /// Whether requests are served, by every pool of at least one child, and what the application requires is there; the sentence says why not.
+    pub(super) fn ready(&self) -> Result<(), Cow<'static, str>> {
+        self.serves()?;
+        match checks::of(self).iter().find(|check| check.forbids()) {
+            None => Ok(()),
+            Some(check) => Err(Cow::Owned(match check.status {
+                checks::Outcome::Pending => format!("the check `{}` has not come to a result yet", check.name),
+                checks::Outcome::Failed | checks::Outcome::Passed => format!("the check `{}` fails", check.name),
+            })),
+        }
+    }
+
+    fn serves(&self) -> Result<(), &'static str> {
         match self.stage {
             Stage::Booting => return Err("the first workers boot"),
             Stage::Draining => return Err("the server drains"),
@@ -293,6 +306,7 @@ pub(super) fn status(view: &View, totals: &Pools) -> serde_json::Value {
         "stage": view.stage,
         "ready": ready.is_ok(),
         "not_ready_because": ready.err(),
+        "checks": checks::of(view),
         "started": view.started,
         "maintenance": maintenance(view),
         "generation": view.generation,

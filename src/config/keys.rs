@@ -314,6 +314,18 @@ const FIRST: &[Key] = &[
 /// The keys that follow those of the default pool.
 const LAST: &[Key] = &[
     Key {
+        name: "health.check_ttl",
+        kind: Kind::Duration { least: "100ms", most: "1h" },
+        preset: Preset::Value(r#""5s""#),
+        meaning: "Age from which on the result of a readiness check of the application is renewed, while somebody asks how the server stands.",
+    },
+    Key {
+        name: "health.check_timeout",
+        kind: Kind::Duration { least: "10ms", most: "1h" },
+        preset: Preset::Value(r#""2s""#),
+        meaning: "Longest time for one readiness check that names no other; beyond, it has failed, and its worker is replaced.",
+    },
+    Key {
         name: "admin.listen",
         kind: Kind::Text {
             of: "address",

@@ -58,7 +58,7 @@ fn one_fault_one_sentence() {
         ("server.lisen = []", "s.toml:1: server.lisen: unknown key; did you mean `server.listen`?"),
         (
             "[database]\nurl = 1",
-            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [store], [pools], [admin], [endpoints], [guard], [watch], [log], [telemetry], [otlp]",
+            "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [store], [pools], [health], [admin], [endpoints], [guard], [watch], [log], [telemetry], [otlp]",
         ),
         ("x = 1", "s.toml:1: x: unknown key"),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),

@@ -85,6 +85,32 @@ pub struct PoolState {
     pub recent: Recent,
     /// What requests that are over have come to.
     pub accounts: Accounts,
+    /// What the application depends on, in the order in which it says so.
+    pub checks: Vec<CheckState>,
+    /// How often each of them has failed, by name.
+    pub check_failures: BTreeMap<String, u64>,
+    /// Warmers of the application that have failed.
+    pub warmers_failed: u64,
+}
+
+/// A readiness check of an application at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CheckState {
+    /// The application's name for it.
+    pub name: String,
+    /// Whether the server is not ready while it fails.
+    pub required: bool,
+    /// What it came to the last time; none if it has never run.
+    pub passed: Option<bool>,
+    /// How long ago that was, in milliseconds.
+    pub age_ms: Option<u64>,
+    /// Time that it took, in milliseconds.
+    pub took_ms: Option<u64>,
+    /// What it threw, or has to say; without secrets.
+    pub words: Option<String>,
+    /// How long it has been running, in milliseconds, if it is.
+    pub running_ms: Option<u64>,
 }
 
 /// What the requests of a pool have come to that are over, and its workers.
@@ -188,9 +214,11 @@ impl PoolState {
             (&mut self.restarts, &other.restarts),
             (&mut self.recycles, &other.recycles),
             (&mut self.scaled, &other.scaled),
+            (&mut self.check_failures, &other.check_failures),
         ] {
             add(mine, theirs);
         }
+        self.warmers_failed += other.warmers_failed;
         self.accounts.absorb(&other.accounts);
     }
 }

@@ -72,6 +72,8 @@ pub struct Care {
     pub collect: bool,
     /// Call the application's idle callback.
     pub tick: bool,
+    /// Run those of the application's checks that are due.
+    pub check: bool,
 }
 
 /// Reaches into a running PHP thread from another one. Calls after the thread has ended do nothing.

@@ -5,15 +5,16 @@
 
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::host::{Given, Host};
 use super::panic::guard;
 use super::{store, view, wish};
-use crate::job::{ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, Wish};
+use crate::job::{Check, ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, Verdict, Warmup, Wish};
 use crate::sys;
-use crate::telemetry::events::{CallbackError, PhpError, PhpLog};
+use crate::telemetry::events::{CallbackError, PhpError, PhpLog, check_words};
 use crate::telemetry::{Level, Place};
 
 /// `leaf! { name: sc_type, (argument: type, ...) -> result = fallback, |host| body }`
@@ -43,7 +44,7 @@ leaf! { sc_on_next: sc_on_next_fn, (state: *const sys::sc_boundary, given: *mut 
             sys::sc_next::SC_NEXT_REQUEST
         }
         Given::Care(care) => {
-            (given.collect, given.tick) = (care.collect, care.tick);
+            (given.collect, given.tick, given.check) = (care.collect, care.tick, care.check);
             sys::sc_next::SC_NEXT_CARE
         }
         Given::Stop => sys::sc_next::SC_NEXT_STOP,
@@ -77,6 +78,38 @@ leaf! { sc_on_callback_error: sc_on_callback_error_fn, (error: *const sys::sc_ca
     told.emit();
     let error = told.in_short();
     host.note_thrown(Thrown { name: name.into_owned(), error });
+} }
+
+leaf! { sc_on_check: sc_on_check_fn, (name: sys::sc_text, required: bool, timeout: f64) -> () = (), |host| {
+    // SAFETY: I4: the name belongs to a value of PHP's, valid for the call.
+    let name = String::from_utf8_lossy(unsafe { view::bytes(name) }).into();
+    let timeout = Duration::try_from_secs_f64(timeout).ok().filter(|timeout| !timeout.is_zero());
+    host.seat().declare_check(Check { name, required, timeout });
+} }
+
+leaf! { sc_on_check_begin: sc_on_check_begin_fn, (name: sys::sc_text) -> bool = false, |host| {
+    // SAFETY: I4: as above.
+    let name = unsafe { view::bytes(name) };
+    host.seat().begin_check(&String::from_utf8_lossy(name))
+} }
+
+leaf! { sc_on_check_end: sc_on_check_end_fn, (result: *const sys::sc_check_result) -> () = (), |host| {
+    // SAFETY: I4: a local variable of C's.
+    let result = unsafe { &*result };
+    let text = |text| {
+        // SAFETY: I4: its texts belong to PHP values that live longer than the call.
+        String::from_utf8_lossy(unsafe { view::bytes(text) })
+    };
+    let words = check_words(&text(result.thrown), &text(result.message));
+    host.seat().end_check(match result.passed {
+        true => Verdict::Passed(Some(words).filter(|words| !words.is_empty())),
+        false => Verdict::Failed(words),
+    });
+} }
+
+leaf! { sc_on_warmed: sc_on_warmed_fn, (count: u32, failed: u32, seconds: f64) -> () = (), |host| {
+    let took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    host.seat().warmed(Warmup { count, failed, took });
 } }
 
 leaf! { sc_on_stack: sc_on_stack_fn, (stack: sys::sc_text) -> () = (), |host| {

@@ -1,4 +1,5 @@
-//! Idle care: a worker that waits for a request collects its garbage and calls the application's idle callbacks, off any request's path.
+//! Idle care: a worker that waits for a request collects its garbage, calls the application's idle callbacks and runs its checks (`checks`), off any
+//! request's path.
 //!
 //! A worker that does so takes itself off the idle list first, under the desk's lock: either a request has been given to it before, and is
 //! served, or none can be given to it until it is back. So that requests find somebody meanwhile, at most about half of the idle workers
@@ -84,13 +85,28 @@ impl Chores {
         Care {
             collect: self.collects(idle) && now.duration_since(since) >= idle.collect_after,
             tick: self.tick_at.is_some_and(|at| at <= now),
+            check: false,
         }
     }
 }
 
 /// Waits for mail in the name of a worker that is listed as idle, or for something that it has to do for itself.
-pub(super) fn wait(shared: &Shared, worker: &Arc<Incarnation>, chores: &mut Chores) -> Next {
+pub(super) fn wait(shared: &Shared, worker: &Arc<Incarnation>, chores: &mut Chores, checks: &[Arc<str>]) -> Next {
+    let next = wait_for_any(shared, worker, chores, checks);
+    if let Next::Care(care) = next {
+        chores.doing = Some(care);
+    }
+    next
+}
+
+fn wait_for_any(shared: &Shared, worker: &Arc<Incarnation>, chores: &Chores, checks: &[Arc<str>]) -> Next {
     let idle = &shared.config.idle;
+    if let Some(pressing) = shared.checks.wants(checks)
+        && shared.step_aside(worker, pressing)
+    {
+        worker.tend();
+        return Next::Care(Care { check: true, ..Care::default() });
+    }
     if !chores.any(idle) {
         return worker.receive();
     }
@@ -105,7 +121,6 @@ pub(super) fn wait(shared: &Shared, worker: &Arc<Incarnation>, chores: &mut Chor
         if shared.step_aside(worker, patience.is_some_and(|until| until <= now)) {
             let care = chores.care_at(idle, since, now);
             worker.tend();
-            chores.doing = Some(care);
             return Next::Care(care);
         }
         // Too many others are away, or there is mail on its way.
@@ -139,7 +154,7 @@ mod tests {
         assert_eq!(chores.next_at(&idle, since), Some(since + idle.collect_after));
         assert_eq!(chores.care_at(&idle, since, since), Care::default(), "not yet");
         let care = chores.care_at(&idle, since, since + idle.collect_after);
-        assert_eq!(care, Care { collect: true, tick: false });
+        assert_eq!(care, Care { collect: true, ..Care::default() });
         chores.doing = Some(care);
         assert!(chores.note(&boundary(5000, None)), "it comes back from it");
         assert!(!chores.any(&idle), "what a collection leaves is no reason for another");
@@ -156,9 +171,9 @@ mod tests {
         let at = chores.tick_at.expect("a time");
         let since = at - Duration::from_millis(100);
         assert_eq!(chores.next_at(&idle, since), Some(at), "the first of two");
-        assert_eq!(chores.care_at(&idle, since, at), Care { collect: false, tick: true });
+        assert_eq!(chores.care_at(&idle, since, at), Care { tick: true, ..Care::default() });
         let both = chores.care_at(&idle, since, at + idle.collect_after);
-        assert_eq!(both, Care { collect: true, tick: true });
+        assert_eq!(both, Care { collect: true, tick: true, check: false });
         chores.note(&boundary(0, None));
         assert!(!chores.any(&idle), "it was withdrawn");
         chores.note(&boundary(0, Some(Duration::MAX)));

@@ -93,6 +93,8 @@ pub(super) struct Counters {
     recycles: [AtomicU64; RecycleReason::ALL.len()],
     scaled: [AtomicU64; Direction::ALL.len()],
     abandoned: AtomicU64,
+    /// Warmers of the application that have failed.
+    pub(super) warmers_failed: AtomicU64,
     /// Time of boots.
     pub(super) boots: Histogram,
     /// Time from the decision to replace an incarnation until its successor has booted.

@@ -36,6 +36,8 @@ pub(super) enum Overrun {
     Boot,
     Request,
     Reset,
+    /// A check of the application.
+    Check,
     /// It was told to leave and did not.
     Exit,
 }
@@ -47,6 +49,7 @@ impl Overrun {
             Self::Boot => "boot",
             Self::Request => "request",
             Self::Reset => "reset",
+            Self::Check => "check",
             Self::Exit => "exit",
         }
     }
@@ -54,7 +57,7 @@ impl Overrun {
     /// Why the incarnation is replaced; `None` if that is no recycling, or decided before.
     pub(super) fn reason(self) -> Option<RecycleReason> {
         match self {
-            Self::Request => Some(RecycleReason::Timeout),
+            Self::Request | Self::Check => Some(RecycleReason::Timeout),
             Self::Reset => Some(RecycleReason::ResetMissing),
             Self::Boot | Self::Exit => None,
         }
@@ -71,6 +74,8 @@ pub(super) struct Clock {
     pub(super) assigned: Option<Instant>,
     /// When its reset began, or what it does for itself.
     pub(super) returned: Option<Instant>,
+    /// Since when it has been at a check, and for how long it may be.
+    pub(super) checking: Option<(Instant, Duration)>,
 }
 
 impl Deadlines {
@@ -78,9 +83,10 @@ impl Deadlines {
     pub(super) fn of(&self, clock: &Clock) -> Option<(Overrun, Instant, Instant)> {
         let (overrun, since, limit) = match clock.state {
             WorkerState::Starting | WorkerState::Booting => (Overrun::Boot, clock.started, self.boot),
-            WorkerState::Busy | WorkerState::Resetting => match (clock.returned, clock.assigned) {
-                (Some(returned), _) => (Overrun::Reset, returned, self.reset),
-                (None, assigned) => (Overrun::Request, assigned?, self.request),
+            WorkerState::Busy | WorkerState::Resetting => match (clock.checking, clock.returned, clock.assigned) {
+                (Some((since, limit)), ..) => (Overrun::Check, since, limit),
+                (None, Some(returned), _) => (Overrun::Reset, returned, self.reset),
+                (None, None, assigned) => (Overrun::Request, assigned?, self.request),
             },
             WorkerState::Draining => (Overrun::Exit, clock.since, self.request),
             WorkerState::Standby
@@ -118,7 +124,15 @@ mod tests {
             reset: Duration::from_secs(5),
             grace: Duration::from_secs(5),
         };
-        let clock = |state| Clock { state, since: at(25), started: at(0), assigned: Some(at(10)), returned: None };
+        let clock = |state| Clock {
+            state,
+            since: at(25),
+            started: at(0),
+            assigned: Some(at(10)),
+            returned: None,
+            checking: None,
+        };
+        let checks = |state| Clock { checking: Some((at(22), Duration::from_secs(2))), ..clock(state) };
         let back = |state| Clock { returned: Some(at(20)), ..clock(state) };
         let cases = [
             ("starts", clock(S::Starting), Some((Overrun::Boot, at(0), at(60)))),
@@ -126,6 +140,11 @@ mod tests {
             ("handles", clock(S::Busy), Some((Overrun::Request, at(10), at(40)))),
             ("terminates, on the same clock", clock(S::Resetting), Some((Overrun::Request, at(10), at(40)))),
             ("resets", back(S::Resetting), Some((Overrun::Reset, at(20), at(25)))),
+            (
+                "checks, with a limit of that check's own",
+                Clock { returned: Some(at(20)), ..checks(S::Resetting) },
+                Some((Overrun::Check, at(22), at(24))),
+            ),
             ("was told to leave", clock(S::Draining), Some((Overrun::Exit, at(25), at(55)))),
             ("waits", clock(S::Idle), None),
             ("stands by", clock(S::Standby), None),

@@ -35,6 +35,8 @@ pub(super) struct Incarnation {
     mailbox: Receiver<Next>,
     /// It is to leave at its next boundary. Written and read under the desk's lock only, so that nobody becomes idle who should have left.
     leaving: AtomicBool,
+    /// Its application has registered a check.
+    has_checks: AtomicBool,
     interrupt: OnceLock<Arc<dyn Interrupt>>,
     record: Mutex<Record>,
     /// Looked at by those who look for slow requests only.
@@ -59,6 +61,8 @@ struct Record {
     idle_since: Instant,
     /// When the script came back to its loop, or began to do something for itself.
     returned: Option<Instant>,
+    /// Since when it has been at a check, and for how long it may be.
+    checking: Option<(Instant, Duration)>,
     /// Ends the exchange that it has, until the response has left.
     cutoff: Option<Cutoff>,
     overdue: Option<Overdue>,
@@ -162,6 +166,7 @@ impl Incarnation {
             replaces: None,
             idle_since: now,
             returned: None,
+            checking: None,
             cutoff: None,
             overdue: None,
             interval: Duration::from_secs(1),
@@ -178,8 +183,9 @@ impl Incarnation {
             words: None,
             left: None,
         };
-        let (leaving, interrupt, record) = (AtomicBool::new(false), OnceLock::new(), Mutex::new(record));
-        Arc::new(Self { identity, limits, post, mailbox, leaving, interrupt, record, slow: Mutex::default() })
+        let (leaving, has_checks) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (interrupt, record, slow) = (OnceLock::new(), Mutex::new(record), Mutex::default());
+        Arc::new(Self { identity, limits, post, mailbox, leaving, has_checks, interrupt, record, slow })
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -266,6 +272,27 @@ impl Incarnation {
         let outcome = record.step(Event::Tended, Instant::now());
         drop(record);
         self.told(outcome, Event::Tended);
+    }
+
+    /// Its application has registered a check.
+    pub(super) fn note_checks(&self) {
+        self.has_checks.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_checks(&self) -> bool {
+        self.has_checks.load(Ordering::Relaxed)
+    }
+
+    /// Begins one of its checks, which may take so long.
+    pub(super) fn begin_check(&self, limit: Duration) {
+        self.record.lock().checking = Some((Instant::now(), limit));
+    }
+
+    /// The check is over. What follows has a time of its own.
+    pub(super) fn end_check(&self) {
+        let mut record = self.record.lock();
+        record.checking = None;
+        record.returned = record.returned.map(|_| Instant::now());
     }
 
     /// Comes to its loop after a request, or after something that it did for itself: what it reports is noted, and judged; brings also
@@ -604,8 +631,8 @@ impl Record {
     }
 
     fn clock(&self) -> Clock {
-        let &Self { state, since, started, assigned, returned, .. } = self;
-        Clock { state, since, started, assigned, returned }
+        let &Self { state, since, started, assigned, returned, checking, .. } = self;
+        Clock { state, since, started, assigned, returned, checking }
     }
 
     /// The first of: the response has left, the script is back at its loop.

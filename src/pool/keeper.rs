@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
+use super::checks::{Due, PATIENCE as PRESSES_AFTER};
 use super::complaint::Complaints;
 use super::counters::RestartCause;
 use super::incarnation::{Incarnation, Sight};
@@ -101,7 +102,8 @@ impl Keeper {
                 return;
             }
             let tick = if grows { Some(UP_AFTER) } else { tick };
-            let times = [self.next_at(now), tick.map(|tick| now + tick), self.next_watch(now)];
+            let checks = self.check(now);
+            let times = [self.next_at(now), tick.map(|tick| now + tick), self.next_watch(now), checks];
             let next = times.into_iter().flatten().min();
             let message = match next {
                 Some(at) => self.inbox.recv_deadline(at),
@@ -112,6 +114,21 @@ impl Keeper {
                 Ok(Message::Wake) | Err(RecvTimeoutError::Timeout) => {}
                 // `shared` holds a sender, so this cannot be; were it so, nobody could ever report.
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Has the application's checks run that are due, if a worker can be spared; when to look again.
+    fn check(&self, now: Instant) -> Option<Instant> {
+        let shared = &self.shared;
+        match shared.checks.due(now) {
+            Due::Never => None,
+            Due::At(at) => Some(at),
+            Due::Since(since) => {
+                let patient = shared.checks.presses(now);
+                // If all are busy, the first of them that finds nobody waiting looks for itself.
+                let waits = !shared.lend(patient) && !patient;
+                waits.then(|| since + PRESSES_AFTER)
             }
         }
     }

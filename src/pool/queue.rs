@@ -148,6 +148,13 @@ impl Desk {
         })
     }
 
+    /// Takes the worker that has been idle for longest, of those that have checks to run, off the list, under the same condition.
+    pub(super) fn lend(&mut self, all: usize, patient: bool) -> Option<Arc<Incarnation>> {
+        let enough = patient || self.idle.len() * 2 > all;
+        let index = self.idle.iter().position(|idle| idle.has_checks()).filter(|_| enough)?;
+        Some(self.idle.remove(index))
+    }
+
     /// Lists an idle worker as the one that is idle for longest, so that doing something for itself has not made it the first to serve.
     pub(super) fn sink(&mut self, worker: &Arc<Incarnation>) {
         if let Some(index) = self.idle.iter().position(|idle| Arc::ptr_eq(idle, worker)) {

@@ -5,6 +5,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::Config;
 use super::account::Account;
@@ -15,9 +17,11 @@ use super::queue::Turn;
 use super::roster::FirstBoot;
 use super::shared::Shared;
 use super::state::Event;
-use crate::job::{Board, Boundary, Exchange, Exit, Identity, Interrupt, Line, Next, Runtime, Seat};
+use crate::job::{
+    Board, Boundary, Check, Exchange, Exit, Identity, Interrupt, Line, Next, Runtime, Seat, Verdict, Warmup,
+};
 use crate::telemetry::Place;
-use crate::telemetry::events::WorkerBoot;
+use crate::telemetry::events::{WorkerBoot, WorkerWarmup};
 
 /// How far the script has come, as its loop boundary shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +41,22 @@ pub(super) struct WorkerSeat {
     stage: Stage,
     chores: Chores,
     line: Option<Line>,
+    /// Checks that its application has registered.
+    checks: Vec<Arc<str>>,
 }
 
 /// Body of an incarnation's thread: runs the script to its end and reports that to the keeper.
 pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Incarnation>) {
     let line = shared.config.board.as_ref().and_then(Board::line);
-    let mut seat = WorkerSeat { shared, worker, stage: Stage::Booting, chores: Chores::default(), line };
+    let mut seat =
+        WorkerSeat { shared, worker, stage: Stage::Booting, chores: Chores::default(), line, checks: Vec::new() };
     seat.worker.apply(Event::Launched);
     // The runtime's state goes down with this thread, so nobody sees what a panic may have left half done.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut seat)))
         .unwrap_or_else(|payload| Exit::Panicked { message: panic_message(payload.as_ref()) });
+    if !seat.checks.is_empty() {
+        seat.shared.checks.disown(&seat.checks, seat.worker.identity());
+    }
     seat.shared.tell_keeper(Message::Ended { worker: seat.worker, exit });
 }
 
@@ -96,7 +106,7 @@ impl WorkerSeat {
     /// Waits for its seat. Once seated it waits as everyone does, and looks after itself meanwhile.
     fn stand_by(&mut self) -> Next {
         match self.worker.receive() {
-            Next::Care(_) => care::wait(&self.shared, &self.worker, &mut self.chores),
+            Next::Care(_) => care::wait(&self.shared, &self.worker, &mut self.chores, &self.checks),
             mail @ (Next::Job(_) | Next::Stop) => mail,
         }
     }
@@ -112,7 +122,7 @@ impl WorkerSeat {
                 if tended {
                     self.shared.sink(&self.worker);
                 }
-                care::wait(&self.shared, &self.worker, &mut self.chores)
+                care::wait(&self.shared, &self.worker, &mut self.chores, &self.checks)
             }
             Turn::Leave => {
                 self.worker.apply(Event::Dismissed);
@@ -129,6 +139,34 @@ impl Seat for WorkerSeat {
 
     fn attached(&mut self, interrupt: Arc<dyn Interrupt>) {
         self.worker.attach(interrupt);
+    }
+
+    fn declare_check(&mut self, check: Check) {
+        let known = self.checks.contains(&check.name);
+        let name = Arc::clone(&check.name);
+        if self.shared.checks.declare(check, known) && !known {
+            self.checks.push(name);
+            self.worker.note_checks();
+        }
+    }
+
+    fn begin_check(&mut self, name: &str) -> bool {
+        let Some(limit) = self.shared.checks.begin(name, self.worker.identity(), Instant::now()) else { return false };
+        self.worker.begin_check(limit);
+        // Who watches may have meant to look later than that.
+        self.shared.wake_keeper();
+        true
+    }
+
+    fn end_check(&mut self, verdict: Verdict) {
+        self.worker.end_check();
+        self.shared.checks.end(verdict, self.worker.identity());
+    }
+
+    fn warmed(&mut self, warmup: Warmup) {
+        let Warmup { count, failed, took } = warmup;
+        self.shared.counters.warmers_failed.fetch_add(failed.into(), Ordering::Relaxed);
+        WorkerWarmup { place: self.place(), count, failed, took }.emit();
     }
 
     fn resetting(&mut self) {

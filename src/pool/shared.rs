@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::account::{Account, Accounts};
+use super::checks::Checks;
 use super::counters::Counters;
 use super::incarnation::Incarnation;
 use super::keeper::Message;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     /// One for each slot.
     pub(super) accounts: Box<[Account]>,
     pub(super) status: watch::Sender<Status>,
+    pub(super) checks: Checks,
     /// Microseconds that a boot takes, averaged over the last few; 0 before the first.
     boot_micros: AtomicU64,
     /// Whether the pool may have more workers than now.
@@ -57,6 +59,7 @@ impl Shared {
             counters: Counters::default(),
             recent: recent::Lists::default(),
             accounts: (0..most).map(|_| Account::default()).collect(),
+            checks: Checks::new(config.health),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
             boot_micros: AtomicU64::new(0),
             may_grow: AtomicBool::new(workers < most),
@@ -127,6 +130,17 @@ impl Shared {
         // Who is there now, not who could be: a pool that has shrunk has fewer.
         let all = self.roster.lock().slots.iter().filter(|slot| slot.seated.is_some()).count();
         self.desk.lock().step_aside(worker, all, patient)
+    }
+
+    /// Has an idle worker run the application's checks; whether there is one to spare.
+    pub(super) fn lend(&self, patient: bool) -> bool {
+        let all = self.roster.lock().slots.iter().filter(|slot| slot.seated.is_some()).count();
+        let lent = self.desk.lock().lend(all, patient);
+        let Some(worker) = lent else { return false };
+        worker.tend();
+        // An idle worker's box has room, as in `hand`.
+        drop(worker.post(Next::Care(Care { check: true, ..Care::default() })));
+        true
     }
 
     /// Lists a worker that has done something for itself behind the others.
@@ -312,6 +326,8 @@ impl Shared {
             recent: self.recent.snapshot(),
             accounts: Accounts::of(&self.accounts),
             boots: self.counters.boots.counted(),
+            checks: self.checks.snapshot(),
+            warmers_failed: self.counters.warmers_failed.load(Ordering::Relaxed),
             successions: self.counters.successions.counted(),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::account::Accounts;
+use super::checks::CheckSnapshot;
 use super::counters::RestartCause;
 use super::scale::Direction;
 use super::state::WorkerState;
@@ -48,6 +49,10 @@ pub struct PoolSnapshot {
     pub accounts: Accounts,
     /// Time of boots.
     pub boots: Distribution,
+    /// What the application depends on.
+    pub checks: Vec<CheckSnapshot>,
+    /// Warmers of the application that have failed.
+    pub warmers_failed: u64,
     /// Time from the decision to replace a worker until its successor had booted.
     pub successions: Distribution,
 }

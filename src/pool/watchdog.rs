@@ -62,8 +62,12 @@ impl Keeper {
             (Overrun::Request, Some(Cut::Answered)) => Some("504"),
             (Overrun::Request, Some(Cut::BrokenOff)) => Some("broken_off"),
             (Overrun::Request, Some(Cut::TooLate) | None) => Some("sent"),
-            (Overrun::Boot | Overrun::Reset | Overrun::Exit, _) => None,
+            (Overrun::Boot | Overrun::Reset | Overrun::Check | Overrun::Exit, _) => None,
         };
+        if expired.overrun == Overrun::Check {
+            let why = format!("no answer within {:.1} s", expired.lasted.as_secs_f64());
+            self.shared.checks.give_up(worker.identity(), &why);
+        }
         WorkerTimeout { place, what, lasted: expired.lasted, request, answer }.emit();
         match (expired.overrun, expired.overrun.reason()) {
             (Overrun::Boot, _) => self.boot_overrun(worker, expired.lasted, now),

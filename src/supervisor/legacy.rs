@@ -8,7 +8,7 @@ use std::mem;
 use super::child::Child;
 use super::pulse;
 use super::shift::Kind;
-use crate::control::{PoolState, RouteState, SpanCounts};
+use crate::control::{CheckState, PoolState, RouteState, SpanCounts};
 use crate::job::{MAX_ROUTES, Route};
 use crate::telemetry::RecycleReason;
 
@@ -90,6 +90,19 @@ pub(super) fn attribute(pools: &mut [PoolState], reason: Option<RecycleReason>) 
     }
 }
 
+/// What was known of each check the last time that anything was.
+fn inherit(known: &mut Vec<CheckState>, newer: Vec<CheckState>) {
+    for check in newer.into_iter().filter(|check| check.passed.is_some()) {
+        known.retain(|former| former.name != check.name);
+        known.push(check);
+    }
+    // Applications change their checks; those of a few generations back are no bound to grow beyond.
+    known.drain(..known.len().saturating_sub(MAX_CHECKS));
+}
+
+/// Most checks that are remembered of a pool: as many as it can have.
+const MAX_CHECKS: usize = 64;
+
 /// Keeps what a child had counted.
 pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
     let Some((_, snapshot)) = &child.last else { return };
@@ -101,15 +114,14 @@ pub(super) fn keep(departed: &mut Departed, child: &Child, crashed: bool) {
             let workers = pool.workers.iter().filter(|worker| worker.seated).count() as u64;
             *pool.recycles.entry(RecycleReason::Crash.label().to_owned()).or_default() += workers;
         }
-        match departed.pools.iter_mut().find(|kept| kept.name == pool.name) {
-            Some(kept) => kept.absorb(&pool),
-            None => {
-                // What was of the moment is over.
-                let mut kept = PoolState { name: pool.name.clone(), ..PoolState::default() };
-                kept.absorb(&pool);
-                departed.pools.push(kept);
-            }
-        }
+        // What was of the moment is over, but for what the application depends on: its successor goes by that until it knows better.
+        let mut kept = match departed.pools.iter().position(|kept| kept.name == pool.name) {
+            Some(index) => departed.pools.swap_remove(index),
+            None => PoolState { name: pool.name.clone(), ..PoolState::default() },
+        };
+        kept.absorb(&pool);
+        inherit(&mut kept.checks, pool.checks);
+        departed.pools.push(kept);
     }
 }
 

@@ -84,7 +84,7 @@ impl<B: Blueprint> Supervisor<B> {
                 );
                 child.wish = Some((UNRESPONSIVE.to_owned(), detail, now));
             }
-            child.order(Order::Snapshot { id: NUMBER });
+            child.order(Order::Snapshot { id: NUMBER, checks: false });
             child.pulse.asked(now);
             child.pulse.missed = child.pulse.missed.saturating_add(1);
         }

@@ -7,6 +7,7 @@
 
 mod access;
 mod admin;
+mod check;
 mod child;
 mod config;
 mod deadline;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 pub use access::Access;
 pub use admin::{AdminNotice, GuardRefused, TelemetryFailed};
+pub use check::{CheckFailed, CheckPassed, WorkerWarmup, check_words};
 pub use child::{
     ChildBootFailed, ChildCrash, ChildCrashLoop, ChildCrashRequest, ChildOrphaned, ChildReady, ChildReplace,
     ChildStart, ChildStop, Process, ServerReload,

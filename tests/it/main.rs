@@ -12,6 +12,7 @@ mod binary;
 mod boundary;
 mod broken;
 mod chaos;
+mod checks;
 mod classic;
 mod client_abort;
 mod configuration;

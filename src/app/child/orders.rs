@@ -13,13 +13,14 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::control::{
-    Accounts, Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RouteState, RunningRequest,
-    Snapshot, SpanCounts, WorkerState,
+    Accounts, CheckState, Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RouteState,
+    RunningRequest, Snapshot, SpanCounts, WorkerState,
 };
 use crate::http::{Closed, Maintenance, Mistake, RouteTraffic, Traffic};
+use crate::job::Verdict;
 use crate::lifecycle::Phases;
 use crate::php::opcache_figures;
-use crate::pool::{self, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
+use crate::pool::{self, CheckSnapshot, Pool, PoolSnapshot, RecycleMode, Selection, WorkerSnapshot};
 use crate::telemetry::events::ChildOrphaned;
 use crate::telemetry::spans::Tracer;
 use crate::telemetry::{self, RecycleReason};
@@ -89,6 +90,13 @@ impl Sight {
         u32::try_from(wanted.map(count).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
+    /// Somebody wants to know what the application depends on.
+    fn ask_checks(&self) {
+        for pool in self.pools.lock().iter() {
+            pool.ask_checks();
+        }
+    }
+
     /// Where it is told that clients are to come back later.
     pub(super) fn maintenance(&self) -> Maintenance {
         self.maintenance.clone()
@@ -130,7 +138,10 @@ pub(super) fn obey(mut link: Link, sight: Arc<Sight>) -> io::Result<watch::Recei
             match order {
                 Order::Serve => advance(&standing, Standing::Serve),
                 Order::Drain { handover } => advance(&standing, Standing::Leave { handover }),
-                Order::Snapshot { id } => {
+                Order::Snapshot { id, checks } => {
+                    if checks {
+                        sight.ask_checks();
+                    }
                     reports.send(&Report::Snapshot { id, snapshot: Box::new(sight.snapshot()) });
                 }
                 Order::Recycle { id, pool, slot } => {
@@ -199,6 +210,9 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         most: pool.most,
         stuck: counted(pool.workers.iter().filter(|worker| worker.state.label() == "stuck").count()),
         recent: recent_of(&pool.name, &pool.recent),
+        checks: pool.checks.iter().map(check_of).collect(),
+        check_failures: pool.checks.iter().map(|check| (check.name.to_string(), check.failures)).collect(),
+        warmers_failed: pool.warmers_failed,
         accounts: accounts_of(&pool),
         name: pool.name.to_string(),
     }
@@ -221,6 +235,23 @@ fn accounts_of(pool: &PoolSnapshot) -> Accounts {
         kept: of.kept,
         served_nanos: nanos(of.served),
         longest_nanos: nanos(of.longest),
+    }
+}
+
+fn check_of(check: &CheckSnapshot) -> CheckState {
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let last = check.last.as_ref();
+    CheckState {
+        name: check.name.to_string(),
+        required: check.required,
+        passed: last.map(|(verdict, _)| matches!(verdict, Verdict::Passed(_))),
+        age_ms: last.map(|(_, age)| millis(*age)),
+        took_ms: last.map(|_| millis(check.took)),
+        words: last.and_then(|(verdict, _)| match verdict {
+            Verdict::Passed(words) => words.clone(),
+            Verdict::Failed(error) => Some(error.clone()),
+        }),
+        running_ms: check.running.map(millis),
     }
 }
 
