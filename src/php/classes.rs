@@ -12,6 +12,11 @@ const SOURCES: &[(&str, &str)] = &[
     (SYMFONY_RUNTIME_CLASS, include_str!("../../php/src/SymfonyRuntime.php")),
     ("Supercharger\\Runtime\\KernelRunner", include_str!("../../php/src/KernelRunner.php")),
     ("Supercharger\\Runtime\\ResponseRunner", include_str!("../../php/src/ResponseRunner.php")),
+    ("Supercharger\\Runtime\\App\\Answer", include_str!("../../php/src/App/Answer.php")),
+    ("Supercharger\\Runtime\\App\\Application", include_str!("../../php/src/App/Application.php")),
+    ("Supercharger\\Runtime\\App\\Context", include_str!("../../php/src/App/Context.php")),
+    ("Supercharger\\Runtime\\App\\Loop", include_str!("../../php/src/App/Loop.php")),
+    ("Supercharger\\Runtime\\App\\PsrRequests", include_str!("../../php/src/App/PsrRequests.php")),
 ];
 
 /// The table given to C; it must live as long as the engine (I7).

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::dir::checkout;
 use crate::support::postgres::{PASSWORD, Postgres};
 use crate::support::run::{block_on, run_within};
+use crate::support::symfony::{self, Series};
 use crate::support::{Answer, Connection, Launch, Mode, Protocol, Server, holds_within, run, until};
 
 /// Results are renewed after this, so that no test has to wait for the five seconds of the default.
@@ -388,6 +390,110 @@ fn a_warm_up_is_part_of_the_boot() {
         let path = server.script("supercharger_warmed(9); echo 'later';");
         server.get(&path).await.ok();
         assert_eq!(server.log().matches("worker.warmup").count(), 1, "a request warms nothing up");
+        server.finish().await;
+    });
+}
+
+/// The demonstration application with the bundle, whose sources stand in for a vendor folder, a warmer, a check of its own and two by configuration.
+fn symfony_with_the_bundle() -> Launch {
+    let launch = symfony::launch(Series::V7_4, Mode::Worker).workers(2).admin();
+    let dir = launch.dir();
+    let package = checkout().join("php/src").display().to_string();
+    let bundles = format!(
+        "<?php\nspl_autoload_register(static function (string $class): void {{
+            $file = '{package}/'.strtr(substr($class, 21), '\\\\', '/').'.php';
+            if (str_starts_with($class, 'Supercharger\\\\Runtime\\\\') && is_file($file)) {{ require $file; }}
+        }});
+        return [
+            Symfony\\Bundle\\FrameworkBundle\\FrameworkBundle::class => ['all' => true],
+            Symfony\\Bundle\\TwigBundle\\TwigBundle::class => ['all' => true],
+            Supercharger\\Runtime\\Bundle\\SuperchargerRuntimeBundle::class => ['all' => true],
+        ];"
+    );
+    dir.write("app/config/bundles.php", &bundles);
+    dir.write(
+        "app/config/packages/runtime_supercharger.yaml",
+        "runtime_supercharger:
+    check:
+        database: [{ of: checked.connection, name: database }]
+        filesystem: ['%kernel.cache_dir%']
+services:
+    checked.connection:
+        class: Doctrine\\DBAL\\Connection
+        factory: ['Doctrine\\DBAL\\DriverManager', 'getConnection']
+        arguments: [{ driver: pdo_pgsql, host: 127.0.0.1, port: '%env(int:DB_PORT)%', dbname: app, user: app, password: '%env(DB_PASSWORD)%' }]
+",
+    );
+    dir.write(
+        "app/src/Probe/Warm.php",
+        "<?php
+declare(strict_types=1);
+namespace App\\Probe;
+final class Warm implements \\Supercharger\\Runtime\\Warmup\\WarmerInterface
+{
+    public function warm(): void
+    {
+        file_put_contents(getenv('TEST_DIR').'/warm', supercharger_worker()['slot'].\"\\n\", FILE_APPEND | LOCK_EX);
+        while (!file_exists(getenv('TEST_DIR').'/go')) { usleep(2000); clearstatcache(); }
+        throw new \\LogicException('one that fails');
+    }
+}
+",
+    );
+    dir.write(
+        "app/src/Probe/Search.php",
+        "<?php
+declare(strict_types=1);
+namespace App\\Probe;
+#[\\Supercharger\\Runtime\\Check\\AsCheck(name: 'search', required: false)]
+final class Search implements \\Supercharger\\Runtime\\Check\\CheckInterface
+{
+    public function check(): ?string { throw new \\RuntimeException('https://user:s3cr3t@search.internal/ does not answer'); }
+}
+",
+    );
+    launch.config("health.check_ttl", "\"300ms\"")
+}
+
+/// The same with Symfony: the bundle's settings name the database, the server is not ready before the warmers have run.
+#[test]
+fn the_bundle_warms_up_and_checks() {
+    block_on(Duration::from_secs(110), async {
+        let mut postgres = Postgres::start().await;
+        let port = postgres.dsn().split("port=").nth(1).and_then(|rest| rest.split(';').next().map(str::to_owned));
+        let launch = symfony_with_the_bundle().env("DB_PORT", &port.expect("a port")).env("DB_PASSWORD", PASSWORD);
+        let marks = launch.dir().marks();
+        let admin = launch.admin_address();
+        let starting = tokio::spawn(launch.start());
+        until(Duration::from_secs(30), "it warms up", || marks.join("warm").exists().then_some(())).await;
+        let answer = Connection::open(admin, Protocol::Http1).await.get("/ready").await;
+        assert_eq!((answer.status(), answer.json()["reason"].clone()), (503, "the first workers boot".into()));
+        std::fs::write(marks.join("go"), "").expect("a mark");
+        let server = starting.await.expect("it starts");
+        let answer = until_ready(&server, 200).await;
+        for (name, status) in [("database", "passed"), ("search", "failed")] {
+            assert_eq!(told(&answer, name)["status"], status, "{name}");
+        }
+        let cache = answer.json()["checks"].as_array().expect("checks").iter().any(|check| {
+            check["name"].as_str().is_some_and(|name| name.starts_with("filesystem.")) && check["status"] == "passed"
+        });
+        assert!(cache, "{}", answer.text());
+        server.get("/").await.ok();
+        assert_eq!(server.dir().lines("warm"), 2, "each worker once");
+        let line: Value = serde_json::from_str(&server.wait_for_log("\"worker.warmup\"").await).expect("JSON");
+        assert!(line["count"].as_u64() >= Some(3) && line["failed"] == 1, "router, Twig and its own: {line}");
+        assert!(server.log().contains("Runtime warmer failed"));
+
+        postgres.stop().await;
+        let answer = until_ready(&server, 503).await;
+        assert_eq!(answer.json()["reason"], "the check `database` fails");
+        alive(&server).await;
+        server.get("/").await.ok();
+        postgres.start_again().await;
+        until_ready(&server, 200).await;
+        for text in [answer.text(), server.log(), server.ask_admin("GET", "/status", &[]).await.text()] {
+            assert!(!text.contains(PASSWORD) && !text.contains("s3cr3t"), "{text}");
+        }
         server.finish().await;
     });
 }

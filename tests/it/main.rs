@@ -7,6 +7,7 @@
 
 mod admin;
 mod admission;
+mod applications;
 mod basics;
 mod binary;
 mod boundary;

@@ -4,11 +4,14 @@ declare(strict_types=1);
 
 namespace Supercharger\Runtime\Bundle;
 
+use Supercharger\Runtime\Check\Checks;
 use Supercharger\Runtime\Reset\DoctrinePass;
 use Supercharger\Runtime\Reset\ResetRegistry;
 use Supercharger\Runtime\Reset\ResetterPass;
+use Supercharger\Runtime\Warmup\Warmup;
 use Symfony\Component\Config\Definition\Configurator\DefinitionConfigurator;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\DependencyInjection\ContainerInterface;
 use Symfony\Component\DependencyInjection\Loader\Configurator\ContainerConfigurator;
 use Symfony\Component\HttpKernel\Bundle\AbstractBundle;
 
@@ -76,6 +79,28 @@ final class SuperchargerRuntimeBundle extends AbstractBundle
             // Made when the first tick comes: Doctrine may never be used.
             $container = $this->container;
             supercharger_on_idle(static fn () => $container->get(DoctrinePass::CONNECTIONS)->ping(), self::PING_SECONDS, 'doctrine.ping');
+        }
+        $this->prepare();
+    }
+
+    /**
+     * In a worker: tells the server what the application depends on, and warms it up, before the worker counts as ready. A kernel that is
+     * made anew for each request ({@see \Supercharger\Runtime\KernelRunner}) has been warmed up before.
+     */
+    private function prepare(): void
+    {
+        static $warm = false;
+        if (!\function_exists('supercharger_worker') || 'worker' !== supercharger_worker()['mode']) {
+            return;
+        }
+        $checks = $this->container?->get('runtime_supercharger.checks', ContainerInterface::NULL_ON_INVALID_REFERENCE);
+        if ($checks instanceof Checks) {
+            $checks->register();
+        }
+        $warmup = $this->container?->get('runtime_supercharger.warmup', ContainerInterface::NULL_ON_INVALID_REFERENCE);
+        if ($warmup instanceof Warmup && !$warm) {
+            $warm = true;
+            $warmup->warmOnBoot();
         }
     }
 

@@ -1,0 +1,7 @@
+<?php
+
+declare(strict_types=1);
+
+// Whatever the file returns that RUNTIME_APP_ENTRY names: RUNTIME_APP_ENTRY=src/entry.php
+
+exit(Supercharger\Runtime\App\Loop::entry());

@@ -1,0 +1,20 @@
+<?php
+
+declare(strict_types=1);
+
+namespace Supercharger\Runtime\Warmup;
+
+use Twig\Environment;
+
+/** Has Twig start its extensions, which the first template would wait for. */
+final readonly class TwigWarmer implements WarmerInterface
+{
+    public function __construct(private Environment $twig)
+    {
+    }
+
+    public function warm(): void
+    {
+        $this->twig->createTemplate('')->render();
+    }
+}
