@@ -20,7 +20,7 @@ final readonly class Checks
             $timeout = $attributes['timeout'] ?? 0.0;
             supercharger_on_check(
                 static fn (): ?string => self::run($check()),
-                \is_string($name) && '' !== $name ? $name : self::short($id),
+                self::short(\is_string($name) && '' !== $name ? $name : $id),
                 false !== ($attributes['required'] ?? true),
                 is_numeric($timeout) ? (float) $timeout : 0.0,
             );
@@ -33,7 +33,7 @@ final readonly class Checks
             : throw new \LogicException(\sprintf('%s is no %s.', $check::class, CheckInterface::class));
     }
 
-    /** The id of a service is often the name of its class, and that may be longer than a name can be. */
+    /** The id of a service is often the name of its class, and that may be longer than a name can be; the end of it tells most. */
     private static function short(string $id): string
     {
         return substr($id, -100);

@@ -23,8 +23,12 @@ final class ConfiguredChecksPass implements CompilerPassInterface
         'messenger' => [MessengerCheck::class, 'messenger.transport.%s', 'symfony/messenger'],
     ];
 
+    /** @var array<string, true> names that are taken */
+    private array $names = [];
+
     public function process(ContainerBuilder $container): void
     {
+        $this->names = [];
         $settings = $container->hasParameter('runtime_supercharger') ? $container->getParameter('runtime_supercharger') : [];
         $wanted = \is_array($settings) && \is_array($settings['check'] ?? null) ? $settings['check'] : [];
         foreach ($wanted as $kind => $checks) {
@@ -45,10 +49,16 @@ final class ConfiguredChecksPass implements CompilerPassInterface
             : [self::KINDS[$kind][0], [new Reference(self::service($container, $kind, $of))]];
         $short = 'filesystem' === $kind ? (basename($of) ?: $of) : $of;
         $name = $check['name'] ?? null;
+        $made = 'default' === $of ? $kind : "$kind.$short";
+        if (!\is_string($name) && isset($this->names[$made])) {
+            // Two folders of the same name: a check would take the place of the other.
+            $made .= '.'.$number;
+        }
+        $this->names[\is_string($name) ? $name : $made] = true;
         $container->register("runtime_supercharger.check.$kind.$number", $class)
             ->setArguments($arguments)
             ->addTag('supercharger.check', [
-                'name' => \is_string($name) ? $name : ('default' === $of ? $kind : "$kind.$short"),
+                'name' => \is_string($name) ? $name : $made,
                 'required' => false !== ($check['required'] ?? true),
                 'timeout' => $check['timeout'] ?? 0.0,
             ]);

@@ -69,13 +69,13 @@ final class ChecksTest extends TestCase
             'database' => ['default', ['of' => 'my.connection', 'name' => 'archive', 'required' => false]],
             'cache' => 'app',
             'messenger' => [['of' => 'async', 'timeout' => 1]],
-            'filesystem' => ['/var/lib/uploads', ['of' => '/', 'least_free_mb' => 10]],
+            'filesystem' => ['/var/lib/uploads', '/srv/uploads', ['of' => '/', 'least_free_mb' => 10]],
         ]], $services);
         self::assertSame(
-            ['database', 'archive', 'cache.app', 'messenger.async', 'filesystem.uploads', 'filesystem./'],
+            ['database', 'archive', 'cache.app', 'messenger.async', 'filesystem.uploads', 'filesystem.uploads.1', 'filesystem./'],
             array_column($found, 'name'),
         );
-        self::assertSame([true, false, true, true, true, true], array_column($found, 'required'));
+        self::assertSame([true, false, true, true, true, true, true], array_column($found, 'required'));
         self::assertEquals(1.0, $found['runtime_supercharger.check.messenger.0']['timeout']);
     }
 
