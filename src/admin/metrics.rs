@@ -423,9 +423,12 @@ mod tests {
     #[test]
     fn a_scrape_has_every_series_from_the_start() {
         let metrics = Metrics::new();
-        let totals = Pools::from([("default".to_owned(), PoolState { served: 12, ..PoolState::default() })]);
+        let check_failures = BTreeMap::from([("db".to_owned(), 2)]);
+        let pool = PoolState { served: 12, check_failures, ..PoolState::default() };
+        let totals = Pools::from([("default".to_owned(), pool)]);
         let (_, text) = metrics.text(view(), totals.clone(), "").expect("text");
         for line in [
+            "supercharger_readiness_failures_total{check=\"db\",pool=\"default\"} 2",
             "# TYPE supercharger_requests_total counter",
             "supercharger_requests_total{pool=\"default\"} 12",
             "supercharger_workers{pool=\"default\",state=\"busy\"} 1",
@@ -443,7 +446,9 @@ mod tests {
             assert!(text.contains(&line), "{line}");
         }
         let families = FAMILIES.iter().chain(&runtime::FAMILIES).map(|Family(name, ..)| *name);
-        for family in families.chain(series::names()).filter(|name| !name.contains("worker_ends")) {
+        // How workers end and what an application depends on is not known beforehand.
+        let unknown = ["supercharger_worker_ends_total", "supercharger_readiness_check"];
+        for family in families.chain(series::names()).filter(|name| !unknown.contains(name)) {
             assert!(text.contains(&format!("# TYPE {family} ")), "{family} has no series");
         }
         let (media, open) = metrics.text(view(), totals, open::MEDIA_TYPE).expect("text");

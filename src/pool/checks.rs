@@ -324,7 +324,7 @@ mod tests {
         assert!(checks.declare(check("db"), false));
         assert_eq!(checks.wants(&mine), Some(true), "it has never run");
         assert_eq!((checks.wants(&[]), checks.wants(&["other".into()])), (None, None), "that is for those who have it");
-        assert_eq!(checks.due(now), Due::Since(now));
+        assert!(matches!(checks.due(now), Due::Since(_)));
         assert_eq!(checks.begin("db", &who(0), now), Some(Duration::from_secs(2)));
         assert_eq!(checks.begin("db", &who(1), now), None, "one at a time");
         assert_eq!(checks.begin("no such", &who(1), now), None);
