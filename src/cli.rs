@@ -11,6 +11,7 @@ mod gate;
 mod hint;
 mod maintenance;
 pub mod php_cli;
+mod scan;
 mod server;
 mod status;
 
@@ -37,6 +38,7 @@ use crate::telemetry::escape;
         supercharger status                                what a running server is busy with\n  \
         supercharger reload                                new code, without a failed request\n  \
         supercharger gate --route /                        probe a server before it goes to production\n  \
+        supercharger scan src                              state that would survive a request, found in the source\n  \
         supercharger php-cli bin/console about             the php command line\n  \
         supercharger COMMAND --help                        all options of a command, with examples\n\n\
         Exit codes: 0 success, 1 failure at run time, 2 wrong usage, 78 configuration error."
@@ -64,6 +66,7 @@ enum Command {
     Drain(control::Drain),
     Gate(Box<gate::Arguments>),
     Maintenance(maintenance::Maintenance),
+    Scan(Box<scan::Arguments>),
     /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
     // Listed here for the help; `php_cli` takes such calls before this is parsed.
     #[command(disable_help_flag = true)]
@@ -109,6 +112,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Drain(arguments)) => control::drain(arguments),
         Some(Command::Gate(arguments)) => gate::run(*arguments),
         Some(Command::Maintenance(arguments)) => maintenance::run(arguments),
+        Some(Command::Scan(arguments)) => scan::run(*arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());
         }
@@ -146,7 +150,11 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_code_2() {
-        let cases: [&[&str]; 20] = [
+        let cases: [&[&str]; 24] = [
+            &["supercharger", "scan"],
+            &["supercharger", "scan", "/no/such/path"],
+            &["supercharger", "scan", "/", "--format", "xml"],
+            &["supercharger", "scan", "/", "--write-baseline"],
             &["supercharger", "gate", "--url", "https://127.0.0.1"],
             &["supercharger", "gate", "--route", "nowhere"],
             &["supercharger", "gate", "--fail-rate", "2"],

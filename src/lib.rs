@@ -14,6 +14,7 @@ pub mod lifecycle;
 #[allow(unsafe_code, reason = "the safe layer over libphp; its invariants are numbered in php.rs")]
 pub mod php;
 pub mod pool;
+pub mod scan;
 pub mod store;
 pub mod supervisor;
 #[allow(unsafe_code, reason = "raw declarations of ext/sc_shim.h")]

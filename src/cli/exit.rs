@@ -11,7 +11,9 @@ use crate::{app, config, php, supervisor, telemetry};
 
 /// Failure at run time.
 const FAILURE: u8 = 1;
-/// Configuration error: `EX_CONFIG` of sysexits.h. Wrong usage is 2, which clap sees to.
+/// Wrong usage. Most of it clap sees.
+const USAGE: u8 = 2;
+/// Configuration error: `EX_CONFIG` of sysexits.h.
 const CONFIGURATION: u8 = 78;
 
 /// Why a command failed.
@@ -53,6 +55,15 @@ pub(super) enum Error {
     /// PHP did not start.
     #[error("PHP did not start: {0}")]
     Engine(#[from] php::StartError),
+    /// What was looked at does not pass.
+    #[error("{0}")]
+    Findings(String),
+    /// The command line is well-formed and cannot be followed.
+    #[error("{0}")]
+    Usage(String),
+    /// There is no current folder.
+    #[error("cannot tell the current folder: {0}")]
+    Folder(#[source] io::Error),
     /// A child process has told its parent what there is to tell.
     #[error("")]
     Child(app::ChildEnded),
@@ -77,14 +88,16 @@ impl Error {
                 | app::Error::Crash(_)
                 | app::Error::Cut { .. } => FAILURE,
             },
-            Self::NoChild { .. } => 2,
+            Self::NoChild { .. } | Self::Usage(_) => USAGE,
             Self::Engine(_)
             | Self::Logging(_)
             | Self::CommandLine(_)
             | Self::Secrets(_)
             | Self::Output(_)
             | Self::Client(_)
-            | Self::Control(_) => FAILURE,
+            | Self::Control(_)
+            | Self::Findings(_)
+            | Self::Folder(_) => FAILURE,
         }
     }
 }

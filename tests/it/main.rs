@@ -52,6 +52,7 @@ mod request_parsing;
 mod resetters;
 mod response_headers;
 mod response_output;
+mod scan;
 mod sendfile;
 mod server_vars;
 mod service;

@@ -7,7 +7,7 @@ use super::{Source, report, rust_sources};
 /// every module reports its events to. `main` and `cli` are how the program is entered.
 const ALLOWED: [(&str, &[&str]); 17] = [
     ("main", &["app", "cli", "config", "lifecycle", "php", "telemetry"]),
-    ("cli", &["admin", "app", "config", "http", "lifecycle", "php", "pool", "supervisor", "telemetry"]),
+    ("cli", &["admin", "app", "config", "http", "lifecycle", "php", "pool", "scan", "supervisor", "telemetry"]),
     (
         "app",
         &[

@@ -1,0 +1,106 @@
+//! A function while it is walked through: its variables and what it writes to.
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use super::super::facts::{Taint, Way, Write};
+use super::super::finding::Place;
+
+/// Something that outlives the function.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Target {
+    /// `$this->NAME`.
+    Own(String),
+    /// `CLASS::$NAME`.
+    Static(String, String),
+    /// A variable of the function, which may be static or global.
+    Variable(String),
+    /// `$_SERVER` and so on, without `$`.
+    Superglobal(String),
+    /// `$GLOBALS`.
+    Globals,
+}
+
+/// `static $x` as it is declared.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) name: String,
+    pub(super) place: Place,
+}
+
+/// A function.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    /// As shown.
+    pub(super) shown: String,
+    /// Name of the method as it is written, or `{closure}`.
+    pub(super) method: String,
+    /// What local variables hold.
+    pub(super) locals: HashMap<String, Taint>,
+    /// Classes of the parameters.
+    pub(super) types: HashMap<String, String>,
+    pub(super) statics: Vec<Declared>,
+    pub(super) globals: BTreeMap<String, Place>,
+    /// Static variables that are given a new object of the class.
+    pub(super) instances: HashSet<String>,
+    /// Own static properties that are returned.
+    pub(super) returns: BTreeSet<String>,
+    /// Own methods that are called, own properties that are named.
+    pub(super) calls: BTreeSet<String>,
+    pub(super) mentions: BTreeSet<String>,
+    /// First thing a destructor does beyond letting go.
+    pub(super) effect: Option<String>,
+    /// What is asked for a value.
+    pub(super) asked: HashSet<Target>,
+    /// Every write, and whether it stands in `finally`.
+    writes: Vec<(Target, Write, bool)>,
+}
+
+impl Scope {
+    pub(super) fn new(shown: impl Into<String>, method: impl Into<String>) -> Self {
+        Self { shown: shown.into(), method: method.into(), ..Self::default() }
+    }
+
+    pub(super) fn write(&mut self, target: Target, way: Way, taint: Taint, literal: bool, line: u32, finally: bool) {
+        let write = Write {
+            way,
+            taint,
+            literal,
+            asked: false,
+            restored: false,
+            cleared_after: false,
+            method: self.method.clone(),
+            line,
+        };
+        self.writes.push((target, write, finally));
+    }
+
+    /// All writes, judged by what the whole function does.
+    pub(super) fn finish(&mut self, asked_outside: &HashSet<Target>) -> Vec<(Target, Write)> {
+        let writes = std::mem::take(&mut self.writes);
+        let mut last: HashMap<&Target, Way> = HashMap::new();
+        let mut finally: HashSet<&Target> = HashSet::new();
+        let mut up: HashSet<&Target> = HashSet::new();
+        let mut down: HashSet<&Target> = HashSet::new();
+        for (target, write, in_finally) in &writes {
+            last.insert(target, write.way);
+            if *in_finally {
+                finally.insert(target);
+            }
+            match write.way {
+                Way::Add | Way::Append => up.insert(target),
+                Way::Subtract | Way::Remove => down.insert(target),
+                _ => false,
+            };
+        }
+        let judged = writes.iter().map(|(target, write, _)| {
+            let mut write = write.clone();
+            write.asked = self.asked.contains(target) || asked_outside.contains(target);
+            write.restored = finally.contains(target) || (up.contains(target) && down.contains(target));
+            write.cleared_after = last.get(target) == Some(&Way::Clear);
+            (target.clone(), write)
+        });
+        judged.collect()
+    }
+}

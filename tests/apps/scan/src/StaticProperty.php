@@ -1,0 +1,87 @@
+<?php
+
+declare(strict_types=1);
+
+namespace App;
+
+// Every line with a comment of this form is a finding, and no other is: see tests/it/scan.rs.
+final class StaticProperty
+{
+    private static array $entries = []; // expect: RS001 error
+    static private ?string $reversed = null; // expect: RS001 error
+    public static int $open = 0; // expect: RS001 warning
+    private static $untyped; // expect: RS001 error
+    private static ?array $table = null; // expect: RS001 warning
+    private static array $byKey = []; // expect: RS001 warning
+    private static ?string $lastUser = null; // expect: RS001 error
+    private static ?string $startedAt = null; // expect: RS001 error
+    protected static ?array $fromOutside = null; // expect: RS001 error
+    private static array $neverWritten = ['a' => 1];
+    private static int $depth = 0;
+    private const TABLE = ['a' => 1];
+
+    public static function add(string $value): void
+    {
+        self::$entries[] = $value;
+        static::$reversed = $value;
+        [, self::$untyped] = [1, $value];
+    }
+
+    public static function table(): array
+    {
+        return self::$table ??= array_flip(self::TABLE);
+    }
+
+    public static function byKey(string $key): string
+    {
+        if (isset(self::$byKey[$key])) {
+            return self::$byKey[$key];
+        }
+
+        return self::$byKey[$key] = strrev($key);
+    }
+
+    public static function user(string $user): string
+    {
+        return self::$lastUser ??= $user;
+    }
+
+    public static function startedAt(): string
+    {
+        return self::$startedAt ??= date('c');
+    }
+
+    public static function nested(callable $work): mixed
+    {
+        ++self::$depth;
+        try {
+            return $work(self::$neverWritten);
+        } finally {
+            --self::$depth;
+        }
+    }
+}
+
+final class Outside extends Configured
+{
+    public function write(array $value): void
+    {
+        parent::$fromParent = $value;
+        StaticProperty::$fromOutside = $value;
+    }
+}
+
+abstract class Configured
+{
+    protected static array $fromParent = []; // expect: RS001 error
+}
+
+trait Counted
+{
+    private static int $count = 0; // expect: RS001 error
+
+    public function count(): int
+    {
+        return ++self::$count;
+    }
+}
