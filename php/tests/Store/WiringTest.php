@@ -10,6 +10,7 @@ use Supercharger\Runtime\Store\CacheAdapter;
 use Supercharger\Runtime\Store\ExactLimiterFactory;
 use Supercharger\Runtime\Store\LockStore;
 use Supercharger\Runtime\Store\Part;
+use Supercharger\Runtime\Store\Scope;
 use Supercharger\Runtime\Store\StorePass;
 use Supercharger\Runtime\Tests\Compiled;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
@@ -18,9 +19,15 @@ use Symfony\Component\Lock\LockFactory;
 use Symfony\Component\RateLimiter\RateLimiterFactory;
 
 #[CoversClass(Part::class)]
+#[CoversClass(Scope::class)]
 #[CoversClass(StorePass::class)]
 final class WiringTest extends TestCase
 {
+    public function testACommandHasAStoreOfItsOwn(): void
+    {
+        self::assertSame(Scope::Process, Scope::current());
+    }
+
     public function testSymfonysOwnSettingsNameTheStore(): void
     {
         $limiter = ['policy' => 'fixed_window', 'limit' => 1, 'interval' => '1 hour', 'lock_factory' => null, 'storage_service' => StorePass::STORAGE];
