@@ -470,7 +470,8 @@ const VALUES: u64 = 4;
 fn store(check: &mut Check) -> store::Limits {
     let (memory, entries) = (check.size("store.max_memory"), check.number("store.max_entries"));
     let value = check.size("store.max_value");
-    if value > memory / VALUES {
+    // Who sets the memory alone means the rest to fit.
+    if value > memory / VALUES && check.is_set("store.max_value") {
         check.fault(
             "store.max_value",
             "it is more than a quarter of store.max_memory",

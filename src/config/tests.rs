@@ -61,6 +61,10 @@ fn one_fault_one_sentence() {
             "s.toml:1: database: unknown section; there are [server], [process], [app], [php], [store], [pools], [health], [admin], [endpoints], [guard], [watch], [log], [telemetry], [otlp]",
         ),
         ("x = 1", "s.toml:1: x: unknown key"),
+        (
+            "[store]\nmax_memory = '2MiB'\nmax_value = '1MiB'",
+            "s.toml:3: store.max_value: it is more than a quarter of store.max_memory; a larger store.max_memory, or a smaller store.max_value",
+        ),
         ("server = 1", "s.toml:1: server: a number where a section belongs; write [server] and its keys below"),
         (
             "php.ini = 'x'",
