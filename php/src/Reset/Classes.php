@@ -35,11 +35,21 @@ final class Classes
             }
             $class = self::of($container, $id);
             foreach ($classes as $wanted) {
-                if (null !== $class && is_a($class, $wanted, true)) {
+                if (null !== $class && self::isA($class, $wanted)) {
                     yield $id => $class;
                     break;
                 }
             }
+        }
+    }
+
+    /** Frameworks define services whose classes extend what is not installed, and drop them later: such a one is nothing. */
+    public static function isA(string $class, string $wanted): bool
+    {
+        try {
+            return is_a($class, $wanted, true);
+        } catch (\Error) {
+            return false;
         }
     }
 }

@@ -31,7 +31,7 @@ final class InventoryPass implements CompilerPassInterface
                 if (!$definition->hasTag('kernel.reset')) {
                     $resetters[$id] = $class;
                 }
-            } elseif ($definition->isShared() && is_a($class, ResetInterface::class, true) && !self::isOfALibrary($class)) {
+            } elseif ($definition->isShared() && Classes::isA($class, ResetInterface::class) && !self::isOfALibrary($class)) {
                 $unreset[$id] = $class;
             }
         }

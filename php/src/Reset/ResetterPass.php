@@ -37,7 +37,7 @@ final class ResetterPass implements CompilerPassInterface
         foreach ($this->tagged($container) as [$id, $method]) {
             // What implements our interface is there to be run. What is merely tagged holds state only if somebody has used it.
             $class = Classes::of($container, $id) ?? '';
-            $always = is_a($class, ResetterInterface::class, true) || is_a($class, CompositeResetter::class, true);
+            $always = Classes::isA($class, ResetterInterface::class) || Classes::isA($class, CompositeResetter::class);
             $references[$id] = new Reference($id, $always
                 ? ContainerInterface::EXCEPTION_ON_INVALID_REFERENCE
                 : ContainerInterface::IGNORE_ON_UNINITIALIZED_REFERENCE);
@@ -63,7 +63,7 @@ final class ResetterPass implements CompilerPassInterface
                         throw new InvalidArgumentException(\sprintf('Tag "%s" of service "%s": "method" is a name and "priority" a number.', $tag, $id));
                     }
                     $class = Classes::of($container, $id);
-                    if (null !== $class && !is_a($class, CompositeResetter::class, true) && class_exists($class) && !method_exists($class, $method)) {
+                    if (null !== $class && !Classes::isA($class, CompositeResetter::class) && class_exists($class) && !method_exists($class, $method)) {
                         throw new InvalidArgumentException(\sprintf('Service "%s" is tagged "%s", but has no method %s(). Name the one that resets it: { name: %s, method: ... }.', $id, $tag, $method, $tag));
                     }
                     $found[$id] ??= [$priority, $method];
