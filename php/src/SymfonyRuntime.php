@@ -4,13 +4,15 @@ declare(strict_types=1);
 
 namespace Supercharger\Runtime;
 
+use Psr\Http\Server\RequestHandlerInterface;
+use Supercharger\Runtime\App\Runner;
 use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpKernel\HttpKernelInterface;
 use Symfony\Component\Runtime\RunnerInterface;
 use Symfony\Component\Runtime\SymfonyRuntime as BaseRuntime;
 
 /**
- * Symfony's own runtime, except that an HTTP kernel or a response is run as a worker when the server says so.
+ * Symfony's own runtime, except that an HTTP kernel, a response, a PSR-15 handler or a function is run as a worker when the server says so.
  *
  * The supercharger binary carries this class and names it in APP_RUNTIME; an application that requires
  * supercharger/runtime uses its own copy, because Composer's autoloader comes first.
@@ -25,6 +27,9 @@ final class SymfonyRuntime extends BaseRuntime
             }
             if ($application instanceof Response) {
                 return new ResponseRunner($application);
+            }
+            if ($application instanceof \Closure || $application instanceof RequestHandlerInterface) {
+                return new Runner($application);
             }
         }
 

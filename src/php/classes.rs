@@ -16,6 +16,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("Supercharger\\Runtime\\App\\Application", include_str!("../../php/src/App/Application.php")),
     ("Supercharger\\Runtime\\App\\Context", include_str!("../../php/src/App/Context.php")),
     ("Supercharger\\Runtime\\App\\Loop", include_str!("../../php/src/App/Loop.php")),
+    ("Supercharger\\Runtime\\App\\Runner", include_str!("../../php/src/App/Runner.php")),
     ("Supercharger\\Runtime\\App\\PsrRequests", include_str!("../../php/src/App/PsrRequests.php")),
 ];
 

@@ -196,6 +196,27 @@ fn an_entry_file() {
     });
 }
 
+/// With symfony/runtime a front controller may return such an application as well as a kernel.
+#[test]
+fn a_front_controller_may_return_a_function_or_a_handler() {
+    for returned in [
+        "static fn (Symfony\\Component\\HttpFoundation\\Request $r) => (new App\\FoundationPages())->answer($r)",
+        "new App\\PsrHandler()",
+    ] {
+        let launch = with_libraries("foundation").script("public/index.php");
+        let code = format!(
+            "<?php\nrequire_once dirname(__DIR__).'/vendor/autoload_runtime.php';\nrequire_once dirname(__DIR__).'/src/interface.php';\n\
+             return static fn (array $context) => {returned};\n"
+        );
+        launch.dir().write("app/public/index.php", &code);
+        run_within(LIMIT, announced(launch), async |server| {
+            headers(server).await;
+            bodies(server).await;
+            failures(server).await;
+        });
+    }
+}
+
 /// All that an array handler is told, and all that it may say.
 #[test]
 fn an_array_handler_is_told_all_that_is_promised() {

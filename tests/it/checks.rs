@@ -278,6 +278,9 @@ fn a_check_belongs_to_no_request() {
         notes(server.dir().lines("notes") + 4).await;
         let lines = server.dir().marked("notes").unwrap_or_default();
         assert!(lines.lines().any(|line| line == "[[],[],null,\"\"]"), "{lines}");
+        let all: Vec<_> = lines.lines().collect();
+        let followed = all.windows(2).all(|pair| !pair[0].starts_with('[') || pair[1] == "reset");
+        assert!(followed, "resetters follow a check: {lines}");
         let after = server.get(&format!("{path}&a=1")).await;
         assert_eq!(after.ok().text(), before.ok().text());
         assert_eq!(after.header("x-left"), None);
