@@ -209,6 +209,7 @@ fn a_front_controller_may_return_a_function_or_a_handler() {
              return static fn (array $context) => {returned};\n"
         );
         launch.dir().write("app/public/index.php", &code);
+        launch.dir().write("app/.env", "APP_ENV=prod\n");
         run_within(LIMIT, announced(launch), async |server| {
             headers(server).await;
             bodies(server).await;
