@@ -26,6 +26,11 @@ const SOURCES: &[&str] = &[
     "ext/sc_stack.c",
     "ext/sc_interrupt.c",
     "ext/sc_baseline.c",
+    "ext/sc_drift.c",
+    "ext/sc_drift_facts.c",
+    "ext/sc_drift_process.c",
+    "ext/sc_drift_roots.c",
+    "ext/sc_drift_walk.c",
     "ext/sc_reset.c",
     "ext/sc_callbacks.c",
     "ext/sc_checks.c",
@@ -223,7 +228,7 @@ fn write_bindings() -> Result<()> {
         .allowlist_item("sc_.*|SC_.*")
         // What Rust implements is defined in src/php/callbacks.rs; the *_fn types stay, to check those definitions.
         .blocklist_function("sc_on_.*")
-        .rustified_enum("sc_start|sc_run|sc_io|sc_next|sc_ending|sc_store|sc_policy")
+        .rustified_enum("sc_start|sc_run|sc_io|sc_next|sc_ending|sc_store|sc_policy|sc_drift_kind|sc_drift_why")
         .derive_default(true)
         .derive_debug(true)
         .layout_tests(true)

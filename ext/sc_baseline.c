@@ -334,6 +334,80 @@ sc_baseline *sc_baseline_take(void)
 	return base;
 }
 
+/* ---- what has changed, before it is put back ---- */
+
+static void sc_compare_ini(const sc_baseline *base, void *to, sc_changed changed)
+{
+	zend_string *name;
+	zend_ini_entry *entry;
+
+	if (!EG(modified_ini_directives)) {
+		return;
+	}
+	ZEND_HASH_MAP_FOREACH_STR_KEY_PTR(EG(modified_ini_directives), name, entry) {
+		const zval *was = zend_hash_find(&base->ini, name);
+		const zend_string *before = was ? Z_STR_P(was) : entry->orig_value;
+		bool same = before && entry->value ? zend_string_equals(before, entry->value)
+			: (!before || ZSTR_LEN(before) == 0) && (!entry->value || ZSTR_LEN(entry->value) == 0);
+
+		if (!same && !zend_string_starts_with_literal(name, "session.")) {
+			changed(to, SC_DRIFT_INI, ZSTR_VAL(name));
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
+/* PHP notes the first mask that it sees, also if a script only asks; so the kernel is asked what it is now. Linux 4.7. */
+static bool sc_umask_changed(void)
+{
+	char line[256];
+	unsigned int now = 0;
+	bool changed = false;
+	FILE *status;
+
+	if (BG(umask) == -1) {
+		return false;
+	}
+	status = fopen("/proc/thread-self/status", "re");
+	while (status && fgets(line, sizeof(line), status)) {
+		if (sscanf(line, "Umask: %o", &now) == 1) {
+			changed = now != (unsigned int)BG(umask);
+			break;
+		}
+	}
+	if (status) {
+		fclose(status);
+	}
+	return changed;
+}
+
+void sc_baseline_compare(const sc_baseline *base, void *to, sc_changed changed)
+{
+	zend_string *zone = sc_timezone();
+
+	sc_compare_ini(base, to, changed);
+	if (zone && base->timezone && !zend_string_equals(zone, base->timezone)) {
+		changed(to, SC_DRIFT_TIMEZONE, "default timezone");
+	}
+	if (zone) {
+		zend_string_release(zone);
+	}
+	if (BG(locale_changed) && !sc_same_text(setlocale(LC_ALL, NULL), base->locale)) {
+		changed(to, SC_DRIFT_LOCALE, "locale");
+	}
+	if (!sc_same_text(CWDG(cwd).cwd, base->cwd)) {
+		changed(to, SC_DRIFT_CWD, "working directory");
+	}
+	if (sc_umask_changed()) {
+		changed(to, SC_DRIFT_UMASK, "umask");
+	}
+	if (!sc_same_handlers(&base->errors, &EG(user_error_handler), &EG(user_error_handlers))) {
+		changed(to, SC_DRIFT_ERROR_HANDLER, "error handler");
+	}
+	if (!sc_same_handlers(&base->exceptions, &EG(user_exception_handler), &EG(user_exception_handlers))) {
+		changed(to, SC_DRIFT_EXCEPTION_HANDLER, "exception handler");
+	}
+}
+
 void sc_baseline_restore(sc_baseline *base)
 {
 	if (!SC_RESETS) {

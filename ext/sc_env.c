@@ -89,6 +89,24 @@ void sc_env_take(void)
 	sc_self->env_touched = false;
 }
 
+/* Names that a request has set, changed or removed. */
+void sc_env_compare(void *to, sc_changed changed)
+{
+	zend_string *name;
+	zval *change;
+
+	if (!sc_self->env_touched) {
+		return;
+	}
+	ZEND_HASH_MAP_FOREACH_STR_KEY_VAL(&sc_self->env_changes, name, change) {
+		const zval *was = zend_hash_find(&sc_self->env_boot, name);
+		if (!was || Z_TYPE_P(was) != Z_TYPE_P(change)
+				|| (Z_TYPE_P(was) == IS_STRING && !zend_string_equals(Z_STR_P(was), Z_STR_P(change)))) {
+			changed(to, SC_DRIFT_ENV, ZSTR_VAL(name));
+		}
+	} ZEND_HASH_FOREACH_END();
+}
+
 void sc_env_restore(void)
 {
 	if (sc_self->env_touched) {

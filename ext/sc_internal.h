@@ -31,6 +31,7 @@ typedef enum sc_phase {
 } sc_phase;
 
 typedef struct sc_baseline sc_baseline;
+typedef struct sc_drift sc_drift;
 typedef struct sc_modules sc_modules;
 typedef struct sc_streams sc_streams;
 typedef struct sc_signals sc_signals;
@@ -124,6 +125,7 @@ typedef struct sc_thread {
 	sc_callbacks ticks;
 	sc_callbacks checks;
 	bool checking;                  /* one of them runs */
+	sc_drift *drift;                /* NULL: nobody looks for what requests leave behind */
 	sc_baseline *baseline;          /* what the boundary puts back, taken when the loop was entered */
 	zend_long *kept_bodies;         /* request bodies that an open php://input handle still points into */
 	size_t kept_count;
@@ -168,6 +170,9 @@ double sc_monotonic(void);
 void sc_server_minit(const sc_engine_config *config);
 void sc_register_server_variables(zval *server);
 
+/* Told of a piece of state that is not as it was when the loop was entered. */
+typedef void (*sc_changed)(void *to, sc_drift_kind kind, const char *key);
+
 /* sc_env.c */
 void sc_env_minit(const sc_engine_config *config);
 void sc_env_functions(void);
@@ -179,11 +184,13 @@ void sc_env_configured(HashTable *server);
 void sc_env_starting(const sc_engine_config *config);
 char *sc_env_get(const char *name, size_t len);
 void sc_env_take(void);
+void sc_env_compare(void *to, sc_changed changed);
 void sc_env_restore(void);
 void sc_env_forget(void);
 
 /* sc_baseline.c */
 sc_baseline *sc_baseline_take(void);
+void sc_baseline_compare(const sc_baseline *base, void *to, sc_changed changed);
 void sc_baseline_restore(sc_baseline *base);
 void sc_baseline_free(sc_baseline *base);
 
@@ -226,6 +233,14 @@ void sc_classes_activate(void);
 #ifdef SC_OPCACHE_STATIC
 void sc_register_opcache(void);
 #endif
+
+/* sc_drift.c: every function but start and stop may be called only with sc_self->drift set, or asks itself. */
+void sc_drift_start(void);
+void sc_drift_stop(void);
+void sc_drift_look(void);
+void sc_drift_route(const zend_string *route);
+void sc_drift_output(bool begins);
+void sc_drift_told(const zend_string *kind, const zend_string *key, const zend_string *detail);
 
 /* sc_opcache.c */
 void sc_opcache_forked(void);

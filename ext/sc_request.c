@@ -216,6 +216,7 @@ sc_run sc_request_end(sc_boundary *boundary)
 	}
 	/* After a bailout the request's heap is dropped whole. */
 	self->baseline = NULL;
+	sc_drift_stop();
 	self->kept_bodies = NULL;
 	self->kept_count = 0;
 	self->resetters = (sc_callbacks){NULL, 0};
@@ -260,6 +261,7 @@ static void sc_enter_loop(void)
 	sc_self->boot_shutdown = BG(user_shutdown_function_names);
 	BG(user_shutdown_function_names) = NULL;
 	sc_self->baseline = sc_baseline_take();
+	sc_drift_start();
 }
 
 /*
@@ -391,6 +393,9 @@ static bool sc_take_down(bool resetters)
 	if (!sc_run_shutdown_functions(&ending)) {
 		return false;
 	}
+	if (self->drift) {
+		sc_drift_look();
+	}
 	sc_reset_end();
 	self->peak = zend_memory_peak_usage(false);
 	sc_baseline_restore(self->baseline);
@@ -482,6 +487,9 @@ static void sc_serve(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 	self->failed = false;
 	self->phase = SC_PHASE_HANDLER;
 	sc_reset_begin(self->request);
+	if (self->drift) {
+		sc_drift_output(true);
+	}
 	sc_on_script(self->host);
 
 	sc_call_handler(fci, fcc);
@@ -494,6 +502,9 @@ static void sc_serve(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 	sc_save_session();
 	if (!sc_settle_exception(&ending)) {
 		return;
+	}
+	if (self->drift) {
+		sc_drift_output(false);
 	}
 	php_output_end_all();
 	php_header();

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 14
+#define SC_ABI 15
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -92,6 +92,10 @@ typedef struct sc_worker {
 	/* Added to the environment while the worker script boots, and to getenv() always. Must live until detach. */
 	const sc_pair *boot_env;
 	size_t boot_env_count;
+	/* Every how many requests the drift detector looks; 0: never. */
+	uint32_t drift_sample;
+	/* Folder of the application's project, empty if there is none. Must live until detach. */
+	sc_text project;
 } sc_worker;
 
 /* host is handed back to every sc_on_* call made by this thread. */
@@ -335,6 +339,60 @@ typedef struct sc_log {
 	uint32_t line;
 } sc_log;
 
+/* What has drifted. */
+typedef enum sc_drift_kind {
+	SC_DRIFT_STATIC = 0,
+	SC_DRIFT_FUNCTION_STATIC,
+	SC_DRIFT_PROPERTY,      /* of an object that outlives requests */
+	SC_DRIFT_INSTANCES,     /* number of objects of a class */
+	SC_DRIFT_GLOBAL,
+	SC_DRIFT_SUPERGLOBAL,
+	SC_DRIFT_CONSTANT,
+	SC_DRIFT_CLASS,
+	SC_DRIFT_FUNCTION,
+	SC_DRIFT_FILE,
+	SC_DRIFT_RESOURCE,
+	SC_DRIFT_AUTOLOADER,
+	SC_DRIFT_STREAM_WRAPPER,
+	SC_DRIFT_STREAM_FILTER,
+	SC_DRIFT_INI,
+	SC_DRIFT_TIMEZONE,
+	SC_DRIFT_LOCALE,
+	SC_DRIFT_CWD,
+	SC_DRIFT_UMASK,
+	SC_DRIFT_OUTPUT,
+	SC_DRIFT_ERROR_HANDLER,
+	SC_DRIFT_EXCEPTION_HANDLER,
+	SC_DRIFT_ENV,
+	SC_DRIFT_SIGNAL,
+	SC_DRIFT_APP            /* the application has said so */
+} sc_drift_kind;
+
+/* What is the matter with it. */
+typedef enum sc_drift_why {
+	SC_WHY_GROWS = 0,
+	SC_WHY_CHANGES,
+	SC_WHY_REQUEST,         /* holds data of the request */
+	SC_WHY_REFERENCE,       /* is kept by reference */
+	SC_WHY_COUNTS,          /* a number that grows by the same step each time */
+	SC_WHY_PUT_BACK,        /* by the engine */
+	SC_WHY_TOLD             /* by the application */
+} sc_drift_why;
+
+/* Something that a request has changed and not put back. */
+typedef struct sc_drift_found {
+	sc_drift_kind kind;
+	sc_drift_why why;
+	sc_text class_name;     /* empty if there is none; of what the application tells, its kind */
+	sc_text function;       /* whose static variable it is */
+	sc_text member;         /* property, variable, setting, ... */
+	sc_text file;           /* that declares class or function */
+	uint32_t line;          /* the first one of that */
+	uint64_t before, after; /* elements or bytes */
+	sc_text detail;
+	bool repeated;          /* this worker has told it before */
+} sc_drift_found;
+
 typedef enum sc_ending {
 	SC_ENDING_WHOLE = 0,
 	SC_ENDING_UNCAUGHT = 1,
@@ -368,6 +426,8 @@ typedef void (*sc_on_warmed_fn)(void *host, uint32_t count, uint32_t failed, dou
 typedef void (*sc_on_recycle_fn)(void *host, sc_text reason);
 /* The application names the route of its request: at most SC_MAX_ROUTE bytes. */
 typedef void (*sc_on_route_fn)(void *host, sc_text route);
+/* The drift detector has found something, in the request that is over. */
+typedef void (*sc_on_drift_fn)(void *host, const sc_drift_found *found);
 /* Status and headers are final. */
 typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
 /* A head before the final one: 1xx. Returns whether it will leave; HTTP/1.0 and HTTP/2 clients get none. */
@@ -415,6 +475,7 @@ void sc_on_check_end(void *host, const sc_check_result *result);
 void sc_on_warmed(void *host, uint32_t count, uint32_t failed, double seconds);
 void sc_on_recycle(void *host, sc_text reason);
 void sc_on_route(void *host, sc_text route);
+void sc_on_drift(void *host, const sc_drift_found *found);
 void sc_on_head(void *host, const sc_head *head);
 bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);

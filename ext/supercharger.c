@@ -304,7 +304,25 @@ PHP_FUNCTION(supercharger_route)
 		RETURN_THROWS();
 	}
 	if (sc_self && !sc_forked) {
+		sc_drift_route(route);
 		sc_on_route(sc_self->host, (sc_text){ZSTR_VAL(route), ZSTR_LEN(route)});
+	}
+}
+
+PHP_FUNCTION(supercharger_drift)
+{
+	zend_string *kind, *key;
+	zend_string *detail = ZSTR_EMPTY_ALLOC();
+
+	ZEND_PARSE_PARAMETERS_START(2, 3)
+		Z_PARAM_STR(kind)
+		Z_PARAM_STR(key)
+		Z_PARAM_OPTIONAL
+		Z_PARAM_STR(detail)
+	ZEND_PARSE_PARAMETERS_END();
+
+	if (sc_self && !sc_forked) {
+		sc_drift_told(kind, key, detail);
 	}
 }
 

@@ -147,6 +147,18 @@ namespace {
     function headers_send(int $status = 200): int {}
 
     /**
+     * Tells the drift detector of something that the current request has left behind and that only the application can see: an open
+     * transaction, listeners that were added. It is logged (`drift.found`) once per worker, kind and key, and counts as a leak.
+     *
+     * Where drift is not looked for (`pools.NAME.reset.drift` is off, classic mode, `php-cli`) this does nothing.
+     *
+     * @param string $kind what sort of thing, `transaction` for instance; cut at 64 bytes
+     * @param string $key which one; cut at 256 bytes
+     * @param string $detail in words; cut at 1 KiB
+     */
+    function supercharger_drift(string $kind, string $key, string $detail = ''): void {}
+
+    /**
      * What is known of the worker that runs this script.
      *
      * @return array{pool: string, slot: int, incarnation: int, requests: int, uptime_seconds: float, memory_bytes: int, memory_peak_bytes: int, request_id: string, mode: string}

@@ -41,6 +41,12 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_route, 0, 1, IS_VOI
 	ZEND_ARG_TYPE_INFO(0, template, IS_STRING, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_drift, 0, 2, IS_VOID, 0)
+	ZEND_ARG_TYPE_INFO(0, kind, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO(0, key, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, detail, IS_STRING, 0, "\'\'")
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
@@ -161,6 +167,7 @@ ZEND_FUNCTION(supercharger_on_check);
 ZEND_FUNCTION(supercharger_warmed);
 ZEND_FUNCTION(supercharger_recycle);
 ZEND_FUNCTION(supercharger_route);
+ZEND_FUNCTION(supercharger_drift);
 ZEND_FUNCTION(supercharger_finish_request);
 ZEND_FUNCTION(headers_send);
 ZEND_FUNCTION(supercharger_worker);
@@ -196,6 +203,7 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_warmed, arginfo_supercharger_warmed)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
+	ZEND_FE(supercharger_drift, arginfo_supercharger_drift)
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(frankenphp_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(fastcgi_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
@@ -240,6 +248,7 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_warmed, arginfo_supercharger_warmed)
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
+	ZEND_FE(supercharger_drift, arginfo_supercharger_drift)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)

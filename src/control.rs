@@ -22,7 +22,7 @@ pub use lines::{Lines, MAX_LINE_BYTES, TooLong, line};
 pub use link::{Link, Reports};
 pub use rights::{hand, receive as receive_rights, send as send_rights, take};
 pub use snapshot::{
-    Accounts, CheckState, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Snapshot,
+    Accounts, CheckState, PoolState, Recent, RecentRecycle, RecentRequest, RouteState, RunningRequest, Slope, Snapshot,
     SpanCounts, WorkerState,
 };
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use board::{BOARD_BYTES, Board, InFlight, Line, in_flight};
 pub use body::{BodySource, RequestBody};
-pub use boundary::{Boundary, Care, Interrupt, ResetOutcome, Thrown, Wish};
+pub use boundary::{Boundary, Care, Drift, Interrupt, ResetOutcome, Thrown, Wish};
 pub use check::{Check, Verdict, Warmup};
 pub use identity::Identity;
 pub use interim::{Interim, InterimSender};

@@ -39,6 +39,8 @@ mod callbacks;
 mod classes;
 mod classic;
 mod command_line;
+mod declared;
+mod drift;
 mod engine;
 mod gate;
 mod host;

@@ -27,6 +27,7 @@ mod complaint;
 mod counters;
 mod current;
 mod deadline;
+mod drift;
 #[cfg(test)]
 mod fake;
 mod incarnation;
@@ -125,6 +126,8 @@ pub struct Config {
     pub board: Option<Arc<Board>>,
     /// Takes what there is to tell of requests that are traced.
     pub tracer: Option<Arc<Tracer>>,
+    /// Every how many requests a worker looks for what they leave behind; 0: never.
+    pub drift_sample: u32,
     /// Longest times.
     pub deadlines: Deadlines,
     /// How many threads of this process are stuck; every pool counts its own in.
@@ -150,6 +153,7 @@ impl Config {
             slow: None,
             board: None,
             tracer: None,
+            drift_sample: 0,
             deadlines: Deadlines::default(),
             stuck: watch::Sender::new(0),
         }

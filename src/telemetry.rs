@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod drift;
 pub(crate) mod escape;
 pub mod events;
 mod feed;
@@ -36,6 +37,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
 pub use access::{Access, AccessForm};
+pub use drift::{DriftKind, DriftWhy};
 pub use events::Place;
 pub use feed::Feed;
 pub use format::Format;

@@ -51,9 +51,11 @@ pub(crate) trait Peer {
 /// Every peer the bench knows. The first one found sets the answer that the others must give.
 pub(crate) fn all() -> Vec<Box<dyn Peer>> {
     vec![
-        Box::new(Supercharger { name: PRODUCT, observed: Observed::No }),
-        Box::new(Supercharger { name: "observed", observed: Observed::Part(TRACED_PART) }),
-        Box::new(Supercharger { name: "traced", observed: Observed::Part(1.0) }),
+        Box::new(Supercharger { name: PRODUCT, observed: Observed::No, drift: 0 }),
+        Box::new(Supercharger { name: "observed", observed: Observed::Part(TRACED_PART), drift: 0 }),
+        Box::new(Supercharger { name: "traced", observed: Observed::Part(1.0), drift: 0 }),
+        Box::new(Supercharger { name: "drift", observed: Observed::No, drift: 1 }),
+        Box::new(Supercharger { name: "drift_sampled", observed: Observed::No, drift: 100 }),
         Box::new(Bare),
     ]
 }
@@ -62,6 +64,8 @@ pub(crate) fn all() -> Vec<Box<dyn Peer>> {
 struct Supercharger {
     name: &'static str,
     observed: Observed,
+    /// Every how many requests it looks for what they leave behind; 0: never.
+    drift: u32,
 }
 
 /// What the product tells of each request.
@@ -95,6 +99,13 @@ impl Observed {
     }
 }
 
+fn drift(sample: u32) -> String {
+    match sample {
+        0 => "pools.default.reset.drift = \"off\"\n".to_owned(),
+        _ => format!("pools.default.reset.drift = \"report\"\npools.default.reset.drift_sample = {sample}\n"),
+    }
+}
+
 impl Peer for Supercharger {
     fn name(&self) -> &'static str {
         self.name
@@ -108,7 +119,7 @@ impl Peer for Supercharger {
     fn command(&self, setup: Setup<'_>) -> Result<Command, String> {
         let app = setup.plan.apps.join("hello");
         let config = setup.folder.join("supercharger.toml");
-        let own = self.observed.settings(setup);
+        let own = self.observed.settings(setup) + &drift(self.drift);
         // At these rates a worker would be replaced many times a second, which is no way to run an application, and no other peer does it.
         let text = format!(
             "server.io_threads = {}\nadmin.listen = \"127.0.0.1:0\"\npools.default.recycle.max_requests = 0\n{own}",

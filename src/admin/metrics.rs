@@ -30,7 +30,7 @@ use super::totals::Pools;
 use super::view::{Child, Role, View};
 use crate::control::{PoolState, WorkerState};
 use crate::job::Outcome;
-use crate::telemetry::{RecycleReason, Rejection};
+use crate::telemetry::{DriftKind, RecycleReason, Rejection};
 
 /// Version 0.0.4 of the text form.
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -60,7 +60,7 @@ enum Kind {
 struct Family(&'static str, &'static str, Kind, Read);
 
 /// All of them. Names are public (contract section 8).
-const FAMILIES: [Family; 33] = [
+const FAMILIES: [Family; 35] = [
     Family("supercharger_build_info", "Version of this program and of the linked PHP.", Kind::Gauge, |sample| {
         let process = &sample.view.process;
         vec![(1.0, vec![("version", process.version.to_owned()), ("php", process.php.clone())])]
@@ -160,6 +160,18 @@ const FAMILIES: [Family; 33] = [
     Family("supercharger_recycle_total", "Workers that were replaced, by reason.", Kind::Counter, |sample| {
         labelled(sample, "reason", &RecycleReason::ALL.map(RecycleReason::label), |totals| &totals.recycles)
     }),
+    Family(
+        "supercharger_drift_total",
+        "Times that a request was seen to have left something behind, by what sort of thing.",
+        Kind::Counter,
+        |sample| labelled(sample, "kind", &DriftKind::ALL.map(DriftKind::label), |totals| &totals.drifts),
+    ),
+    Family(
+        "supercharger_route_heap_growth_bytes",
+        "Bytes that a request of the route adds to the heap of a warm worker, on average; only where drift is looked for.",
+        Kind::Gauge,
+        slopes,
+    ),
     Family(
         "supercharger_worker_ends_total",
         "Workers that ended without having been told to, by cause.",
@@ -300,6 +312,21 @@ fn labelled(
         for (value, mut labels) in preset(counts(totals), known, label) {
             labels.push(("pool", pool.clone()));
             points.push((value, labels));
+        }
+    }
+    points
+}
+
+fn slopes(sample: &Sample) -> Vec<Point> {
+    let mut points = Vec::new();
+    for (pool, totals) in &sample.totals {
+        if !totals.slopes.contains_key("") {
+            points.push((0.0, vec![("pool", pool.clone()), ("route", String::new())]));
+        }
+        for (route, slope) in &totals.slopes {
+            #[allow(clippy::cast_precision_loss, reason = "the sum stays far below 2^53 bytes")]
+            let mean = slope.bytes as f64 / whole(slope.requests.max(1));
+            points.push((mean, vec![("pool", pool.clone()), ("route", route.clone())]));
         }
     }
     points

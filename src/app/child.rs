@@ -350,7 +350,8 @@ impl Living<'_> {
                 Mode::Worker { script } => {
                     let project = project::folder_of(script);
                     let boot_env = environment::worker_boot(variables, project.as_deref(), php::SYMFONY_RUNTIME_CLASS);
-                    let script = WorkerScript { file: script.clone(), boot_env };
+                    let drift_sample = config.drift_sample;
+                    let script = WorkerScript { file: script.clone(), boot_env, drift_sample, project };
                     Arc::new(WorkerRuntime::new(Arc::clone(engine), &script).ok_or(Error::Nul)?)
                 }
             };

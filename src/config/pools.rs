@@ -38,6 +38,7 @@ fn settings(check: &mut Check, owner: Owner, name: &str, reply: ReplyLimits, cla
     (pool.queue_timeout, pool.max_queue) = overflow(check, owner);
     pool.recycle = limits(check, owner, classic);
     pool.idle = idle(check, owner, classic);
+    pool.drift_sample = drift(check, owner, classic, &mut pool.recycle);
     pool.deadlines = Deadlines {
         boot: boot_timeout(check, owner),
         request: check.duration(keys::of_pool(owner, "request_timeout")),
@@ -131,6 +132,23 @@ fn idle(check: &mut Check, owner: Owner, classic: bool) -> Idle {
     idle
 }
 
+/// Every how many requests drift is looked for; 0: never.
+fn drift(check: &mut Check, owner: Owner, classic: bool, limits: &mut Limits) -> u32 {
+    let (mode, sample) = (keys::of_pool(owner, "reset.drift"), keys::of_pool(owner, "reset.drift_sample"));
+    let (word, every) = (check.text_of(mode), check.number(sample));
+    if classic {
+        let reason = "has no effect in classic mode, where the state of a script ends with its request";
+        check.without_effect([mode, sample], reason, "remove it");
+        return 0;
+    }
+    if word == "off" {
+        check.without_effect([sample], "has no effect while reset.drift is \"off\"", "set drift, or remove it");
+        return 0;
+    }
+    limits.drift = word == "recycle";
+    every
+}
+
 /// Keys that say nothing about a script that runs anew for each request: its heap ends with it.
 const OF_WORKERS: [&str; 4] =
     ["recycle.max_memory", "recycle.memory_growth", "recycle.soft_memory", "recycle.emergency_memory"];
@@ -152,6 +170,7 @@ fn limits(check: &mut Check, owner: Owner, classic: bool) -> Limits {
             "continue" => OnResetError::Continue,
             _ => OnResetError::Recycle,
         },
+        drift: false,
     };
     let Limits { max_memory, soft_memory, emergency_memory, .. } = limits;
     if soft_memory > 0 && max_memory > 0 && soft_memory >= max_memory {

@@ -77,6 +77,10 @@ pub struct PoolState {
     pub restarts: BTreeMap<String, u64>,
     /// Incarnations that were replaced or sent away, by the label of the reason.
     pub recycles: BTreeMap<String, u64>,
+    /// What requests have left behind, by the label of what sort of thing; each time that it was seen.
+    pub drifts: BTreeMap<String, u64>,
+    /// How the heap has grown, by route.
+    pub slopes: BTreeMap<String, Slope>,
     /// Workers that were added and taken away by scaling, by the label of the direction.
     pub scaled: BTreeMap<String, u64>,
     /// Threads that did not give way after their deadline and still run.
@@ -215,12 +219,28 @@ impl PoolState {
             (&mut self.recycles, &other.recycles),
             (&mut self.scaled, &other.scaled),
             (&mut self.check_failures, &other.check_failures),
+            (&mut self.drifts, &other.drifts),
         ] {
             add(mine, theirs);
         }
         self.warmers_failed += other.warmers_failed;
         self.accounts.absorb(&other.accounts);
+        for (route, theirs) in &other.slopes {
+            let mine = self.slopes.entry(route.clone()).or_default();
+            mine.requests += theirs.requests;
+            mine.bytes += theirs.bytes;
+        }
     }
+}
+
+/// How the heap has grown with the requests of a route.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Slope {
+    /// Requests of workers that were warm.
+    pub requests: u64,
+    /// Bytes that they have added to the heap, together.
+    pub bytes: i64,
 }
 
 /// Entries that are kept of each list, over all processes.
@@ -329,6 +349,10 @@ pub struct WorkerState {
     pub memory_peak_bytes: u64,
     /// Resetters that ran at its latest boundary.
     pub resetters: u32,
+    /// How often it was seen that a request has left something behind.
+    pub drifts: u64,
+    /// The last thing that was new.
+    pub last_drift: Option<String>,
     /// What it serves.
     pub current: Option<RunningRequest>,
     /// The label of the reason why it will be replaced as soon as its successor has booted.

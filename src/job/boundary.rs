@@ -20,8 +20,21 @@ pub struct Boundary {
     pub resetters: u32,
     /// Values that may be part of garbage cycles: what the collector would have to look at.
     pub garbage: u32,
+    /// What the drift detector has seen since the boundary before.
+    pub drifts: Vec<Drift>,
     /// When the application's next idle callback is due, from now; `None` if it has none.
     pub tick: Option<Duration>,
+}
+
+/// Something that a request has changed and not put back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The label of what sort of thing it is.
+    pub kind: &'static str,
+    /// The thing as its source would call it; empty if this worker has told of it before.
+    pub what: String,
+    /// Whether the next request sees it; the engine has put it back, or it does no harm, otherwise.
+    pub leaks: bool,
 }
 
 /// How a reset went.

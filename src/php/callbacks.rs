@@ -11,11 +11,11 @@ use bytes::Bytes;
 
 use super::host::{Given, Host};
 use super::panic::guard;
-use super::{store, view, wish};
+use super::{drift, store, view, wish};
 use crate::job::{Check, ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, Verdict, Warmup, Wish};
 use crate::sys;
 use crate::telemetry::events::{CallbackError, PhpError, PhpLog, check_words};
-use crate::telemetry::{Level, Place};
+use crate::telemetry::{DriftKind, DriftWhy, Level, Place};
 
 /// `leaf! { name: sc_type, (argument: type, ...) -> result = fallback, |host| body }`
 macro_rules! leaf {
@@ -127,6 +127,28 @@ leaf! { sc_on_recycle: sc_on_recycle_fn, (reason: sys::sc_text) -> () = (), |hos
 leaf! { sc_on_route: sc_on_route_fn, (template: sys::sc_text) -> () = (), |host| {
     // SAFETY: I4: a text of PHP's, valid for the call.
     host.route(unsafe { view::bytes(template) });
+} }
+
+leaf! { sc_on_drift: sc_on_drift_fn, (found: *const sys::sc_drift_found) -> () = (), |host| {
+    // SAFETY: I4: a local variable of C's.
+    let found = unsafe { &*found };
+    let text = |text| {
+        // SAFETY: I4: its texts belong to PHP's code and values, which outlive the call.
+        String::from_utf8_lossy(unsafe { view::bytes(text) })
+    };
+    let seen = drift::Seen {
+        kind: DriftKind::ALL[found.kind as usize],
+        why: DriftWhy::ALL[found.why as usize],
+        class: &text(found.class_name),
+        function: &text(found.function),
+        member: &text(found.member),
+        file: &text(found.file),
+        line: found.line,
+        sizes: (found.before, found.after),
+        detail: &text(found.detail),
+        repeated: found.repeated,
+    };
+    drift::note(host, &seen);
 } }
 
 leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host| {

@@ -28,7 +28,7 @@ impl ClassicRuntime {
 
 impl Runtime for ClassicRuntime {
     fn run(&self, seat: &mut dyn Seat) -> Exit {
-        let role = Role { loops: false, boot_env: &[] };
+        let role = Role { loops: false, boot_env: &[], drift_sample: 0, project: c"" };
         let mut thread = match PhpThread::attach(&self.engine, seat, &role) {
             Ok(thread) => thread,
             Err(error) => return Exit::BootFailed { message: error.to_string() },

@@ -6,7 +6,9 @@ use opentelemetry::trace::TraceId;
 
 use super::panic::Parked;
 use super::view::RequestView;
-use crate::job::{Boundary, Care, Exchange, Moment, Next, ResetOutcome, Route, Seat, Thrown, Wish};
+use crate::job::{
+    Boundary, Care, Drift, Exchange, MAX_TEMPLATE_BYTES, Moment, Next, ResetOutcome, Route, Seat, Thrown, Wish,
+};
 use crate::sys;
 
 /// The Rust side of one PHP thread (I3).
@@ -21,8 +23,13 @@ pub(super) struct Host<'s> {
     resetting: Option<Instant>,
     /// What resetters and idle callbacks have thrown since the last boundary.
     thrown: Vec<Thrown>,
+    /// What it has left behind.
+    drifts: Vec<Drift>,
     wish: Option<Wish>,
 }
+
+/// Most findings that one boundary passes on: of a worker that leaks in more places the others are in the log.
+const MOST_DRIFTS: usize = 256;
 
 /// What C does next.
 pub(super) enum Given {
@@ -49,6 +56,7 @@ impl<'s> Host<'s> {
             stopped: false,
             resetting: None,
             thrown: Vec::new(),
+            drifts: Vec::new(),
             wish: None,
         }
     }
@@ -116,6 +124,7 @@ impl<'s> Host<'s> {
             wish: self.wish.clone(),
             resetters: state.resetters,
             garbage: state.garbage,
+            drifts: self.drifts.clone(),
             // Negative: there is none.
             tick: Duration::try_from_secs_f64(state.tick).ok(),
         }
@@ -125,6 +134,7 @@ impl<'s> Host<'s> {
     fn forget(&mut self) {
         (self.resetting, self.wish) = (None, None);
         self.thrown.clear();
+        self.drifts.clear();
     }
 
     /// The application names the route of the current request.
@@ -150,6 +160,26 @@ impl<'s> Host<'s> {
     /// A resetter or an idle callback has failed.
     pub(super) fn note_thrown(&mut self, thrown: Thrown) {
         self.thrown.push(thrown);
+    }
+
+    /// The drift detector has found something.
+    pub(super) fn note_drift(&mut self, drift: Drift) {
+        if self.drifts.len() < MOST_DRIFTS {
+            self.drifts.push(drift);
+        }
+    }
+
+    /// The route of the current request, or its path without query; empty outside of one.
+    pub(super) fn told_route(&self) -> String {
+        let Some(current) = &self.current else { return String::new() };
+        let request = &current.exchange.request;
+        request.trail.route().told().map_or_else(
+            || {
+                let uri = request.display(request.uri);
+                uri.split('?').next().unwrap_or_default().chars().take(MAX_TEMPLATE_BYTES).collect()
+            },
+            str::to_owned,
+        )
     }
 
     /// The application wants another worker. The first one who says so gives the reason.

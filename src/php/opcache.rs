@@ -285,7 +285,7 @@ impl Keeper {
         let Some(engine) = self.engine.upgrade() else { return false };
         let once = Builder::new().name("opcache-restart".to_owned()).stack_size(THREAD_STACK_BYTES).spawn(move || {
             let mut seat = Nobody(Identity { pool: "opcache".into(), slot: 0, incarnation: 0 });
-            let role = Role { loops: true, boot_env: &[] };
+            let role = Role { loops: true, boot_env: &[], drift_sample: 0, project: c"" };
             PhpThread::attach(&engine, &mut seat, &role).is_ok_and(|mut thread| thread.restart_opcache())
         });
         once.is_ok_and(|thread| thread.join().unwrap_or(false))

@@ -24,6 +24,10 @@ pub(super) struct Role<'a> {
     pub(super) loops: bool,
     /// Environment additions while a worker script boots (I7: outlives the thread's attachment).
     pub(super) boot_env: &'a [sys::sc_pair],
+    /// Every how many requests the drift detector looks; 0: never.
+    pub(super) drift_sample: u32,
+    /// Folder of the application's project (I7, as above); empty if there is none.
+    pub(super) project: &'a CStr,
 }
 
 /// A thread that may run PHP. Neither `Send` nor `Sync` (I5).
@@ -50,6 +54,8 @@ impl<'s> PhpThread<'s> {
             loops: role.loops,
             boot_env: role.boot_env.as_ptr(),
             boot_env_count: role.boot_env.len(),
+            drift_sample: role.drift_sample,
+            project: view::text(role.project.to_bytes()),
         }));
         let host = Box::into_raw(Box::new(Host::new(seat)));
         // SAFETY: I1, I5, I7: worker and pool live in the PhpThread, boot_env for 's.

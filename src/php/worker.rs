@@ -20,6 +20,10 @@ pub struct WorkerScript {
     pub file: PathBuf,
     /// Environment additions: in `$_SERVER` while the script boots, in `getenv()` always.
     pub boot_env: Vec<(OsString, OsString)>,
+    /// Every how many requests the drift detector looks; 0: never.
+    pub drift_sample: u32,
+    /// Folder of the project that the script belongs to, if there is one: what lies in it is the application's own.
+    pub project: Option<PathBuf>,
 }
 
 /// Runs incarnations of a worker script.
@@ -28,6 +32,8 @@ pub struct WorkerRuntime {
     engine: Arc<Engine>,
     file: CString,
     boot_env: BootEnv,
+    drift_sample: u32,
+    project: CString,
 }
 
 #[derive(Debug)]
@@ -50,13 +56,16 @@ impl WorkerRuntime {
         let given = script.boot_env.iter().map(|(n, v)| (n.as_bytes(), v.as_bytes()));
         let texts = texts(given.chain([own])).ok()?;
         let pairs = pairs(&texts);
-        Some(Self { engine, file, boot_env: BootEnv { _texts: texts, pairs } })
+        let project = script.project.as_deref().and_then(c_path).unwrap_or_default();
+        let (drift_sample, boot_env) = (script.drift_sample, BootEnv { _texts: texts, pairs });
+        Some(Self { engine, file, boot_env, drift_sample, project })
     }
 }
 
 impl Runtime for WorkerRuntime {
     fn run(&self, seat: &mut dyn Seat) -> Exit {
-        let role = Role { loops: true, boot_env: &self.boot_env.pairs };
+        let Self { drift_sample, project, .. } = self;
+        let role = Role { loops: true, boot_env: &self.boot_env.pairs, drift_sample: *drift_sample, project };
         let mut thread = match PhpThread::attach(&self.engine, seat, &role) {
             Ok(thread) => thread,
             Err(error) => return Exit::BootFailed { message: error.to_string() },

@@ -73,6 +73,8 @@ struct Record {
     memory: u64,
     memory_peak: u64,
     resetters: u32,
+    drifts: u64,
+    last_drift: Option<String>,
     baseline: Option<u64>,
     failures: u32,
     current: Current,
@@ -174,6 +176,8 @@ impl Incarnation {
             memory: 0,
             memory_peak: 0,
             resetters: 0,
+            drifts: 0,
+            last_drift: None,
             baseline: None,
             failures: 0,
             current: Current::default(),
@@ -607,6 +611,8 @@ impl Incarnation {
             memory: record.memory,
             memory_peak: record.memory_peak,
             resetters: record.resetters,
+            drifts: record.drifts,
+            last_drift: record.last_drift.clone(),
             current,
             due: record.due,
             last_recycle,
@@ -648,6 +654,12 @@ impl Record {
         self.memory = boundary.memory;
         self.memory_peak = self.memory_peak.max(boundary.memory_peak);
         self.resetters = boundary.resetters;
+        for drift in boundary.drifts.iter().filter(|drift| drift.leaks) {
+            self.drifts += 1;
+            if !drift.what.is_empty() {
+                self.last_drift = Some(drift.what.clone());
+            }
+        }
         if self.requests <= WARM_REQUESTS && boundary.memory > 0 {
             self.baseline = self.baseline.max(Some(boundary.memory));
         }
@@ -698,6 +710,10 @@ fn words_of(boundary: &Boundary) -> Option<String> {
             Some(names.join(", "))
         }
         (_, Some(wish)) => Some(wish.reason.clone()),
-        (_, None) => None,
+        (_, None) => {
+            let leaks = boundary.drifts.iter().filter(|drift| drift.leaks);
+            let names: Vec<_> = leaks.map(|drift| drift.what.as_str()).filter(|what| !what.is_empty()).collect();
+            (!names.is_empty()).then(|| names.join(", "))
+        }
     }
 }

@@ -53,6 +53,8 @@ pub struct Limits {
     pub max_consecutive_failures: u32,
     /// What becomes of a worker with a resetter that failed.
     pub on_reset_error: OnResetError,
+    /// Whether a worker is replaced when a request has left something behind that the next one sees.
+    pub drift: bool,
 }
 
 impl Limits {
@@ -130,6 +132,7 @@ pub(super) fn judge(limits: &Limits, life: &Life, boundary: &Boundary) -> Option
         (longer(life.duration, limits.max_request_duration), RecycleReason::SlowRequest, false),
         (beyond(growth, limits.memory_growth), RecycleReason::MemGrowth, false),
         (failures > 0 && life.failures >= failures, RecycleReason::ConsecutiveFailures, false),
+        (limits.drift && boundary.drifts.iter().any(|drift| drift.leaks), RecycleReason::Drift, false),
         (beyond(life.memory, limits.soft_memory) && !life.pressed, RecycleReason::MemSoft, false),
         (boundary.wish.is_some(), RecycleReason::AppRequest, hard),
     ];
@@ -151,7 +154,7 @@ pub(super) fn lead(limit: u64, boot: Duration, interval: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{Thrown, Wish};
+    use crate::job::{Drift, Thrown, Wish};
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
@@ -163,6 +166,10 @@ mod tests {
 
     fn reset(reset: ResetOutcome) -> Boundary {
         Boundary { reset, ..Boundary::default() }
+    }
+
+    fn drifted(leaks: bool) -> Boundary {
+        Boundary { drifts: vec![Drift { kind: "ini", what: String::new(), leaks }], ..Boundary::default() }
     }
 
     /// Every limit set.
@@ -179,6 +186,7 @@ mod tests {
             max_request_duration: seconds(10),
             max_consecutive_failures: 5,
             on_reset_error: OnResetError::Recycle,
+            drift: true,
         }
     }
 
@@ -215,6 +223,8 @@ mod tests {
             ("growth", Life { baseline: Some(299), ..fine() }, clean(), Some((R::MemGrowth, false))),
             ("growth, not warm", Life { baseline: None, ..fine() }, clean(), None),
             ("failures", Life { failures: 5, ..fine() }, clean(), Some((R::ConsecutiveFailures, false))),
+            ("drift", fine(), drifted(true), Some((R::Drift, false))),
+            ("drift, put back", fine(), drifted(false), None),
             ("soft", Life { memory: 601, baseline: None, ..fine() }, clean(), Some((R::MemSoft, false))),
             ("soft, pressed", Life { memory: 601, baseline: None, pressed: true, ..fine() }, clean(), None),
             ("wish", fine(), wish(false), Some((R::AppRequest, false))),

@@ -11,6 +11,7 @@ use std::time::Instant;
 use super::Config;
 use super::account::Account;
 use super::care::{self, Chores};
+use super::drift::Heap;
 use super::incarnation::{Course, Incarnation};
 use super::keeper::Message;
 use super::queue::Turn;
@@ -43,13 +44,21 @@ pub(super) struct WorkerSeat {
     line: Option<Line>,
     /// Checks that its application has registered.
     checks: Vec<Arc<str>>,
+    heap: Heap,
 }
 
 /// Body of an incarnation's thread: runs the script to its end and reports that to the keeper.
 pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Incarnation>) {
     let line = shared.config.board.as_ref().and_then(Board::line);
-    let mut seat =
-        WorkerSeat { shared, worker, stage: Stage::Booting, chores: Chores::default(), line, checks: Vec::new() };
+    let mut seat = WorkerSeat {
+        shared,
+        worker,
+        stage: Stage::Booting,
+        chores: Chores::default(),
+        line,
+        heap: Heap::default(),
+        checks: Vec::new(),
+    };
     seat.worker.apply(Event::Launched);
     // The runtime's state goes down with this thread, so nobody sees what a panic may have left half done.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut seat)))
@@ -177,6 +186,9 @@ impl Seat for WorkerSeat {
         // An exchange without an answer is answered by being dropped; what is left of it is dropped with it.
         let Exchange { request, body, reply } = *exchange;
         drop((reply, body));
+        if self.config().drift_sample > 0 {
+            self.shared.drifts.note(&mut self.heap, request.trail.route(), boundary);
+        }
         self.close(&request, boundary);
     }
 
@@ -185,6 +197,7 @@ impl Seat for WorkerSeat {
             line.end();
         }
         let tended = self.chores.note(&boundary);
+        self.heap.note(&boundary);
         let course = match self.stage {
             // A script that asks again after it was told to leave is told again.
             Stage::Dismissed => return Next::Stop,

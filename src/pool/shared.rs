@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::account::{Account, Accounts};
 use super::checks::Checks;
 use super::counters::Counters;
+use super::drift::Drifts;
 use super::incarnation::Incarnation;
 use super::keeper::Message;
 use super::queue::{Admission, Desk, Intake, Turn};
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) recent: recent::Lists,
     /// One for each slot.
     pub(super) accounts: Box<[Account]>,
+    pub(super) drifts: Drifts,
     pub(super) status: watch::Sender<Status>,
     pub(super) checks: Checks,
     /// Microseconds that a boot takes, averaged over the last few; 0 before the first.
@@ -58,6 +60,7 @@ impl Shared {
             roster: Mutex::new(Roster::new(pool.clone(), most, workers)),
             counters: Counters::default(),
             recent: recent::Lists::default(),
+            drifts: Drifts::default(),
             accounts: (0..most).map(|_| Account::default()).collect(),
             checks: Checks::new(config.health),
             status: watch::Sender::new(Status::new(pool.clone(), workers)),
@@ -322,6 +325,8 @@ impl Shared {
             rejected: self.counters.rejected(),
             restarts: self.counters.restarts(),
             recycles: self.counters.recycles(),
+            drifts: self.drifts.kinds(),
+            slopes: self.drifts.slopes(),
             scaled: self.counters.scaled(),
             recent: self.recent.snapshot(),
             accounts: Accounts::of(&self.accounts),

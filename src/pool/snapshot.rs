@@ -41,6 +41,10 @@ pub struct PoolSnapshot {
     pub restarts: Vec<(RestartCause, u64)>,
     /// Incarnations that were replaced or sent away, by reason.
     pub recycles: Vec<(RecycleReason, u64)>,
+    /// What requests have left behind, by the label of what sort of thing.
+    pub drifts: Vec<(&'static str, u64)>,
+    /// How the heap has grown, by route: its template, requests of warm workers, and bytes that they have added.
+    pub slopes: Vec<(&'static str, u64, i64)>,
     /// How often the pool has scaled.
     pub scaled: Vec<(Direction, u64)>,
     /// The last of what is worth a look.
@@ -80,6 +84,10 @@ pub struct WorkerSnapshot {
     pub memory_peak: u64,
     /// Resetters that ran at the latest boundary.
     pub resetters: u32,
+    /// How often it was seen that a request has left something behind that the next one sees.
+    pub drifts: u64,
+    /// The last thing of those that was new.
+    pub last_drift: Option<String>,
     /// What it serves.
     pub current: Option<CurrentRequest>,
     /// Why it will be replaced as soon as its successor has booted.

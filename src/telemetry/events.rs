@@ -11,6 +11,7 @@ mod check;
 mod child;
 mod config;
 mod deadline;
+mod drift;
 mod feed;
 mod log;
 mod macros;
@@ -33,6 +34,7 @@ pub use child::{
 };
 pub use config::{ConfigInvalid, ConfigNotice};
 pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
+pub use drift::DriftFound;
 pub use feed::{RuntimeReset, WorkerDecision};
 pub use log::{FeedFailed, LogDropped, LogFileFailed, LogReopen};
 pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::control::{
     Accounts, CheckState, Link, Order, PoolState, Recent, RecentRecycle, RecentRequest, Report, RouteState,
-    RunningRequest, Snapshot, SpanCounts, WorkerState,
+    RunningRequest, Slope, Snapshot, SpanCounts, WorkerState,
 };
 use crate::http::{Closed, Maintenance, Mistake, RouteTraffic, Traffic};
 use crate::job::Verdict;
@@ -204,6 +204,8 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         rejected: labelled(pool.rejected.iter().map(|(cause, count)| (cause.label(), *count))),
         restarts: labelled(pool.restarts.iter().map(|(cause, count)| (cause.label(), *count))),
         recycles: labelled(pool.recycles.iter().map(|(reason, count)| (reason.label(), *count))),
+        drifts: labelled(pool.drifts.iter().copied()),
+        slopes: pool.slopes.iter().map(|(route, requests, bytes)| slope_of(route, *requests, *bytes)).collect(),
         scaled: labelled(pool.scaled.iter().map(|(direction, count)| (direction.label(), *count))),
         wanted: pool.wanted,
         least: pool.least,
@@ -216,6 +218,10 @@ fn state_of(pool: PoolSnapshot) -> PoolState {
         accounts: accounts_of(&pool),
         name: pool.name.to_string(),
     }
+}
+
+fn slope_of(route: &str, requests: u64, bytes: i64) -> (String, Slope) {
+    (route.to_owned(), Slope { requests, bytes })
 }
 
 fn accounts_of(pool: &PoolSnapshot) -> Accounts {
@@ -282,6 +288,8 @@ fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
         memory_bytes: worker.memory,
         memory_peak_bytes: worker.memory_peak,
         resetters: worker.resetters,
+        drifts: worker.drifts,
+        last_drift: worker.last_drift.clone(),
         current: worker.current.as_ref().map(|request| RunningRequest {
             method: request.method.clone(),
             path: request.path.clone(),

@@ -73,6 +73,10 @@ per_pool! {
     "Whether a worker is replaced before its next request when one of its resetters has failed.";
     "reset.timeout", Kind::Duration { least: "0s", most: "1h" }, Preset::Value(r#""5s""#),
     "Longest time for the reset between two requests of a worker and for its idle callbacks; beyond, the worker is replaced (`reset_missing`). 0: no limit.";
+    "reset.drift", Kind::Word(&["off", "report", "recycle"]), Preset::ByCommand { php_server: r#""report""#, run: r#""off""# },
+    "Whether a worker looks for what a request has changed and not put back, and what it does then: report it, or also have itself replaced. See drift.md.";
+    "reset.drift_sample", Kind::Number { least: 1, most: 1_000_000 }, Preset::Value("1"),
+    "One request in so many is looked at. 1: every one.";
     "idle.collect_after", TIME, Preset::Value(r#""500ms""#),
     "A worker that has waited for a request for so long collects garbage cycles, if there is enough of them. 0: never.";
     "idle.collect_roots", Kind::Number { least: 1, most: 1_000_000 }, Preset::Value("1000"),

@@ -1,0 +1,205 @@
+//! Applications that leak on purpose: what the next request sees, what the drift detector says, and what the scan says. The table in
+//! docs/leaks.md is what this test has seen: `BLESS=1 cargo test --test it leaks` writes it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::dir::{PrivateDir, checkout};
+use crate::support::program::{self, run_to_end};
+use crate::support::run::run_within;
+use crate::support::{Launch, Mode, Server, until};
+
+/// Requests of each pattern: a class for each request is told of at the twelfth.
+const REQUESTS: usize = 14;
+/// All patterns one after the other.
+const LIMIT: Duration = Duration::from_secs(120);
+const TABLE_BEGIN: &str = "<!-- written by tests/it/leaks.rs -->\n";
+const TABLE_END: &str = "<!-- end -->\n";
+
+/// A file of patterns/: its name, and its first comment.
+struct Pattern {
+    name: String,
+    title: String,
+}
+
+/// What was seen of one pattern.
+struct Row {
+    pattern: Pattern,
+    sees: String,
+    drift: String,
+    scan: String,
+}
+
+fn patterns() -> Vec<Pattern> {
+    let folder = checkout().join("tests/apps/leaks/patterns");
+    let mut all: Vec<_> = fs::read_dir(folder)
+        .expect("patterns")
+        .map(|entry| {
+            let path = entry.expect("an entry").path();
+            let text = fs::read_to_string(&path).expect("text");
+            let title = text.lines().find_map(|line| line.strip_prefix("// ")).expect("a comment").to_owned();
+            Pattern { name: path.file_stem().expect("a name").to_string_lossy().into_owned(), title }
+        })
+        .collect();
+    all.sort_by(|one, other| one.name.cmp(&other.name));
+    assert!(all.len() >= 30, "only {} patterns", all.len());
+    all
+}
+
+fn launch() -> Launch {
+    Launch::with_dir(PrivateDir::with_app("leaks"), Mode::Worker).root(".").script("worker.php").workers(1)
+}
+
+/// Records of an event in the log.
+fn records(server: &Server, event: &str) -> Vec<Value> {
+    let all = server.log();
+    let parsed = all.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    parsed.filter(|record| record["event"] == event).collect()
+}
+
+/// The answers of all requests of a pattern, and the ids of those.
+async fn drive(server: &Server, name: &str) -> (Vec<Value>, Vec<String>) {
+    let (mut answers, mut ids) = (Vec::new(), Vec::new());
+    for number in 1..=REQUESTS {
+        let answer = server.get(&format!("/{name}?user=u{number}")).await;
+        ids.push(answer.ok().header("x-request-id").expect("an id").to_owned());
+        answers.push(answer.json());
+    }
+    (answers, ids)
+}
+
+/// A worker that has seen nothing.
+async fn renew(server: &Server) {
+    let before = records(server, "worker.recycle").len();
+    server.get("/recycle").await.ok();
+    until(Duration::from_secs(10), "the worker is replaced", || {
+        (records(server, "worker.recycle").len() > before).then_some(())
+    })
+    .await;
+}
+
+/// What drift has said of a route, each finding with the number of the request that it was told of.
+fn told(server: &Server, route: &str, ids: &[String]) -> String {
+    let found = records(server, "drift.found").into_iter().filter(|record| record["route"] == route);
+    let cells: Vec<_> = found
+        .map(|record| {
+            let number = ids.iter().position(|id| record["request_id"] == **id).expect("the id of a request") + 1;
+            let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
+            // A closure is called after the file that it stands in, which lies in a folder of the test.
+            let what = text("what").replace(&format!("{}/", server.dir().app().display()), "");
+            assert!(
+                record["level"] == if text("why") == "put_back" || text("why") == "counts" { "info" } else { "warn" }
+            );
+            format!("{} `{what}`: {}, request {number}", text("kind"), text("why"))
+        })
+        .collect();
+    if cells.is_empty() { "nothing".to_owned() } else { cells.join("; ") }
+}
+
+/// Rules that the scan has found broken, by file name without extension.
+///
+/// None as long as the executable has no such command; what stands in the document is left alone then.
+fn scanned() -> Option<BTreeMap<String, Vec<String>>> {
+    let dir = PrivateDir::with_app("leaks");
+    let mut command: Command = program::command(program::executable(), &dir);
+    command.args(["scan", "--format", "json", "--no-default-excludes", "--fail-on", "none", "patterns"]);
+    let ended = run_to_end(&dir, command, Duration::from_secs(30));
+    if ended.stderr.contains("unrecognized subcommand") {
+        return None;
+    }
+    let document: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended}"));
+    let mut rules = BTreeMap::<String, Vec<String>>::new();
+    for finding in document["findings"].as_array().expect("findings") {
+        let text = |field: &str| finding[field].as_str().unwrap_or_else(|| panic!("{finding}")).to_owned();
+        let file = text("file");
+        let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".php")).expect("a file").to_owned();
+        let of_file = rules.entry(name).or_default();
+        let rule = format!("{} {}", text("ruleId"), text("severity"));
+        if !of_file.contains(&rule) {
+            of_file.push(rule);
+        }
+    }
+    Some(rules)
+}
+
+/// What the document says of the scan of a pattern.
+fn committed_scan(name: &str) -> String {
+    let document = fs::read_to_string(checkout().join("docs/leaks.md")).expect("docs/leaks.md");
+    let row = document.lines().find(|line| line.starts_with(&format!("| [{name}]")));
+    let cell = row.and_then(|row| row.trim_end_matches(" |").rsplit(" | ").next());
+    cell.unwrap_or("not run").to_owned()
+}
+
+fn shown(answer: &Value) -> String {
+    match answer {
+        Value::Null => "nothing".to_owned(),
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    }
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = "| pattern | the second request sees | drift says | scan says |\n|---|---|---|---|\n".to_owned();
+    for Row { pattern, sees, drift, scan } in rows {
+        let Pattern { name, title } = pattern;
+        writeln!(text, "| [{name}](../tests/apps/leaks/patterns/{name}.php): {title} | {sees} | {drift} | {scan} |")
+            .expect("a string takes everything");
+    }
+    text
+}
+
+/// Puts the table into the document, or compares the two.
+#[track_caller]
+fn compare(table: &str) {
+    let file = checkout().join("docs/leaks.md");
+    let document = fs::read_to_string(&file).expect("docs/leaks.md");
+    let (head, rest) = document.split_once(TABLE_BEGIN).expect("the place of the table");
+    let (committed, tail) = rest.split_once(TABLE_END).expect("the end of the table");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&file, format!("{head}{TABLE_BEGIN}{table}{TABLE_END}{tail}")).expect("written");
+        return;
+    }
+    let differs: String = table
+        .lines()
+        .zip(committed.lines().chain(std::iter::repeat("(nothing)")))
+        .filter(|(got, committed)| got != committed)
+        .map(|(got, committed)| format!("\n  committed {committed}\n  seen      {got}"))
+        .collect();
+    assert!(
+        differs.is_empty() && table.lines().count() == committed.lines().count(),
+        "docs/leaks.md is not what was seen (BLESS=1 cargo test --test it leaks writes it):{differs}"
+    );
+}
+
+#[test]
+fn the_table_says_what_is_seen() {
+    let launch = launch();
+    run_within(LIMIT, launch, async |server| {
+        let rules = scanned();
+        let mut rows = Vec::new();
+        for pattern in patterns() {
+            let (answers, ids) = drive(server, &pattern.name).await;
+            assert_eq!(answers[0], Value::Null, "{}: the first request finds nothing", pattern.name);
+            renew(server).await;
+            let drift = told(server, &format!("/{}", pattern.name), &ids);
+            let scan = rules.as_ref().map_or_else(
+                || committed_scan(&pattern.name),
+                |rules| rules.get(&pattern.name).map_or_else(|| "nothing".to_owned(), |rules| rules.join(", ")),
+            );
+            rows.push(Row { sees: shown(&answers[1]), drift, scan, pattern });
+        }
+        // Whatever the next request sees, drift has said so.
+        let silent: Vec<_> = rows
+            .iter()
+            .filter(|row| row.sees != "nothing" && row.drift == "nothing")
+            .map(|row| &row.pattern.name)
+            .collect();
+        assert!(silent.is_empty(), "leaks that drift does not see: {silent:?}");
+        compare(&table(&rows));
+    });
+}
