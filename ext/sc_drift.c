@@ -43,6 +43,7 @@ void sc_drift_stop(void)
 	sc_map_free(&drift->class_index);
 	sc_map_free(&drift->routes);
 	free(drift->facts);
+	free(drift->measured);
 	free(drift->classes);
 	free(drift->statics);
 	free(drift->functions);
@@ -76,6 +77,7 @@ static void sc_look(sc_drift *drift)
 	int64_t begun = sc_cpu_ns();
 
 	drift->look++;
+	drift->measured_count = 0;
 	drift->deep = sc_may_follow(drift, begun);
 	/* What the look itself takes of PHP's heap must not end the worker; the limit is set anew when the request is taken down. */
 	zend_set_memory_limit((size_t)ZEND_LONG_MAX);

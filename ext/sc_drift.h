@@ -17,6 +17,8 @@
 #define SC_DRIFT_MAX_NODES 200000
 /* Elements of one array that are visited. */
 #define SC_DRIFT_MAX_ELEMENTS 4096
+/* Of those, the ones that go into the fingerprint; more are visited only where objects are followed. */
+#define SC_DRIFT_MAX_HASHED 64
 /* Arrays within arrays. */
 #define SC_DRIFT_MAX_DEPTH 6
 /* Callers of the loop that are looked at: their objects. */
@@ -85,6 +87,8 @@ struct sc_drift {
 	sc_map index;                   /* key -> fact */
 	sc_fact *facts;
 	uint32_t fact_count, fact_room;
+	uint32_t *measured;             /* facts that the look in progress has measured */
+	uint32_t measured_count, measured_room;
 	sc_map class_index;
 	sc_drift_class *classes;
 	uint32_t class_count, class_room;

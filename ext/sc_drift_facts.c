@@ -154,6 +154,12 @@ sc_fact *sc_drift_fact(sc_drift *drift, uint64_t key, sc_drift_kind kind, sc_jud
 void sc_drift_measure(sc_drift *drift, sc_fact *fact, uint64_t size, uint64_t value, const zval *only)
 {
 	if (fact->look != drift->look) {
+		uint32_t *more = sc_drift_room(drift->measured, &drift->measured_room, drift->measured_count, sizeof(*more));
+		if (!more) {
+			return;
+		}
+		drift->measured = more;
+		drift->measured[drift->measured_count++] = (uint32_t)(fact - drift->facts);
 		fact->look = drift->look;
 		fact->size = size;
 		fact->value = value;
@@ -370,9 +376,9 @@ void sc_drift_judge(sc_drift *drift)
 	bool grown = false;
 	uint32_t i;
 
-	for (i = 0; i < drift->fact_count; i++) {
-		sc_fact *fact = &drift->facts[i];
-		if (fact->look != drift->look || fact->kind == SC_DRIFT_INSTANCES) {
+	for (i = 0; i < drift->measured_count; i++) {
+		sc_fact *fact = &drift->facts[drift->measured[i]];
+		if (fact->kind == SC_DRIFT_INSTANCES) {
 			continue;
 		}
 		if (!fact->known) {
@@ -382,9 +388,9 @@ void sc_drift_judge(sc_drift *drift)
 		}
 	}
 	/* More objects of a class are told if nothing is seen to hold them. */
-	for (i = 0; i < drift->fact_count; i++) {
-		sc_fact *fact = &drift->facts[i];
-		if (fact->look != drift->look || fact->kind != SC_DRIFT_INSTANCES) {
+	for (i = 0; drift->deep && i < drift->measured_count; i++) {
+		sc_fact *fact = &drift->facts[drift->measured[i]];
+		if (fact->kind != SC_DRIFT_INSTANCES) {
 			continue;
 		}
 		if (!fact->known) {

@@ -78,7 +78,8 @@ void sc_drift_meet(sc_drift *drift, zend_object *object)
 static uint64_t sc_weigh_array(sc_drift *drift, HashTable *array, int depth, uint64_t *size)
 {
 	uint64_t hash = zend_hash_num_elements(array);
-	uint32_t left = SC_DRIFT_MAX_ELEMENTS;
+	uint32_t most = drift->deep ? SC_DRIFT_MAX_ELEMENTS : SC_DRIFT_MAX_HASHED;
+	uint32_t at = 0;
 	zend_string *key;
 	zend_ulong index;
 	zval *element;
@@ -89,10 +90,15 @@ static uint64_t sc_weigh_array(sc_drift *drift, HashTable *array, int depth, uin
 		return sc_mix(hash, (uint64_t)(uintptr_t)array);
 	}
 	ZEND_HASH_FOREACH_KEY_VAL(array, index, key, element) {
-		if (left-- == 0 || drift->nodes++ >= SC_DRIFT_MAX_NODES) {
+		uint64_t of_element;
+
+		if (at++ == most || drift->nodes++ >= SC_DRIFT_MAX_NODES) {
 			break;
 		}
-		hash += sc_mix(key ? ZSTR_H(key) : index, sc_drift_weigh(drift, element, depth + 1, size));
+		of_element = sc_drift_weigh(drift, element, depth + 1, size);
+		if (at <= SC_DRIFT_MAX_HASHED) {
+			hash += sc_mix(key ? ZSTR_H(key) : index, of_element);
+		}
 	} ZEND_HASH_FOREACH_END();
 	return hash;
 }
