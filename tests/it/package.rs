@@ -367,3 +367,39 @@ async fn survives(server: &Server, postgres: &mut Postgres) {
     }
     assert!(postgres.query(clients).parse::<usize>().is_ok_and(|count| count <= 2), "none is left over");
 }
+
+const ORDERS: &str = "final readonly class Orders
+{
+    public function __construct(private \\Psr\\Log\\LoggerInterface $log)
+    {
+    }
+
+    #[Route('/orders/{id}', name: 'order')]
+    public function page(string $id): JsonResponse
+    {
+        $this->log->warning('an order');
+
+        return new JsonResponse($id);
+    }
+}";
+
+/// The template of the route stands in the server's records, the request and its worker in those of the application.
+#[test]
+fn the_logs_of_server_and_application_know_of_each_other() {
+    let launch = with_package(Series::V7_4, Mode::Worker).workers(1).config("log.access", "\"json\"");
+    class(&launch, "Orders", ORDERS);
+    run_within(LIMIT, launch, async |server| {
+        let answer = server.get("/orders/4711").await;
+        let id = answer.ok().header("x-request-id").expect("an id").to_owned();
+        let line = server.wait_for_log("an order").await;
+        let own = [
+            format!("\"request_id\":\"{id}\""),
+            "\"incarnation\":1".into(),
+            "\"slot\":0".into(),
+            "\"route\":\"order\"".into(),
+        ];
+        assert!(own.iter().all(|word| line.contains(word)), "{own:?} in {line}");
+        let line = server.wait_for_log("\"route\":\"/orders/{id}\"").await;
+        assert!(line.contains(&id) && line.contains("/orders/4711"), "{line}");
+    });
+}

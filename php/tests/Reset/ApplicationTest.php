@@ -32,9 +32,9 @@ final class ApplicationTest extends TestCase
 {
     private static ?Compiled $kernel = null;
 
-    public static function setUpBeforeClass(): void
+    private static function boot(): Compiled
     {
-        self::$kernel = Compiled::booted(
+        return Compiled::booted(
             change: static function (ContainerBuilder $container): void {
                 $container->loadFromExtension('twig', ['globals' => ['site' => 'configured'], 'strict_variables' => true]);
                 $container->loadFromExtension('security', [
@@ -185,7 +185,7 @@ final class ApplicationTest extends TestCase
 
     private function kernel(): KernelInterface
     {
-        return self::$kernel ?? throw new \LogicException();
+        return self::$kernel ??= self::boot();
     }
 
     /**

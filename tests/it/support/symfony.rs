@@ -47,7 +47,7 @@ pub(crate) fn with_package(series: Series, mode: Mode) -> Launch {
 /// Puts the package where the application's own loader finds it: in front of what the executable carries.
 fn require_package(dir: &PrivateDir) {
     std::fs::create_dir(dir.app().join("package")).expect("a folder");
-    for part in ["src", "config"] {
+    for part in ["src", "config", "templates"] {
         copy_tree(&checkout().join("php").join(part), &dir.app().join("package").join(part));
     }
     let change = |name: &str, from: &str, to: &str| {
