@@ -30,19 +30,22 @@ final class TwigGlobals implements ResetterInterface
 
     public function reset(): void
     {
-        if (null === $this->twig || $this->globals === self::globalsOf($this->twig)) {
+        if (null === $this->twig) {
             return;
         }
-        $globals = $this->globals;
-        (function () use ($globals): void {
-            $this->globals = $globals;
-            $this->resolvedGlobals = null;
-        })->call($this->twig);
+        if ($this->globals !== self::globalsOf($this->twig)) {
+            $globals = $this->globals;
+            (function () use ($globals): void {
+                $this->globals = $globals;
+            })->bindTo($this->twig, Environment::class)();
+        }
+        // What was set after the first template is kept in another place, which is made anew from these.
+        $this->twig->resetGlobals();
     }
 
     /** @return array<string, mixed> those that were set one by one; the ones of extensions are Twig's own matter */
     private static function globalsOf(Environment $twig): array
     {
-        return (fn (): array => $this->globals)->call($twig);
+        return (fn (): array => $this->globals)->bindTo($twig, Environment::class)();
     }
 }
