@@ -71,6 +71,7 @@ pub(super) fn find(root: &Path, paths: &[PathBuf], choice: &Choice) -> (Vec<File
     let mut found = BTreeSet::new();
     let mut problems = Vec::new();
     for path in paths {
+        let mut any = false;
         if path.is_file() {
             found.insert(File { shown: shown(root, path), path: path.clone() });
             continue;
@@ -82,14 +83,17 @@ pub(super) fn find(root: &Path, paths: &[PathBuf], choice: &Choice) -> (Vec<File
         });
         for entry in walk {
             match entry {
-                Ok(entry) if entry.file_type().is_file() && is_php(entry.path()) => {
+                // A link to a file is that file under another name; one that leads nowhere is none.
+                Ok(entry) if is_php(entry.path()) && entry.path().is_file() => {
                     let path = entry.into_path();
+                    any = true;
                     if choice.takes(path.strip_prefix(root).unwrap_or(&path)) {
                         found.insert(File { shown: shown(root, &path), path });
                     }
                 }
                 Ok(_) => {}
                 Err(error) => {
+                    any = true;
                     let at = error.path().unwrap_or(path);
                     let cause = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
                     problems.push(Problem {
@@ -99,6 +103,10 @@ pub(super) fn find(root: &Path, paths: &[PathBuf], choice: &Choice) -> (Vec<File
                     });
                 }
             }
+        }
+        if !any {
+            let message = "no PHP file is in it, or all are left out".to_owned();
+            problems.push(Problem { file: shown(root, path), line: 0, message });
         }
     }
     (found.into_iter().collect(), problems)

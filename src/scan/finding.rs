@@ -58,7 +58,7 @@ pub struct Problem {
 /// Bytes of a fingerprint: a collision among a million findings is less likely than one in 10^26.
 const FINGERPRINT_BYTES: usize = 16;
 
-/// Puts findings in order and gives each its fingerprint: rule, file, class, member and the text of the line, but not its number. Of
+/// Puts findings in order and gives each its fingerprint: rule, severity, file, class, member and the text of the line, but not its number. Of
 /// several that are equal in these, the first is the first.
 pub(super) fn number(findings: &mut Vec<Finding>) {
     findings.sort_by(|a, b| {
@@ -69,8 +69,11 @@ pub(super) fn number(findings: &mut Vec<Finding>) {
     let mut seen: HashMap<Vec<u8>, u32> = HashMap::new();
     for finding in findings {
         let mut digest = Context::new(&SHA256);
+        let severity = finding.severity.to_string();
         let parts = [
             finding.rule.id(),
+            // What gets worse is something else: a baseline that knows the warning does not hide the error.
+            &severity,
             &finding.file,
             finding.class.as_deref().unwrap_or_default(),
             finding.member.as_deref().unwrap_or_default(),
@@ -120,6 +123,8 @@ mod tests {
         assert_eq!(first, prints(vec![finding("a.php", 90, "private  static\t$x;")]), "moved and indented");
         assert_ne!(first, prints(vec![finding("b.php", 3, "private static $x;")]));
         assert_ne!(first, prints(vec![finding("a.php", 3, "public static $x;")]));
+        let warning = Finding { severity: Severity::Warning, ..finding("a.php", 3, "private static $x;") };
+        assert_ne!(first, prints(vec![warning]), "it has got worse");
     }
 
     #[test]

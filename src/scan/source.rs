@@ -57,7 +57,10 @@ pub(super) struct Lines<'src> {
 
 impl<'src> Lines<'src> {
     pub(super) fn new(text: &'src str) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        // As PHP counts: a carriage return that no line feed follows ends a line too.
+        let bytes = text.as_bytes();
+        let ends = |at: &usize| bytes[*at] == b'\n' || bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+        let starts = std::iter::once(0).chain((0..bytes.len()).filter(ends).map(|at| at + 1)).collect();
         Self { text, starts }
     }
 
@@ -133,6 +136,13 @@ mod tests {
         assert_eq!((place.line, place.column, place.matched.as_str()), (2, 8, "$x"));
         assert_eq!(place.excerpt, "$\u{e4} = $x;");
         assert!(lines.is_blank(3) && lines.is_blank(99) && !lines.is_blank(1));
+    }
+
+    #[test]
+    fn every_kind_of_line_end_counts() {
+        let lines = Lines::new("<?php\r$a;\r\n$b;\n$c;\r");
+        let numbers: Vec<_> = [0, 6, 11, 15].into_iter().map(|at| lines.line(at)).collect();
+        assert_eq!((numbers, lines.count()), (vec![1, 2, 3, 4], 5));
     }
 
     #[test]

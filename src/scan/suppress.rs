@@ -2,7 +2,7 @@
 
 #![forbid(unsafe_code)]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use php_ast::Comment;
 
@@ -70,11 +70,20 @@ pub(super) fn find<'a, 'src: 'a>(
 pub(super) fn apply(found: &mut Vec<(usize, Finding)>, suppressions: &[Vec<Suppression>]) -> usize {
     let mut used = BTreeSet::new();
     let before = found.len();
+    // By file and line: a generated file may have thousands of both.
+    let mut about: HashMap<(usize, u32), Vec<(usize, &Suppression)>> = HashMap::new();
+    for (file, list) in suppressions.iter().enumerate() {
+        for (index, one) in list.iter().enumerate().filter(|(_, one)| one.fault.is_none()) {
+            for line in &one.lines {
+                about.entry((file, *line)).or_default().push((index, one));
+            }
+        }
+    }
     found.retain(|(file, finding)| {
         let mut by = false;
-        for (index, one) in suppressions.get(*file).into_iter().flatten().enumerate() {
-            if one.fault.is_none() && one.rules.contains(&finding.rule) && one.lines.contains(&finding.place.line) {
-                used.insert((*file, index));
+        for (index, one) in about.get(&(*file, finding.place.line)).into_iter().flatten() {
+            if one.rules.contains(&finding.rule) {
+                used.insert((*file, *index));
                 by = true;
             }
         }

@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::super::{Report, Severity};
@@ -51,7 +52,8 @@ pub(super) fn summary(report: &Report) -> String {
         counted(report.files, "file"),
     );
     if !report.problems.is_empty() {
-        push(&mut text, format_args!("; {} not looked at, or not wholly", counted(report.problems.len(), "file")));
+        let files: BTreeSet<_> = report.problems.iter().map(|problem| &problem.file).collect();
+        push(&mut text, format_args!("; {} not looked at, or not wholly", counted(files.len(), "file")));
     }
     if report.suppressed > 0 {
         push(&mut text, format_args!("; {} silenced by comments", report.suppressed));
