@@ -15,3 +15,4 @@ mod watching;
 
 pub use child::{Child, ChildEnded};
 pub use parent::{Error, Parent};
+pub use project::symfony_version;

@@ -6,6 +6,7 @@ mod build_info;
 mod check;
 mod client;
 mod control;
+mod doctor;
 mod exit;
 mod gate;
 mod hint;
@@ -38,6 +39,7 @@ use crate::telemetry::escape;
         supercharger status                                what a running server is busy with\n  \
         supercharger reload                                new code, without a failed request\n  \
         supercharger gate --route /                        probe a server before it goes to production\n  \
+        supercharger doctor                                what was detected here, and what would bite\n  \
         supercharger scan src                              state that would survive a request, found in the source\n  \
         supercharger php-cli bin/console about             the php command line\n  \
         supercharger COMMAND --help                        all options of a command, with examples\n\n\
@@ -67,6 +69,7 @@ enum Command {
     Gate(Box<gate::Arguments>),
     Maintenance(maintenance::Maintenance),
     Scan(Box<scan::Arguments>),
+    Doctor(doctor::Arguments),
     /// Run PHP's own command line: supercharger php-cli [PHP OPTIONS] [FILE] [ARGUMENTS]
     // Listed here for the help; `php_cli` takes such calls before this is parsed.
     #[command(disable_help_flag = true)]
@@ -113,6 +116,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Some(Command::Gate(arguments)) => gate::run(*arguments),
         Some(Command::Maintenance(arguments)) => maintenance::run(arguments),
         Some(Command::Scan(arguments)) => scan::run(*arguments),
+        Some(Command::Doctor(arguments)) => doctor::run(arguments),
         Some(Command::PhpCli { arguments }) => {
             return php_cli::run(std::iter::once("supercharger".into()).chain(arguments).collect());
         }
@@ -150,7 +154,10 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_code_2() {
-        let cases: [&[&str]; 24] = [
+        let cases: [&[&str]; 27] = [
+            &["supercharger", "doctor", "/no/such/folder"],
+            &["supercharger", "doctor", "/", "--format", "xml"],
+            &["supercharger", "doctor", "--config", "/no/such/file"],
             &["supercharger", "scan"],
             &["supercharger", "scan", "/no/such/path"],
             &["supercharger", "scan", "/", "--format", "xml"],

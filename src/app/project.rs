@@ -14,7 +14,7 @@ pub(super) fn folder_of(path: &Path) -> Option<PathBuf> {
 }
 
 /// The version of Symfony in a project, if it has one: what its kernel says, or else what Composer has noted.
-pub(super) fn symfony_version(project: &Path) -> Option<String> {
+pub fn symfony_version(project: &Path) -> Option<String> {
     let vendor = project.join("vendor");
     let kernel = fs::read_to_string(vendor.join("symfony/http-kernel/Kernel.php")).ok();
     kernel.as_deref().and_then(constant).or_else(|| {

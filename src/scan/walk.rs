@@ -53,6 +53,7 @@ pub(super) fn walk(text: &str) -> Walked {
         open: Vec::new(),
         scopes: Vec::new(),
         facts: Facts::default(),
+        ends_with: None,
         configures: text.contains("ContainerConfigurator"),
         silences: text.contains(suppress::MARK),
         comments: Vec::new(),
@@ -64,6 +65,7 @@ pub(super) fn walk(text: &str) -> Walked {
         command_line: u32::from(text.starts_with("#!")),
         depth: 0,
     };
+    walk.ends_with = parsed.program.stmts.last().map(|stmt| stmt.span.start);
     walk.problems(&parsed.errors);
     if walk.visit_program(&parsed.program).is_break() {
         walk.facts
@@ -88,6 +90,8 @@ struct Walk<'t, 'src> {
     /// Functions, the innermost last.
     scopes: Vec<Scope>,
     facts: Facts,
+    /// Where the last statement begins.
+    ends_with: Option<u32>,
     /// It configures services.
     configures: bool,
     /// Some comment silences something.

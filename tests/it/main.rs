@@ -23,6 +23,7 @@ mod counts;
 mod crash;
 mod dashboard;
 mod drift;
+mod doctor;
 mod early_hints;
 mod endpoints;
 mod faults;

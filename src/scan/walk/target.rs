@@ -399,7 +399,9 @@ impl<'src> Walk<'_, 'src> {
     pub(super) fn exit(&mut self, expr: &Expr<'_, 'src>) {
         let in_command =
             self.open.iter().any(|class| class.extends.iter().any(|name| super::names::last(name) == "Command"));
-        if self.command_line > 0 || in_command {
+        // A script that ends with it ends there anyway.
+        let last = self.scopes.is_empty() && self.ends_with == Some(expr.span.start);
+        if self.command_line > 0 || in_command || last {
             return;
         }
         let place = self.lines.place(expr.span);
