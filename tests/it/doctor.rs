@@ -84,7 +84,7 @@ fn what_would_bite_a_symfony_application_is_told() {
     fs::write(app.join(".env.local"), "APP_ENV=dev\n").expect("a file");
     fs::write(
         app.join("supercharger.toml"),
-        "[php.ini]\n\"opcache.enable\" = \"0\"\n[pools.default.recycle]\nmax_requests = 0\nmax_uptime = \"0s\"\nmax_memory = 0\n\
+        "[app]\nworker = \"public/index.php\"\n[php.ini]\n\"opcache.enable\" = \"0\"\n[pools.default.recycle]\nmax_requests = 0\nmax_uptime = \"0s\"\nmax_memory = 0\n\
          [admin]\nlisten = \"0.0.0.0:9180\"\n[guard]\nenabled = false\n",
     )
     .expect("a file");
@@ -98,8 +98,11 @@ fn what_would_bite_a_symfony_application_is_told() {
     expect(&report, "symfony.debug", "warning", "debug mode");
     expect(&report, "opcache.off", "warning", "OPcache is off");
     expect(&report, "recycle.off", "warning", "never replaced");
-    expect(&report, "worker.possible", "note", "can run as a worker");
     assert_eq!(report["findings"][0]["severity"], "error", "the worst comes first");
+    fs::remove_file(app.join("supercharger.toml")).expect("it is there");
+    let (_, report) = doctor(&dir, &app, &[]);
+    assert_eq!(report["detected"]["mode"], "classic");
+    expect(&report, "worker.possible", "note", "can run as a worker");
 }
 
 #[test]

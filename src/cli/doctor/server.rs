@@ -73,17 +73,6 @@ fn tell_mode(config: &Config, project: &Project, diagnosis: &mut Diagnosis) {
     };
     diagnosis.fact("mode", words, mode);
     diagnosis.fact("workers", config.pool.workers.to_string(), config.pool.workers);
-    if let Mode::Worker { script } = &config.http.site.mode
-        && !script.is_file()
-    {
-        let message = format!("the worker script {} is not there", script.display());
-        diagnosis.complain(
-            Grade::Error,
-            "worker.missing",
-            message,
-            "set app.worker to the application's front controller, such as public/index.php",
-        );
-    }
     if mode == "classic" && project.symfony().is_some() && project.has_worker_file() {
         diagnosis.complain(
             Grade::Note,
