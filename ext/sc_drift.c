@@ -81,6 +81,7 @@ static void sc_look(sc_drift *drift)
 	drift->deep = sc_may_follow(drift, begun);
 	/* What the look itself takes of PHP's heap must not end the worker; the limit is set anew when the request is taken down. */
 	zend_set_memory_limit((size_t)ZEND_LONG_MAX);
+	drift->autoloaders = sc_drift_autoloaders();
 	sc_drift_begin_walk(drift);
 	sc_drift_roots(drift);
 	if (drift->deep) {

@@ -108,6 +108,7 @@ struct sc_drift {
 	uint64_t route;                 /* that the application has named */
 	int output_level, output_base;
 	uint32_t constants;             /* of PHP's table, seen */
+	uint64_t autoloaders;           /* registered, when the look began */
 	/* Processor time, in nanoseconds. */
 	int64_t credit, deep_cost, since;
 	uint32_t told;                  /* findings so far */
@@ -134,6 +135,7 @@ void sc_drift_meet(sc_drift *drift, zend_object *object);
 /* sc_drift_roots.c */
 void sc_drift_roots(sc_drift *drift);
 void sc_drift_tables(sc_drift *drift);
+uint64_t sc_drift_autoloaders(void);
 
 /* sc_drift_process.c */
 void sc_drift_process(sc_drift *drift);

@@ -83,6 +83,14 @@ uint32_t *sc_map_at(sc_map *map, uint64_t key)
 	return place;
 }
 
+/* The value of a key if it is there. */
+static uint32_t *sc_map_find(sc_map *map, uint64_t key)
+{
+	uint32_t *place = map->size ? sc_map_place(map, key) : NULL;
+
+	return place && map->keys[place - map->values] != 0 ? place : NULL;
+}
+
 void sc_map_free(sc_map *map)
 {
 	free(map->keys);
@@ -132,10 +140,12 @@ uint32_t sc_drift_new_facts(sc_drift *drift, uint32_t count)
 /* The fact of that key; NULL if there is no room. Valid until the next one is made. */
 sc_fact *sc_drift_fact(sc_drift *drift, uint64_t key, sc_drift_kind kind, sc_judged judged)
 {
-	uint32_t *place = sc_map_at(&drift->index, key);
+	/* With all facts taken no key is kept either: each request may bring others. */
+	bool full = drift->fact_count >= SC_DRIFT_MAX_FACTS;
+	uint32_t *place = full ? sc_map_find(&drift->index, key) : sc_map_at(&drift->index, key);
 	uint32_t at;
 
-	if (!place) {
+	if (!place || (full && *place == SC_MAP_NEW)) {
 		return NULL;
 	}
 	if (*place == SC_MAP_NEW) {

@@ -144,6 +144,7 @@ static bool sc_is_own(const zend_string *name)
 		return name != NULL;
 	}
 	return ZSTR_LEN(name) > root.len && memcmp(file, root.data, root.len) == 0
+		&& (root.data[root.len - 1] == '/' || file[root.len] == '/')
 		&& strncmp(file + root.len, "/vendor/", 8) != 0 && strncmp(file + root.len, "/var/", 5) != 0;
 }
 
