@@ -4,6 +4,7 @@ declare(strict_types=1);
 
 namespace Supercharger\Runtime;
 
+use ProxyManager\Proxy\LazyLoadingInterface;
 use Symfony\Component\HttpFoundation\Request;
 use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpKernel\HttpCache\HttpCache;
@@ -11,6 +12,7 @@ use Symfony\Component\HttpKernel\HttpKernelInterface;
 use Symfony\Component\HttpKernel\KernelInterface;
 use Symfony\Component\HttpKernel\TerminableInterface;
 use Symfony\Component\Runtime\RunnerInterface;
+use Symfony\Component\VarExporter\LazyObjectInterface;
 
 /**
  * Hosts one booted kernel and serves requests with it until the server ends the loop.
@@ -54,6 +56,9 @@ final class KernelRunner implements RunnerInterface
     {
         $_SERVER += $this->bootServer;
         $this->boot();
+        if ($this->clonesKernel) {
+            supercharger_on_reset($this->renew(...), 'kernel');
+        }
         $handler = $this->serve(...);
         for ($count = 1; supercharger_handle_request($handler); ++$count) {
             $this->finish();
@@ -97,10 +102,27 @@ final class KernelRunner implements RunnerInterface
                 self::log('Uncaught exception after the response (kernel.terminate)', $e);
             }
         }
-        if ($this->clonesKernel) {
-            $this->kernel = clone $this->kernel;
-            $this->boot();
+    }
+
+    /**
+     * The last of the resetters, so that the kernel that has served is reset before it goes: its open transactions, what it has not
+     * written yet. Services refer to each other, so it takes a collection for its connections to be closed.
+     */
+    private function renew(): void
+    {
+        $kernel = clone $this->kernel;
+        if ($kernel instanceof HttpCache) {
+            // A copy of the cache would stand before the same kernel.
+            $inner = clone $kernel->getKernel();
+            for ($class = new \ReflectionClass($kernel); false !== $class; $class = $class->getParentClass()) {
+                if ($class->hasProperty('kernel')) {
+                    $class->getProperty('kernel')->setValue($kernel, $inner);
+                }
+            }
         }
+        $this->kernel = $kernel;
+        $this->boot();
+        gc_collect_cycles();
     }
 
     /**
@@ -125,8 +147,8 @@ final class KernelRunner implements RunnerInterface
     }
 
     /**
-     * One service has failed and may have kept others from being reset (Symfony 6.4): each by itself, then. Who has failed is
-     * told by name; the worker is replaced all the same.
+     * One service has failed and may have kept others from being reset (Symfony 6.4): each by itself, then, also those that have been
+     * reset already, since nobody knows which. Who has failed is told by name; the worker is replaced all the same.
      */
     private function resetEach(KernelInterface $kernel, \Throwable $failure): void
     {
@@ -139,6 +161,9 @@ final class KernelRunner implements RunnerInterface
         $failures = [];
         $count = 0;
         foreach ($services as $id => $service) {
+            if (self::isUntouched($service)) {
+                continue;
+            }
             ++$count;
             foreach ((array) ($methods[$id] ?? []) as $method) {
                 if (str_starts_with($method, '?') && !method_exists($service, $method = substr($method, 1))) {
@@ -178,6 +203,14 @@ final class KernelRunner implements RunnerInterface
         }
 
         return null;
+    }
+
+    /** A lazy service that nobody has used: to call it would make it. */
+    private static function isUntouched(object $service): bool
+    {
+        return ($service instanceof LazyObjectInterface && !$service->isLazyObjectInitialized(true))
+            || ($service instanceof LazyLoadingInterface && !$service->isProxyInitialized())
+            || (new \ReflectionClass($service))->isUninitializedLazyObject($service);
     }
 
     private static function log(string $message, \Throwable $e): void

@@ -106,6 +106,42 @@ final class LoopTest extends TestCase
         self::assertSame('web=1&worker=2', $kernel->seen[0]['APP_RUNTIME_MODE']);
     }
 
+    public function testTheKernelThatHasServedIsResetBeforeAnotherTakesItsPlace(): void
+    {
+        $kernel = new Renewed();
+        Loop::with([static fn () => null, static fn () => null]);
+        ob_start();
+        (new KernelRunner($kernel, ['FRANKENPHP_RESET_KERNEL' => '1']))->run();
+        ob_end_clean();
+        self::assertSame([
+            'boot 1', 'handle 1', 'reset 1', 'boot 2',
+            'handle 2', 'reset 2', 'boot 3', 'gone 2',
+        ], $kernel->log->getArrayCopy(), 'what it held is let go of with it, not when much garbage has come together');
+        self::assertSame([], Loop::$reports);
+    }
+
+    public function testEachRequestMayHaveAKernelOfItsOwnBehindTheCache(): void
+    {
+        $kernel = new Served();
+        Loop::with([static fn () => null, static fn () => null]);
+        ob_start();
+        (new KernelRunner(new HttpCache($kernel, new Store(getcwd().'/var/http-cache')), ['FRANKENPHP_RESET_KERNEL' => '1']))->run();
+        ob_end_clean();
+        self::assertCount(3, array_unique($kernel->objects->getArrayCopy()));
+    }
+
+    public function testAFailureMakesNoLazyServiceThatNobodyHasUsed(): void
+    {
+        $kernel = new Served();
+        $lazy = (new \ReflectionClass(Service::class))->newLazyGhost(static fn () => throw new \LogicException('it has been made'));
+        $services = ['bad' => new Service(new \DomainException('no')), 'lazy' => $lazy];
+        $kernel->container->set('services_resetter', new StockResetter(new \ArrayIterator($services), ['bad' => ['reset'], 'lazy' => ['reset']]));
+        $this->serve($kernel, 1);
+        [$count, $failures] = Loop::$reports[0];
+        self::assertSame(['bad'], array_keys($failures));
+        self::assertSame(1, $count);
+    }
+
     public function testMuchGarbageIsCollectedByALoopThatIsNeverIdle(): void
     {
         gc_collect_cycles();
@@ -253,6 +289,63 @@ class Served implements KernelInterface, TerminableInterface
     public function getCharset(): string
     {
         return 'UTF-8';
+    }
+}
+
+/** Each copy has a container of its own, as Symfony's kernel does, and it goes with it. */
+final class Renewed extends Served
+{
+    private int $number = 1;
+
+    private bool $used = false;
+
+    private ?Held $held = null;
+
+    public function __clone(): void
+    {
+        ++$this->number;
+        $this->held = null;
+        $this->used = false;
+    }
+
+    public function handle(Request $request, int $type = self::MAIN_REQUEST, bool $catch = true): Response
+    {
+        $this->log[] = "handle $this->number";
+        $this->used = true;
+
+        return new Response('served');
+    }
+
+    public function terminate(Request $request, Response $response): void
+    {
+    }
+
+    public function boot(): void
+    {
+        if (null === $this->held) {
+            $this->log[] = "boot $this->number";
+            $this->held = new Held($this->log, $this->number);
+        } elseif ($this->used) {
+            $this->log[] = "reset $this->number";
+            $this->used = false;
+        }
+    }
+}
+
+/** In a cycle, as the services of a container are. */
+final class Held
+{
+    private self $self;
+
+    /** @param \ArrayObject<int, string> $log */
+    public function __construct(private readonly \ArrayObject $log, private readonly int $number)
+    {
+        $this->self = $this;
+    }
+
+    public function __destruct()
+    {
+        $this->log[] = "gone $this->number";
     }
 }
 

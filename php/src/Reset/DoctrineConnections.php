@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Supercharger\Runtime\Reset;
 
 use Doctrine\DBAL\Connection;
+use Doctrine\DBAL\Exception as DatabaseException;
 use Symfony\Component\HttpKernel\Event\ExceptionEvent;
 use Symfony\Component\HttpKernel\Event\RequestEvent;
 
@@ -13,7 +14,7 @@ use Symfony\Component\HttpKernel\Event\RequestEvent;
  * used.
  *
  * A connection is asked for a sign of life when its worker has been idle, when the request after a pause begins, and when a
- * request has failed. A busy worker asks nothing.
+ * request has failed in the database. A busy worker asks nothing.
  */
 final class DoctrineConnections
 {
@@ -38,7 +39,10 @@ final class DoctrineConnections
 
     public function onException(ExceptionEvent $event): void
     {
-        $this->suspect = true;
+        for ($thrown = $event->getThrowable(); null !== $thrown && !$this->suspect; $thrown = $thrown->getPrevious()) {
+            // A page that is not there says nothing of a database.
+            $this->suspect = $thrown instanceof DatabaseException || $thrown instanceof \PDOException;
+        }
     }
 
     /** At the boundary, when no client waits. */

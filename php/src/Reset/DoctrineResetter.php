@@ -12,7 +12,7 @@ use Doctrine\Persistence\ObjectManager;
 /**
  * Leaves Doctrine as the next request should find it: no transaction, no entity, no closed manager. Connections stay open.
  *
- * Only what a request has used is looked at; nothing is asked of a database.
+ * Only what a request has used is looked at; nothing is asked of a database, except by mysqli, which cannot tell whether a transaction is open.
  */
 final readonly class DoctrineResetter implements CompositeResetter
 {
@@ -54,16 +54,41 @@ final readonly class DoctrineResetter implements CompositeResetter
             return;
         }
         try {
-            while ($connection->isTransactionActive()) {
+            // Without auto-commit Doctrine begins the next transaction at once: one is always open.
+            for ($level = $connection->getTransactionNestingLevel(); $level > 0; --$level) {
                 $connection->rollBack();
             }
-            // One that was begun with SQL, behind Doctrine's back.
-            $native = $connection->getNativeConnection();
-            if ($native instanceof \PDO && $native->inTransaction()) {
-                $native->rollBack();
+            if ($connection->isAutoCommit()) {
+                self::rollBackBehind($connection->getNativeConnection());
             }
         } catch (\Throwable) {
             $connection->close();
+        }
+    }
+
+    /** One that was begun with SQL, behind Doctrine's back. */
+    private static function rollBackBehind(mixed $native): void
+    {
+        if ($native instanceof \PDO) {
+            if ($native->inTransaction()) {
+                $native->rollBack();
+            }
+        } elseif ($native instanceof \SQLite3) {
+            self::rollBackFile($native);
+        } elseif ($native instanceof \mysqli && !$native->rollback()) {
+            throw new \RuntimeException('The transaction cannot be rolled back.');
+        }
+    }
+
+    /** SQLite3 does not say whether a transaction is open; the attempt costs no I/O. */
+    private static function rollBackFile(\SQLite3 $native): void
+    {
+        try {
+            $native->exec('ROLLBACK');
+        } catch (\Exception $e) {
+            if (!str_contains($e->getMessage(), 'no transaction is active')) {
+                throw $e;
+            }
         }
     }
 

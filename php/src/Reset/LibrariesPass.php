@@ -48,14 +48,8 @@ final class LibrariesPass implements CompilerPassInterface
         }
         $twig = $container->getDefinition('twig');
         $container->register(TwigGlobals::class, TwigGlobals::class)
-            ->setArguments([$twig->getConfigurator() instanceof \Closure ? null : self::asReference($twig->getConfigurator())])
+            ->setArguments([$twig->getConfigurator()])
             ->addTag(ResetterPass::TAG, ['priority' => -64]);
         $twig->setConfigurator([new Reference(TwigGlobals::class), 'configure']);
-    }
-
-    /** @return array{mixed, string}|null */
-    private static function asReference(mixed $configurator): ?array
-    {
-        return \is_array($configurator) && 2 === \count($configurator) && \is_string($configurator[1]) ? $configurator : null;
     }
 }

@@ -10,12 +10,12 @@ final class ResetRegistry implements ResetRegistryInterface
     private ?ResetReport $last = null;
 
     /**
-     * @param iterable<string, object> $resetters by name, highest priority first; those of the application that nobody has
-     *                                            used yet are left out
-     * @param array<string, string>    $methods   by name; `reset` if there is none
+     * @param array<string, object> $resetters by name, highest priority first; a closure makes it when its turn has come, or
+     *                                         returns null if there is nothing to reset
+     * @param array<string, string> $methods   by name; `reset` if there is none
      */
     public function __construct(
-        private readonly iterable $resetters,
+        private readonly array $resetters,
         private readonly array $methods = [],
         private readonly bool $enabled = true,
         private readonly ?Lifecycle $lifecycle = null,
@@ -27,13 +27,13 @@ final class ResetRegistry implements ResetRegistryInterface
         $report = new ResetReport();
         if ($this->enabled) {
             $begun = hrtime(true);
-            try {
-                foreach ($this->resetters as $name => $resetter) {
-                    $this->runOne($report, $name, $resetter);
+            foreach ($this->resetters as $name => $resetter) {
+                try {
+                    $this->runOne($report, $name, $resetter instanceof \Closure ? $resetter() : $resetter);
+                } catch (\Throwable $e) {
+                    // It cannot even be made, or it stands for several and has not caught what one of them threw.
+                    $report->fail($name, $e);
                 }
-            } catch (\Throwable $e) {
-                // A resetter that cannot even be made, and takes the rest of the list with it.
-                $report->fail(self::class, $e);
             }
             $report->took((hrtime(true) - $begun) / 1e6);
         }
@@ -61,18 +61,14 @@ final class ResetRegistry implements ResetRegistryInterface
         return $this->last;
     }
 
-    private function runOne(ResetReport $report, string $name, object $resetter): void
+    private function runOne(ResetReport $report, string $name, mixed $resetter): void
     {
         if ($resetter instanceof CompositeResetter) {
-            try {
-                $resetter->resetAllInto($report);
-            } catch (\Throwable $e) {
-                $report->fail($name, $e);
-            }
+            $resetter->resetAllInto($report);
 
             return;
         }
-        if (LazyObjects::isUntouched($resetter)) {
+        if (!\is_object($resetter) || LazyObjects::isUntouched($resetter)) {
             return;
         }
         $method = $this->methods[$name] ?? 'reset';

@@ -7,7 +7,7 @@ namespace Supercharger\Runtime\Reset;
 use Supercharger\Runtime\Reset\Services\ServicesResetterOf64;
 use Supercharger\Runtime\Reset\Services\ServicesResetterOf72;
 use Supercharger\Runtime\Reset\Services\ServicesResetterOf81;
-use Symfony\Component\DependencyInjection\Argument\IteratorArgument;
+use Symfony\Component\DependencyInjection\Argument\ServiceClosureArgument;
 use Symfony\Component\DependencyInjection\Compiler\CompilerPassInterface;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\ContainerInterface;
@@ -33,20 +33,21 @@ final class ResetterPass implements CompilerPassInterface
         if (!$container->has('kernel')) {
             $container->removeDefinition('runtime_supercharger.kernel_resetter');
         }
-        $references = $methods = [];
+        $resetters = $methods = [];
         foreach ($this->tagged($container) as [$id, $method]) {
             // What implements our interface is there to be run. What is merely tagged holds state only if somebody has used it.
             $class = Classes::of($container, $id) ?? '';
             $always = Classes::isA($class, ResetterInterface::class) || Classes::isA($class, CompositeResetter::class);
-            $references[$id] = new Reference($id, $always
+            // Each by itself: one that cannot be made takes no other with it.
+            $resetters[$id] = new ServiceClosureArgument(new Reference($id, $always
                 ? ContainerInterface::EXCEPTION_ON_INVALID_REFERENCE
-                : ContainerInterface::IGNORE_ON_UNINITIALIZED_REFERENCE);
+                : ContainerInterface::IGNORE_ON_UNINITIALIZED_REFERENCE));
             if ('reset' !== $method) {
                 $methods[$id] = $method;
             }
         }
         $container->getDefinition(self::REGISTRY)
-            ->setArgument(0, new IteratorArgument($references))
+            ->setArgument(0, $resetters)
             ->setArgument(1, $methods);
     }
 

@@ -14,15 +14,15 @@ final class TwigGlobals implements ResetterInterface
     /** @var array<string, mixed> */
     private array $globals = [];
 
-    /** @param array{object|string, string}|null $before the configurator of TwigBundle */
-    public function __construct(private readonly ?array $before = null)
+    /** @param callable-array|callable-string|null $before the configurator of TwigBundle or of the application */
+    public function __construct(private readonly array|string|null $before = null)
     {
     }
 
     public function configure(Environment $twig): void
     {
         if (null !== $this->before) {
-            $this->before[0]->{$this->before[1]}($twig);
+            ($this->before)($twig);
         }
         $this->twig = $twig;
         $this->globals = self::globalsOf($twig);

@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Supercharger\Runtime\Tests\Reset;
 
 use Doctrine\DBAL\Connection;
+use Doctrine\DBAL\ConnectionException;
 use Doctrine\DBAL\DriverManager;
 use Doctrine\ORM\Configuration;
 use Doctrine\ORM\Decorator\EntityManagerDecorator;
@@ -12,6 +13,7 @@ use Doctrine\ORM\EntityManager;
 use Doctrine\ORM\EntityManagerInterface;
 use Doctrine\ORM\Mapping as ORM;
 use Doctrine\ORM\Mapping\Driver\AttributeDriver;
+use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Supercharger\Runtime\Reset\DoctrineConnections;
 use Supercharger\Runtime\Reset\DoctrinePass;
@@ -26,6 +28,7 @@ use Symfony\Component\DependencyInjection\Reference;
 use Symfony\Component\HttpFoundation\Request;
 use Symfony\Component\HttpKernel\Event\ExceptionEvent;
 use Symfony\Component\HttpKernel\Event\RequestEvent;
+use Symfony\Component\HttpKernel\Exception\NotFoundHttpException;
 use Symfony\Component\HttpKernel\HttpKernelInterface;
 
 /** Real Doctrine on a real database, wired as an application without DoctrineBundle would. */
@@ -83,6 +86,52 @@ final class DoctrineTest extends TestCase
         $this->reset($container);
         self::assertFalse($native->inTransaction());
         self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+    }
+
+    public function testWithoutAutoCommitTheTransactionIsRolledBackAndAnotherBegins(): void
+    {
+        $container = $this->container(configuration: 'withoutAutoCommit');
+        $connection = $this->connection($container);
+        $connection->executeStatement("UPDATE item SET name = 'half'");
+        $connection->beginTransaction();
+        self::assertSame(2, $connection->getTransactionNestingLevel());
+        // A reset that never ends is ended here.
+        pcntl_async_signals(true);
+        $before = pcntl_signal_get_handler(\SIGALRM);
+        pcntl_signal(\SIGALRM, static fn () => throw new \LogicException('still rolling back'));
+        pcntl_alarm(3);
+        try {
+            self::assertSame([], $this->reset($container)->errors);
+        } finally {
+            pcntl_alarm(0);
+            pcntl_signal(\SIGALRM, $before);
+        }
+        self::assertTrue($connection->isConnected());
+        self::assertSame(1, $connection->getTransactionNestingLevel(), 'as the next request should find it');
+        self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+    }
+
+    #[DataProvider('drivers')]
+    public function testATransactionThatWasBegunWithSqlIsRolledBack(string $driver): void
+    {
+        $container = $this->container(driver: $driver);
+        $connection = $this->connection($container);
+        $native = $connection->getNativeConnection();
+        $connection->executeStatement('BEGIN IMMEDIATE');
+        $connection->executeStatement("UPDATE item SET name = 'half'");
+        self::assertSame([], $this->reset($container)->errors);
+        self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
+        self::assertSame([], $this->reset($container)->errors, 'none is open');
+        self::assertSame($native, $connection->getNativeConnection(), 'the connection stays');
+        $connection->executeStatement("UPDATE item SET name = 'done'");
+        self::assertSame('done', $this->outside()->query('SELECT name FROM item')->fetchColumn(), 'nothing of it waits for a commit');
+    }
+
+    /** @return iterable<list<string>> */
+    public static function drivers(): iterable
+    {
+        yield ['pdo_sqlite'];
+        yield ['sqlite3'];
     }
 
     public function testAClosedManagerIsUsableAgain(): void
@@ -170,10 +219,21 @@ final class DoctrineTest extends TestCase
         self::assertFalse($connection->isConnected());
         self::assertSame('old', $connection->fetchOne('SELECT name FROM item'));
 
+        $failed = static fn (\Throwable $e) => $health->onException(new ExceptionEvent($kernel, new Request(), HttpKernelInterface::MAIN_REQUEST, $e));
         $this->killed($connection);
-        $health->onException(new ExceptionEvent($kernel, new Request(), HttpKernelInterface::MAIN_REQUEST, new \LogicException()));
+        $failed(new NotFoundHttpException('no such page', new \LogicException()));
         $this->reset($container);
-        self::assertFalse($connection->isConnected(), 'a failed request makes it suspect');
+        self::assertTrue($connection->isConnected(), 'a page that is not there says nothing of a database');
+        $failed(new \LogicException('around it', 0, new ConnectionException()));
+        $failed(new NotFoundHttpException());
+        $this->reset($container);
+        self::assertFalse($connection->isConnected(), 'a request that has failed in the database makes it suspect');
+
+        $connection->fetchOne('SELECT 1');
+        $this->killed($connection);
+        $failed(new \PDOException());
+        $this->reset($container);
+        self::assertFalse($connection->isConnected(), 'also behind Doctrine\'s back');
     }
 
     public function testATransactionThatCannotBeRolledBackEndsWithItsConnection(): void
@@ -198,16 +258,16 @@ final class DoctrineTest extends TestCase
     }
 
     /** @param array<string, mixed> $config */
-    private function container(bool $lazy = true, bool $decorated = false, array $config = []): ContainerBuilder
+    private function container(bool $lazy = true, bool $decorated = false, array $config = [], string $driver = 'pdo_sqlite', string $configuration = 'configuration'): ContainerBuilder
     {
         $file = $this->file;
 
-        return Compiled::bundleAlone($config, static function (ContainerBuilder $container) use ($file, $lazy, $decorated): void {
+        return Compiled::bundleAlone($config, static function (ContainerBuilder $container) use ($file, $lazy, $decorated, $driver, $configuration): void {
             $container->register('connection', Connection::class)
                 ->setFactory([DriverManager::class, 'getConnection'])
-                ->setArguments([['driver' => 'pdo_sqlite', 'path' => $file]])
+                ->setArguments([['driver' => $driver, 'path' => $file], new Reference('configuration')])
                 ->setPublic(true);
-            $container->register('configuration', Configuration::class)->setFactory([self::class, 'configuration']);
+            $container->register('configuration', Configuration::class)->setFactory([self::class, $configuration]);
             $container->register($decorated ? 'inner' : 'manager', EntityManager::class)
                 ->setArguments([new Reference('connection'), new Reference('configuration')])
                 ->setLazy($lazy)
@@ -235,6 +295,14 @@ final class DoctrineTest extends TestCase
             $configuration->setProxyDir(getcwd().'/var');
             $configuration->setProxyNamespace('Proxies');
         }
+
+        return $configuration;
+    }
+
+    public static function withoutAutoCommit(): Configuration
+    {
+        $configuration = self::configuration();
+        $configuration->setAutoCommit(false);
 
         return $configuration;
     }

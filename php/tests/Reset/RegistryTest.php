@@ -64,19 +64,21 @@ final class RegistryTest extends TestCase
         self::assertStringContainsString('4 of 5 resetters failed: first, second', (new ResetFailed($report))->getMessage());
     }
 
-    public function testOneThatCannotBeMadeIsAFailure(): void
+    public function testOneThatCannotBeMadeIsAFailureAndKeepsNoOtherFromItsReset(): void
     {
-        $registry = new ResetRegistry((static function (): iterable {
-            yield 'good' => new class implements ResetterInterface {
-                public function reset(): void
-                {
-                }
-            };
-            throw new \RuntimeException('cannot be made');
-        })());
+        $container = Compiled::bundleAlone([], static function (ContainerBuilder $container): void {
+            foreach (['before' => 5, 'after' => -5] as $id => $priority) {
+                $container->register($id, AlsoCounting::class)->addTag('supercharger.resetter', ['priority' => $priority])->setPublic(true);
+            }
+            $container->register('unmade', Unmade::class)->setAutoconfigured(true);
+        });
+        $registry = $container->get(ResetterPass::REGISTRY);
+        self::assertInstanceOf(ResetRegistry::class, $registry);
         $report = $registry->resetAll();
-        self::assertSame(1, $report->resetCount);
+        self::assertSame(['before', 'after'], array_keys($report->times));
+        self::assertSame(['unmade'], array_keys($report->failures));
         self::assertSame(['RuntimeException: cannot be made'], $report->errors);
+        self::assertSame(1, $container->get('after')->resets);
     }
 
     public function testNothingRunsIfItIsOff(): void
@@ -164,5 +166,17 @@ final class AlsoCounting extends Counting implements ResetterInterface
     public function reset(): void
     {
         $this->forget();
+    }
+}
+
+final class Unmade implements ResetterInterface
+{
+    public function __construct()
+    {
+        throw new \RuntimeException('cannot be made');
+    }
+
+    public function reset(): void
+    {
     }
 }
