@@ -7,6 +7,7 @@
 #include "sc_internal.h"
 #include "php_supercharger.h"
 #include "ext/spl/spl_exceptions.h"
+#include "ext/standard/basic_functions.h"
 #include "ext/standard/php_var.h"
 #include "zend_smart_str.h"
 #include <math.h>
@@ -84,7 +85,8 @@ static void sc_return_truth(zval *return_value, sc_store status)
 
 /* ---- values ---- */
 
-/* Code of the application may run, and use the store: the bytes are a copy. */
+/* Code of the application may run, and use the store: the bytes are a copy. The lock keeps them apart from what is being unserialized
+ * around this call, by a method of Serializable: what they refer to by number is among them. */
 static bool sc_unserialize(zval *into, zend_string *bytes)
 {
 	const unsigned char *at = (const unsigned char *)ZSTR_VAL(bytes);
@@ -92,9 +94,11 @@ static bool sc_unserialize(zval *into, zend_string *bytes)
 	php_unserialize_data_t seen;
 	bool whole;
 
+	BG(serialize_lock)++;
 	PHP_VAR_UNSERIALIZE_INIT(seen);
 	whole = php_var_unserialize(into, &at, end, &seen);
 	PHP_VAR_UNSERIALIZE_DESTROY(seen);
+	BG(serialize_lock)--;
 	if (!whole) {
 		zval_ptr_dtor(into);
 		ZVAL_UNDEF(into);
@@ -140,7 +144,7 @@ PHP_FUNCTION(supercharger_store_get)
 		if (whole) {
 			RETURN_COPY_VALUE(&object);
 		}
-		/* Of a class that is not what it was: as good as nothing. */
+		/* Of a class that cannot read what it once wrote: as good as nothing. */
 	}
 	if (otherwise) {
 		RETURN_COPY(otherwise);
@@ -172,9 +176,11 @@ static void sc_store_set(INTERNAL_FUNCTION_PARAMETERS, bool only_new)
 	} else {
 		php_serialize_data_t seen;
 
+		BG(serialize_lock)++;
 		PHP_VAR_SERIALIZE_INIT(seen);
 		php_var_serialize(&serialized, value, &seen);
 		PHP_VAR_SERIALIZE_DESTROY(seen);
+		BG(serialize_lock)--;
 		if (EG(exception)) {
 			smart_str_free(&serialized);
 			RETURN_THROWS();

@@ -5,12 +5,12 @@
 //! its own on memory of its own.
 //!
 //! The memory is divided into shards, each behind one lock, in which everything about a key lies; so each operation is atomic, and a
-//! decision about a limit is made in one place. A critical section copies bytes and follows links, nothing else: no system call, no
-//! allocation that could fail, nothing of PHP. A process that dies inside of one leaves the shard to its parent, which marks it, and
+//! decision about a limit is made in one place. A critical section copies bytes and follows links, nothing else: no system call but what
+//! memory for a copy may need, nothing of PHP. A process that dies inside of one leaves the shard to its parent, which marks it, and
 //! to the next one who comes, who empties it ([`shard`]): what is half-written is never read.
 //!
 //! Values may be dropped to make room, the least recently used ones first. What is *kept* may not: counters, locks, limits, and values that
-//! are stored so. They have at most half of the room, and who finds that full is told so.
+//! are stored so. They have at most half of the room, limits and values a share of that, and who finds it full is told so.
 
 #![forbid(unsafe_code)]
 

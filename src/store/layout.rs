@@ -33,7 +33,7 @@ const LEAST_ENTRIES: u32 = 1024;
 /// "supercha" as a number: what the memory of a store begins with.
 const MAGIC: u64 = u64::from_le_bytes(*b"supercha");
 /// Raised with every change of what stands where.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 
 /// The room of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::shard::{Class, Kind, New, REFUSALS, Stay};
-use super::{Refused, Store, Unavailable, micros};
+use super::{LONGEST, Refused, Store, Unavailable, micros};
 
 const KIND: Kind = Kind { class: Class::Limit, stay: Stay::Kept, mark: false };
 /// Limits of one key. A second, a minute, an hour, a day, and as many again.
@@ -103,7 +103,8 @@ impl Store {
         if verdict.allowed && cost > 0 {
             let value: Vec<u8> = states.iter().flat_map(State::encode).collect();
             let rest = limits.iter().zip(&states).map(|(limit, state)| state.reset_after(limit, now)).max();
-            let lapses = now + rest.unwrap_or(0).max(1);
+            // A bucket may need longer than the clock counts to fill again.
+            let lapses = now + rest.unwrap_or(0).clamp(1, micros(LONGEST));
             if let Err(refused) = held.insert(&New { kind: KIND, hash, key, value: &value, lapses }) {
                 held.note(REFUSALS);
                 return Err(refused);

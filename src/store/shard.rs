@@ -34,6 +34,11 @@ const FRESH: usize = 8;
 const FREE_BLOCKS: usize = 9;
 const DROPPABLE: Space = Space { newest: 10, oldest: 11, blocks: 12, entries: 13 };
 const KEPT: Space = Space { newest: 14, oldest: 15, blocks: 16, entries: 17 };
+/// Kept ones whose keys come from clients, so that a flood of one kind leaves room for the other, and for locks and counters. In eighths of
+/// the kept room; a value of the largest size has half of it.
+const VALUES: Share = Share { blocks: 18, entries: 19, of_blocks: 6, of_entries: 3 };
+const LIMITS: Share = Share { blocks: 27, entries: 28, of_blocks: 1, of_entries: 3 };
+const EIGHTHS: u64 = 8;
 /// Counters, which stay when the shard is emptied.
 pub(super) const HITS: usize = 20;
 pub(super) const MISSES: usize = 21;
@@ -85,6 +90,24 @@ struct Space {
     oldest: usize,
     blocks: usize,
     entries: usize,
+}
+
+/// The part of the kept room that one class may have, and the words in which it is counted.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    blocks: usize,
+    entries: usize,
+    of_blocks: u64,
+    of_entries: u64,
+}
+
+/// That of a class; none for what the application itself names.
+fn share(kind: Kind) -> Option<Share> {
+    match kind {
+        Kind { stay: Stay::Kept, class: Class::Value, .. } => Some(VALUES),
+        Kind { stay: Stay::Kept, class: Class::Limit, .. } => Some(LIMITS),
+        _ => None,
+    }
 }
 
 fn space(stay: Stay) -> Space {
@@ -240,7 +263,7 @@ impl Held {
             self.use_now(old);
             return Ok(old);
         }
-        self.check_room(needs, new.kind.stay, old)?;
+        self.check_room(needs, new.kind, old)?;
         // The check may have removed others, but not this one.
         if let Some(old) = old {
             self.remove(old);
@@ -256,6 +279,10 @@ impl Held {
         let space = space(new.kind.stay);
         self.add(space.entries, 1);
         self.add(space.blocks, needs);
+        if let Some(share) = share(new.kind) {
+            self.add(share.entries, 1);
+            self.add(share.blocks, needs);
+        }
         Ok(entry)
     }
 
@@ -263,10 +290,15 @@ impl Held {
     pub(super) fn remove(&mut self, entry: Entry) {
         self.unlink(entry);
         self.leave_bucket(entry);
-        let space = space(self.kind(entry).stay);
+        let kind = self.kind(entry);
+        let space = space(kind.stay);
         let blocks = self.field(entry, BLOCKS);
         self.set_word(space.entries, self.word(space.entries) - 1);
         self.set_word(space.blocks, self.word(space.blocks) - blocks);
+        if let Some(share) = share(kind) {
+            self.set_word(share.entries, self.word(share.entries) - 1);
+            self.set_word(share.blocks, self.word(share.blocks) - blocks);
+        }
         let (mut at, mut next) = (entry.0, high(self.field(entry, NEXT)));
         loop {
             // A free block leads to the next free one in its first word.
@@ -337,7 +369,7 @@ impl Held {
 
     /// Forgets everything but what has been counted.
     fn wipe(&self) {
-        for at in FRESH..HITS {
+        for at in (FRESH..HITS).chain([LIMITS.blocks, LIMITS.entries]) {
             self.set_word(at, 0);
         }
         for at in SHARD_HEAD..SHARD_HEAD + self.shard.buckets {
@@ -357,19 +389,23 @@ impl Held {
     }
 
     /// Whether so many blocks may be taken. What is kept has half of everything, so that there is always something to be dropped for the
-    /// rest. Never removes `old`.
-    fn check_room(&mut self, needs: u64, stay: Stay, old: Option<Entry>) -> Result<(), Refused> {
-        if stay == Stay::Droppable {
+    /// rest, and of that each class its share. Never removes `old`.
+    fn check_room(&mut self, needs: u64, kind: Kind, old: Option<Entry>) -> Result<(), Refused> {
+        if kind.stay == Stay::Droppable {
             return Ok(());
         }
         let (own_blocks, own_entries) = match old {
             Some(old) if self.kind(old).stay == Stay::Kept => (self.field(old, BLOCKS), 1),
             _ => (0, 0),
         };
-        let most_entries = (self.shard.entries / 2).max(1);
+        let (most_blocks, most_entries) = (self.shard.blocks / 2, (self.shard.entries / 2).max(1));
         let fits = |held: &Self| {
-            held.word(KEPT.blocks) - own_blocks + needs <= held.shard.blocks / 2
+            held.word(KEPT.blocks) - own_blocks + needs <= most_blocks
                 && held.word(KEPT.entries) - own_entries < most_entries
+                && share(kind).is_none_or(|share| {
+                    held.word(share.blocks) - own_blocks + needs <= (most_blocks * share.of_blocks / EIGHTHS).max(1)
+                        && held.word(share.entries) - own_entries < (most_entries * share.of_entries / EIGHTHS).max(1)
+                })
         };
         self.look_through(LOOKED_AT, old);
         if !fits(self) {

@@ -10,8 +10,8 @@ final readonly class Answer
     /** Fields that belong to one transfer, or to a browser and not to an answer. */
     private const array NOT_KEPT = ['connection', 'date', 'keep-alive', 'set-cookie', 'transfer-encoding', 'x-request-id'];
 
-    /** Answers that say "later": a repetition is to have another one. */
-    private const array LATER = [408, 425, 429];
+    /** Answers that say "not you" or "later", and that nothing has been done: a repetition may have another one. */
+    private const array LATER = [401, 403, 407, 408, 425, 429];
 
     /**
      * @param array<string, list<string>> $headers

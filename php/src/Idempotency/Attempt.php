@@ -24,15 +24,15 @@ final class Attempt
         register_shutdown_function($this->abandon(...));
     }
 
-    /** Keeps the answer. Without a room for it, that it was carried out. */
+    /** Keeps the answer. Without a room for it, that it was carried out. The first answer of a key stays, whoever else comes to one. */
     public function finish(Answer $answer): void
     {
         if (!$this->isOpen) {
             return;
         }
         $kept = null !== $answer->body && \strlen($answer->body) <= $this->rule->maxBody ? $answer : new Answer($answer->status, [], null);
-        if (!$this->keep($kept) && !$this->keep(new Answer($answer->status, [], null)) && \function_exists('supercharger_log')) {
-            supercharger_log('an answer could not be kept: a repetition of its request would be carried out again', 8);
+        if (!$this->keep($kept) && !$this->keep(new Answer($answer->status, [], null))) {
+            self::log('an answer could not be kept: a repetition of its request would be carried out again');
         }
         $this->abandon();
     }
@@ -42,12 +42,29 @@ final class Attempt
     {
         if ($this->isOpen) {
             $this->isOpen = false;
-            supercharger_lock_release($this->name, $this->token);
+            try {
+                supercharger_lock_release($this->name, $this->token);
+            } catch (\RuntimeException $failure) {
+                // The answer is right all the same.
+                self::log('a key stays in use: '.$failure->getMessage());
+            }
         }
     }
 
     private function keep(Answer $answer): bool
     {
-        return supercharger_store_set($this->name, [$this->fingerprint, $answer->plain()], (float) $this->rule->ttl, keep: true);
+        try {
+            return supercharger_store_add($this->name, [$this->fingerprint, $answer->plain()], (float) $this->rule->ttl, keep: true)
+                || supercharger_store_has($this->name);
+        } catch (\RuntimeException) {
+            return false;
+        }
+    }
+
+    private static function log(string $message): void
+    {
+        if (\function_exists('supercharger_log')) {
+            supercharger_log($message, 8);
+        }
     }
 }

@@ -11,10 +11,14 @@ use Symfony\Component\HttpFoundation\Request;
 use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpFoundation\StreamedResponse;
 use Symfony\Component\HttpKernel\Event\ControllerArgumentsEvent;
+use Symfony\Component\HttpKernel\Event\ExceptionEvent;
 use Symfony\Component\HttpKernel\Event\FinishRequestEvent;
 use Symfony\Component\HttpKernel\Event\ResponseEvent;
 use Symfony\Component\HttpKernel\KernelEvents;
 use Symfony\Component\Security\Core\Authentication\Token\Storage\TokenStorageInterface;
+use Symfony\Component\Security\Core\Authentication\Token\SwitchUserToken;
+use Symfony\Component\Security\Core\Exception\AccessDeniedException;
+use Symfony\Component\Security\Core\Exception\AuthenticationException;
 
 /**
  * Carries out what is marked #[Idempotent] once for each key.
@@ -27,6 +31,8 @@ final class IdempotencyListener implements EventSubscriberInterface
     private const string ATTEMPT = '_supercharger_idempotency';
     /** After everything that may refuse the request. */
     private const int BEFORE_CONTROLLER = -1024;
+    /** Before those that make an answer of it. */
+    private const int BEFORE_HANDLERS = 1024;
     /** After those that shape the response, before the session's, whose cookies are not kept anyway. */
     private const int AFTER_RESPONSE = -512;
 
@@ -39,6 +45,7 @@ final class IdempotencyListener implements EventSubscriberInterface
         return [
             KernelEvents::CONTROLLER_ARGUMENTS => ['begin', self::BEFORE_CONTROLLER],
             KernelEvents::RESPONSE => ['finish', self::AFTER_RESPONSE],
+            KernelEvents::EXCEPTION => ['refuse', self::BEFORE_HANDLERS],
             KernelEvents::FINISH_REQUEST => 'abandon',
         ];
     }
@@ -56,8 +63,11 @@ final class IdempotencyListener implements EventSubscriberInterface
             throw new \LogicException('#[Idempotent] keeps its keys in the store of supercharger, which does not run this program.');
         }
         $route = $request->attributes->get('_route', $request->getPathInfo());
-        $scope = $this->principal($rule, $request)."\0".(\is_string($route) ? $route : '');
-        $begun = $this->ledger->begin($rule, trim((string) $request->headers->get($rule->header)), $scope, self::fingerprint($request));
+        // Others live under another name, or on another mount point of this server.
+        $place = $request->getHttpHost().$request->getBaseUrl()."\0".(\is_string($route) ? $route : '');
+        $key = trim((string) $request->headers->get($rule->header));
+        $print = '' === $key ? '' : self::fingerprint($request);
+        $begun = $this->ledger->begin($rule, $key, $this->principal($rule, $request)."\0".$place, $print);
         if ($begun instanceof Attempt) {
             $request->attributes->set(self::ATTEMPT, $begun);
         } elseif (null !== $begun) {
@@ -87,6 +97,18 @@ final class IdempotencyListener implements EventSubscriberInterface
         $attempt->finish(new Answer($response->getStatusCode(), $headers, false === $body ? null : $body));
     }
 
+    /** Whoever asks was refused from inside, maybe by a redirect to a form: with a permission, the next one is carried out. */
+    public function refuse(ExceptionEvent $event): void
+    {
+        $attempt = $event->getRequest()->attributes->get(self::ATTEMPT);
+        for ($thrown = $event->getThrowable(); null !== $thrown; $thrown = $thrown->getPrevious()) {
+            $isRefusal = $thrown instanceof AccessDeniedException || $thrown instanceof AuthenticationException;
+            if ($isRefusal && $event->isMainRequest() && $attempt instanceof Attempt) {
+                $attempt->abandon();
+            }
+        }
+    }
+
     /** Nobody has answered. */
     public function abandon(FinishRequestEvent $event): void
     {
@@ -110,9 +132,16 @@ final class IdempotencyListener implements EventSubscriberInterface
         if (str_starts_with($rule->scope, Idempotent::BY_HEADER)) {
             return $rule->scope."\0".$request->headers->get(substr($rule->scope, \strlen(Idempotent::BY_HEADER)));
         }
-        $user = $this->tokens?->getToken()?->getUserIdentifier();
+        $token = $this->tokens?->getToken();
+        $user = $token?->getUserIdentifier();
+        if (null === $user || '' === $user) {
+            return "authorization\0".$request->headers->get('Authorization');
+        }
+        // Another firewall may know another one by the same name; and who stands in for somebody is not him.
+        $firewall = $request->attributes->get('_firewall_context');
+        $behind = $token instanceof SwitchUserToken ? $token->getOriginalToken()->getUserIdentifier() : '';
 
-        return null !== $user && '' !== $user ? "user\0".$user : "authorization\0".$request->headers->get('Authorization');
+        return "user\0".(\is_string($firewall) ? $firewall : '')."\0$behind\0$user";
     }
 
     private static function fingerprint(Request $request): string

@@ -8,6 +8,8 @@ use Psr\Http\Message\ResponseFactoryInterface;
 use Psr\Http\Message\ResponseInterface;
 use Psr\Http\Message\ServerRequestInterface;
 use Psr\Http\Message\StreamFactoryInterface;
+use Psr\Http\Message\StreamInterface;
+use Psr\Http\Message\UploadedFileInterface;
 use Psr\Http\Server\MiddlewareInterface;
 use Psr\Http\Server\RequestHandlerInterface;
 
@@ -30,7 +32,10 @@ final class IdempotencyMiddleware implements MiddlewareInterface
             return $handler->handle($request);
         }
         $key = trim($request->getHeaderLine($this->rule->header));
-        $begun = $this->ledger->begin($this->rule, $key, $this->principal($request)."\0".$request->getUri()->getPath(), self::fingerprint($request));
+        // Without a key nobody needs it, and a body that can be read once only stays unread.
+        [$request, $print] = '' === $key ? [$request, ''] : $this->fingerprint($request);
+        $place = $request->getUri()->getAuthority()."\0".$request->getUri()->getPath();
+        $begun = $this->ledger->begin($this->rule, $key, $this->principal($request)."\0".$place, $print);
         if (null === $begun) {
             return $handler->handle($request);
         }
@@ -45,7 +50,8 @@ final class IdempotencyMiddleware implements MiddlewareInterface
             if (Answer::isFinal($response->getStatusCode())) {
                 $size = $response->getBody()->getSize();
                 // What cannot be read twice, or has no end that is known, is not kept.
-                $body = $response->getBody()->isSeekable() && null !== $size && $size <= $this->rule->maxBody ? (string) $response->getBody() : null;
+                $isKnown = $response->getBody()->isSeekable() && null !== $size && $size <= $this->rule->maxBody;
+                $body = $isKnown ? self::read($response->getBody()) : null;
                 $begun->finish(new Answer($response->getStatusCode(), Answer::kept(array_map(array_values(...), $response->getHeaders())), $body));
             }
 
@@ -65,12 +71,51 @@ final class IdempotencyMiddleware implements MiddlewareInterface
         return $request->getHeaderLine($isHeader ? substr($this->rule->scope, \strlen(Idempotent::BY_HEADER)) : 'Authorization');
     }
 
-    private static function fingerprint(ServerRequestInterface $request): string
+    /** @return array{ServerRequestInterface, string} what the handler is to read, too */
+    private function fingerprint(ServerRequestInterface $request): array
     {
-        $body = (string) $request->getBody();
+        $hash = hash_init('sha256');
+        hash_update($hash, $request->getMethod()."\0".$request->getUri()->getPath()."\0".$request->getUri()->getQuery()."\0");
+        $body = self::read($request->getBody());
+        hash_update($hash, $body);
+        if ('' === $body) {
+            // A form has been taken apart.
+            hash_update($hash, serialize($request->getParsedBody()));
+        } elseif (!$request->getBody()->isSeekable()) {
+            $copy = $this->streams->createStream($body);
+            $copy->rewind();
+            $request = $request->withBody($copy);
+        }
+        $files = $request->getUploadedFiles();
+        array_walk_recursive($files, static function (mixed $file, int|string $name) use ($hash): void {
+            hash_update($hash, "\0$name\0".($file instanceof UploadedFileInterface ? self::content($file) : ''));
+        });
 
-        return hash('sha256', $request->getMethod()."\0".$request->getUri()->getPath()."\0".$request->getUri()->getQuery()."\0"
-            .$body.('' === $body ? serialize($request->getParsedBody()) : ''));
+        return [$request, hash_final($hash)];
+    }
+
+    /** A print of a file; of one that can be read once only, what is known about it. */
+    private static function content(UploadedFileInterface $file): string
+    {
+        $about = $file->getSize()."\0".$file->getClientFilename();
+        if (\UPLOAD_ERR_OK !== $file->getError()) {
+            return $about;
+        }
+        $stream = $file->getStream();
+
+        return $stream->isSeekable() ? hash('sha256', self::read($stream)) : $about;
+    }
+
+    /** All of it; where it can go back it stands afterwards where it stood before. */
+    private static function read(StreamInterface $stream): string
+    {
+        $at = $stream->isSeekable() ? $stream->tell() : null;
+        $content = (string) $stream;
+        if (null !== $at) {
+            $stream->seek($at);
+        }
+
+        return $content;
     }
 
     /** @param array<string, string|list<string>> $headers */

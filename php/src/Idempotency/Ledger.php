@@ -17,8 +17,8 @@ final class Ledger
     public const string REPLAYED = 'Idempotent-Replayed';
 
     private const string PREFIX = 'idempotency:';
-    /** Seconds for which a request is in flight at most: longer than any may run (`request_timeout`). */
-    private const float IN_FLIGHT = 3600.0;
+    /** Seconds for which a request is in flight at most: longer than any runs. It ends with its request or worker anyway. */
+    private const float IN_FLIGHT = 604_800.0;
 
     /**
      * @param string $key         what the client sent; empty: nothing

@@ -28,7 +28,7 @@ final class ExactLimiter implements LimiterInterface
      * @param string      $key    whose requests are counted
      * @param list<Limit> $limits
      */
-    public function __construct(private readonly string $name, string $key, private readonly array $limits, private readonly bool $failOpen = true)
+    public function __construct(private readonly string $name, string $key, private readonly array $limits, private readonly bool $failOpen = false)
     {
         self::check();
         // Keys come from clients, of any length.

@@ -16,9 +16,9 @@ final class ExactLimiterFactory implements LimiterFactory
     /**
      * @param string      $name     of the rule: part of the keys, and a label of the metric supercharger_rate_limited_total
      * @param list<Limit> $limits   as supercharger_rate_limit() takes them, intervals in seconds; all hold together
-     * @param bool        $failOpen whether requests pass when the store has no room to count them
+     * @param bool        $failOpen whether requests pass when the store has no room to count them; else it throws
      */
-    public function __construct(private readonly string $name, private readonly array $limits, private readonly bool $failOpen = true)
+    public function __construct(private readonly string $name, private readonly array $limits, private readonly bool $failOpen = false)
     {
     }
 

@@ -16,6 +16,8 @@ use Symfony\Component\RateLimiter\Storage\StorageInterface;
 final class LimiterStorage implements StorageInterface
 {
     private const string PREFIX = 'limiter:';
+    /** Seconds for which a state is kept that does not say. */
+    private const int LONGEST = 366 * 86_400;
 
     public function __construct()
     {
@@ -24,7 +26,8 @@ final class LimiterStorage implements StorageInterface
 
     public function save(LimiterStateInterface $limiterState): void
     {
-        $ttl = (float) max(0, $limiterState->getExpirationTime() ?? 0);
+        // No time at all would mean for ever. Some states have none.
+        $ttl = (float) max(1, $limiterState->getExpirationTime() ?? self::LONGEST);
         if (!supercharger_store_set(self::key($limiterState->getId()), $limiterState, $ttl, keep: true)) {
             throw new \RuntimeException('The store has no room for the state of one more limiter; store.max_memory or store.max_entries allow more.');
         }

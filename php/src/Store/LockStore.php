@@ -94,7 +94,7 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
         }
         self::check();
         $key->reduceLifetime($ttl);
-        if (!supercharger_lock_extend(self::name($key), $this->token($key), $ttl)) {
+        if (!self::ask(fn (): bool => supercharger_lock_extend(self::name($key), $this->token($key), $ttl))) {
             throw new LockConflictedException();
         }
         $this->checkNotExpired($key);
@@ -103,14 +103,14 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
     public function delete(Key $key): void
     {
         self::check();
-        supercharger_lock_release(self::name($key), $this->token($key));
+        self::ask(fn (): bool => supercharger_lock_release(self::name($key), $this->token($key)));
     }
 
     public function exists(Key $key): bool
     {
         self::check();
 
-        return supercharger_lock_held(self::name($key), $this->token($key));
+        return self::ask(fn (): bool => supercharger_lock_held(self::name($key), $this->token($key)));
     }
 
     private function take(Key $key, bool $shared, float $wait): void
@@ -119,12 +119,7 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
         if (0.0 === $wait) {
             $key->reduceLifetime($this->initialTtl);
         }
-        try {
-            $taken = supercharger_lock_acquire(self::name($key), $this->token($key), $this->initialTtl, $wait, $shared, $this->bound);
-        } catch (\RuntimeException $failure) {
-            throw new LockStorageException($failure->getMessage(), 0, $failure);
-        }
-        if (!$taken) {
+        if (!self::ask(fn (): bool => supercharger_lock_acquire(self::name($key), $this->token($key), $this->initialTtl, $wait, $shared, $this->bound))) {
             throw new LockConflictedException();
         }
         if (0.0 !== $wait) {
@@ -132,6 +127,16 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
             $key->reduceLifetime($this->initialTtl);
         }
         $this->checkNotExpired($key);
+    }
+
+    /** @param \Closure(): bool $question */
+    private static function ask(\Closure $question): bool
+    {
+        try {
+            return $question();
+        } catch (\RuntimeException $failure) {
+            throw new LockStorageException($failure->getMessage(), 0, $failure);
+        }
     }
 
     private static function name(Key $key): string

@@ -42,8 +42,11 @@ final class StorePass implements CompilerPassInterface
         if (self::STORAGE !== (string) ($arguments['index_1'] ?? '') || !$container->hasDefinition(self::LOCKS)) {
             return;
         }
-        // Read, decide, write: without a lock that all share more would pass than may.
-        $limiter->replaceArgument(2, new Reference(self::LOCKS));
+        // Read, decide, write: without a lock that all share more would pass than may. Whoever names one of his own has it.
+        $locks = $arguments['index_2'] ?? null;
+        if (!$locks instanceof Reference || 'lock.factory' === (string) $locks) {
+            $limiter->replaceArgument(2, new Reference(self::LOCKS));
+        }
         $config = $arguments['index_0'];
         if (!\is_array($config) || 'no_limit' === ($config['policy'] ?? null)) {
             return;

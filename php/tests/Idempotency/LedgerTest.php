@@ -6,6 +6,7 @@ namespace Supercharger\Runtime\Tests\Idempotency;
 
 use Nyholm\Psr7\Factory\Psr17Factory;
 use Nyholm\Psr7\ServerRequest;
+use Nyholm\Psr7\Stream;
 use PHPUnit\Framework\Attributes\CoversClass;
 use PHPUnit\Framework\TestCase;
 use Psr\Http\Message\RequestFactoryInterface;
@@ -62,6 +63,16 @@ final class LedgerTest extends TestCase
         $attempt->abandon();
     }
 
+    public function testTheFirstAnswerStaysAlsoOfTwoAtATime(): void
+    {
+        $name = 'idempotency:'.hash('sha256', __METHOD__."\0key");
+        // The lock of the first one has lapsed: nobody knows of the other.
+        $attempts = [new Attempt($name, 'one', 'print', new Idempotent()), new Attempt($name, 'two', 'print', new Idempotent())];
+        $attempts[1]->finish(new Answer(201, [], 'first'));
+        $attempts[0]->finish(new Answer(201, [], 'second'));
+        self::assertEquals(new Answer(201, [], 'first'), (new Ledger())->begin(new Idempotent(), 'key', __METHOD__, 'print'));
+    }
+
     public function testKeys(): void
     {
         $ledger = new Ledger();
@@ -92,6 +103,7 @@ final class LedgerTest extends TestCase
             }
         }
         self::assertSame([true, true, false, false], array_map(Answer::isFinal(...), [201, 404, 429, 500]));
+        self::assertSame([false, false, false, true], array_map(Answer::isFinal(...), [401, 403, 407, 422]));
         self::assertSame(['X-A' => ['1']], Answer::kept(['X-A' => ['1'], 'Set-Cookie' => ['secret'], 'date' => ['now']]));
     }
 
@@ -133,5 +145,71 @@ final class LedgerTest extends TestCase
         $handler->status = 503;
         self::assertSame([503, 503], [$send(key: 'fails')->getStatusCode(), $send(key: 'fails')->getStatusCode()]);
         self::assertSame(6, $handler->calls);
+    }
+
+    public function testTheMiddlewareLeavesBodiesAsTheyAre(): void
+    {
+        $factory = new Psr17Factory();
+        $handler = new class($factory) implements RequestHandlerInterface {
+            /** @var list<string> */
+            public array $read = [];
+
+            public function __construct(private readonly Psr17Factory $factory)
+            {
+            }
+
+            public function handle(ServerRequestInterface $request): ResponseInterface
+            {
+                $this->read[] = $request->getBody()->getContents();
+                $body = $this->factory->createStream('answer');
+                $body->rewind();
+
+                return $this->factory->createResponse()->withBody($body);
+            }
+        };
+        $middleware = new IdempotencyMiddleware($factory, $factory);
+        $pipe = static function (string $content): Stream {
+            $pipe = popen('printf %s '.escapeshellarg($content), 'r');
+            self::assertIsResource($pipe);
+
+            return Stream::create($pipe);
+        };
+        foreach ([[], ['Idempotency-Key' => __METHOD__]] as $fields) {
+            $body = $factory->createStream('seekable');
+            $body->rewind();
+            $answer = $middleware->process((new ServerRequest('POST', '/a', $fields))->withBody($body), $handler);
+            self::assertSame('answer', $answer->getBody()->getContents());
+            $once = $pipe('once');
+            self::assertFalse($once->isSeekable());
+            $middleware->process((new ServerRequest('POST', '/b', $fields))->withBody($once), $handler);
+        }
+        self::assertSame(['seekable', 'once', 'seekable', 'once'], $handler->read);
+    }
+
+    public function testTheMiddlewareTellsHostsAndFilesApart(): void
+    {
+        $factory = new Psr17Factory();
+        $handler = new class($factory) implements RequestHandlerInterface {
+            public int $calls = 0;
+
+            public function __construct(private readonly Psr17Factory $factory)
+            {
+            }
+
+            public function handle(ServerRequestInterface $request): ResponseInterface
+            {
+                return $this->factory->createResponse(201)->withHeader('X-Call', (string) ++$this->calls);
+            }
+        };
+        $middleware = new IdempotencyMiddleware($factory, $factory);
+        $send = static function (string $host, string $content) use ($middleware, $factory, $handler): int {
+            $file = $factory->createUploadedFile($factory->createStream($content), \strlen($content), \UPLOAD_ERR_OK, 'name');
+            $request = new ServerRequest('POST', "http://$host/pay", ['Idempotency-Key' => __METHOD__]);
+
+            return $middleware->process($request->withParsedBody(['a' => '1'])->withUploadedFiles(['deep' => ['f' => $file]]), $handler)->getStatusCode();
+        };
+        self::assertSame([201, 201, 422], [$send('a.test', 'one'), $send('a.test', 'one'), $send('a.test', 'two')]);
+        self::assertSame(1, $handler->calls);
+        self::assertSame([201, 2], [$send('b.test', 'one'), $handler->calls]);
     }
 }

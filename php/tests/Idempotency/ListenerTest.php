@@ -15,11 +15,15 @@ use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\HttpFoundation\BinaryFileResponse;
 use Symfony\Component\HttpFoundation\Cookie;
 use Symfony\Component\HttpFoundation\File\UploadedFile;
+use Symfony\Component\HttpFoundation\RedirectResponse;
 use Symfony\Component\HttpFoundation\Request;
 use Symfony\Component\HttpFoundation\Response;
 use Symfony\Component\HttpFoundation\StreamedResponse;
+use Symfony\Component\HttpKernel\Event\ExceptionEvent;
+use Symfony\Component\HttpKernel\Exception\AccessDeniedHttpException;
 use Symfony\Component\HttpKernel\Exception\ConflictHttpException;
 use Symfony\Component\Routing\Loader\Configurator\RoutingConfigurator;
+use Symfony\Component\Security\Core\Exception\AccessDeniedException;
 
 #[CoversClass(IdempotencyListener::class)]
 final class ListenerTest extends TestCase
@@ -31,10 +35,11 @@ final class ListenerTest extends TestCase
         self::$kernel = Compiled::booted(
             change: static function (ContainerBuilder $container): void {
                 $container->register('logger', NullLogger::class);
+                $container->register(EntryPoint::class)->addTag('kernel.event_listener', ['event' => 'kernel.exception']);
                 $container->register(Paying::class)->setPublic(true)->addTag('controller.service_arguments');
             },
             routes: static function (RoutingConfigurator $routes): void {
-                foreach (['pay', 'broken', 'refused', 'streamed', 'file'] as $name) {
+                foreach (['pay', 'broken', 'refused', 'streamed', 'file', 'denied'] as $name) {
                     $routes->add($name, '/'.$name)->controller([Paying::class, $name]);
                 }
                 $routes->add('route', '/route')->controller([Paying::class, 'plain'])->defaults(['_idempotent' => ['required' => true]]);
@@ -104,6 +109,26 @@ final class ListenerTest extends TestCase
         self::assertSame(5, Paying::$calls);
     }
 
+    public function testAnotherHostHasKeysOfItsOwn(): void
+    {
+        foreach (['http://a.test', 'http://b.test', 'http://b.test:81'] as $number => $host) {
+            self::assertSame('receipt '.($number + 1), self::send($host.'/pay')->getContent());
+            self::assertSame('receipt '.($number + 1), self::send($host.'/pay')->getContent());
+        }
+    }
+
+    public function testWhoWasRefusedFromInsideMayTryAgain(): void
+    {
+        $deny = static function (string $kind): int {
+            return self::send('/denied?'.$kind)->getStatusCode();
+        };
+        self::assertSame([403, 403], [$deny('http'), $deny('http')]);
+        self::assertSame(2, Paying::$calls);
+        // An entry point makes a redirect of it, which by itself would be an answer for ever.
+        self::assertSame([302, 302], [$deny('security'), $deny('security')]);
+        self::assertSame(4, Paying::$calls);
+    }
+
     public function testFormsWithFiles(): void
     {
         $file = (string) tempnam(sys_get_temp_dir(), 'upload');
@@ -120,6 +145,16 @@ final class ListenerTest extends TestCase
             self::assertSame(1, Paying::$calls);
         } finally {
             unlink($file);
+        }
+    }
+}
+
+final class EntryPoint
+{
+    public function __invoke(ExceptionEvent $event): void
+    {
+        if ($event->getThrowable() instanceof AccessDeniedException) {
+            $event->setResponse(new RedirectResponse('/login'));
         }
     }
 }
@@ -149,6 +184,13 @@ final class Paying
     {
         ++self::$calls;
         throw new ConflictHttpException('deliberate');
+    }
+
+    #[Idempotent]
+    public function denied(Request $request): Response
+    {
+        ++self::$calls;
+        throw $request->query->has('http') ? new AccessDeniedHttpException('deliberate') : new AccessDeniedException('deliberate');
     }
 
     #[Idempotent]
