@@ -170,6 +170,44 @@ fn a_function_of_psr_7() {
     run_within(LIMIT, announced(with_libraries("psr7")), conforms);
 }
 
+/// What an application returns is sent as it is: no header changes the status, a response that is a text too is a response, one that is kept is whole each
+/// time. What PHP has not parsed has no parsed body.
+#[test]
+fn a_response_is_sent_as_it_is() {
+    let launch = with_libraries("psr7");
+    let script = launch.dir().app().join("public/psr7.php");
+    let code = std::fs::read_to_string(&script).expect("a script");
+    let (head, _) = code.split_once("exit(").expect("a loop");
+    let own = "final class Decorated extends Nyholm\\Psr7\\Response implements Stringable { public function __toString(): string { return 'as a text'; } }
+$kept = new Nyholm\\Psr7\\Response(200, [], 'prepared');
+exit(Supercharger\\Runtime\\App\\Loop::run(static fn (Psr\\Http\\Message\\ServerRequestInterface $request): mixed => match ($request->getUri()->getPath()) {
+    '/accepted' => new Nyholm\\Psr7\\Response(202, ['Location' => '/job/1'], 'queued'),
+    '/forbidden' => new Nyholm\\Psr7\\Response(403, ['WWW-Authenticate' => 'Bearer']),
+    '/array' => ['status' => 202, 'headers' => ['location' => '/job/1']],
+    '/wrong' => ['status' => 1000],
+    '/text' => new Decorated(201, ['Set-Cookie' => 'sid=1'], 'made'),
+    '/kept' => $kept,
+    '/form' => ['body' => json_encode($request->getParsedBody())],
+}));";
+    std::fs::write(&script, format!("{head}{own}")).expect("written");
+    run_within(LIMIT, launch.expect_error("The status of a response is 1000"), async |server| {
+        let answer = server.get("/accepted").await;
+        assert_eq!((answer.expect(202).header("location"), answer.text().as_str()), (Some("/job/1"), "queued"));
+        assert_eq!(server.get("/forbidden").await.expect(403).header("www-authenticate"), Some("Bearer"));
+        assert_eq!(server.get("/array").await.expect(202).header("location"), Some("/job/1"));
+        server.get("/wrong").await.expect(500);
+        let answer = server.get("/text").await;
+        assert_eq!((answer.expect(201).text().as_str(), answer.header("set-cookie")), ("made", Some("sid=1")));
+        for _ in 0..3 {
+            assert_eq!(server.get("/kept").await.ok().text(), "prepared");
+        }
+        let kind = [("content-type", "application/x-www-form-urlencoded")];
+        for (method, parsed) in [("POST", json!({"a": "1"})), ("PUT", Value::Null), ("PATCH", Value::Null)] {
+            assert_eq!(server.send(method, "/form", &kind, "a=1").await.ok().json(), parsed, "{method}");
+        }
+    });
+}
+
 #[test]
 fn a_function_of_http_foundation() {
     run_within(LIMIT, announced(with_libraries("foundation")), async |server| {

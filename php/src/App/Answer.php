@@ -25,9 +25,10 @@ final class Answer
     {
         match (true) {
             null === $answer => null,
-            \is_string($answer), $answer instanceof \Stringable && !$answer instanceof SymfonyResponse => print (string) $answer,
+            // Before texts: a response may have `__toString()` too.
             $answer instanceof ResponseInterface => self::psr($answer),
             $answer instanceof SymfonyResponse => $answer->send(),
+            \is_string($answer), $answer instanceof \Stringable => print (string) $answer,
             \is_array($answer) => self::plain($answer),
             \is_object($answer) => self::plain(['status' => $answer->statusCode ?? $answer->status ?? null] + get_object_vars($answer)),
             default => throw new \UnexpectedValueException(\sprintf('An application returned %s, which is no response.', get_debug_type($answer))),
@@ -36,13 +37,15 @@ final class Answer
 
     private static function psr(ResponseInterface $response): void
     {
-        header(\sprintf('HTTP/1.1 %d %s', $response->getStatusCode(), $response->getReasonPhrase()), true, $response->getStatusCode());
         foreach ($response->getHeaders() as $name => $values) {
             self::header((string) $name, $values);
         }
+        // Last: PHP changes the status for `Location` and `WWW-Authenticate`.
+        header(\sprintf('HTTP/1.1 %d %s', $response->getStatusCode(), $response->getReasonPhrase()), true, $response->getStatusCode());
         self::stream($response->getBody());
     }
 
+    /** The stream stays open: a response is a value, and the application may give it again. */
     private static function stream(StreamInterface $body): void
     {
         if ($body->isSeekable()) {
@@ -56,28 +59,43 @@ final class Answer
                 flush();
             }
         }
-        $body->close();
     }
 
     /** @param array<mixed> $answer */
     private static function plain(array $answer): void
     {
         $error = $answer['error'] ?? null;
-        $status = $answer['status'] ?? null;
+        $status = self::status($answer['status'] ?? null);
         if (\is_scalar($error) && '' !== (string) $error) {
             // For the log; the client is told no more than that.
             supercharger_log('The application answered with an error: '.$error, 8);
         }
-        $failed = null !== $error && '' !== $error;
-        http_response_code(is_numeric($status) ? (int) $status : ($failed ? 500 : 200));
+        $status ??= null !== $error && '' !== $error ? 500 : null;
+        http_response_code($status ?? 200);
         foreach (is_iterable($answer['headers'] ?? null) ? $answer['headers'] : [] as $name => $values) {
             self::header((string) $name, $values);
+        }
+        if (null !== $status) {
+            // Once more: PHP has changed it for `Location` and `WWW-Authenticate`.
+            http_response_code($status);
         }
         self::body($answer['body'] ?? '');
         $meta = $answer['_meta'] ?? null;
         if (\is_array($meta) && true === ($meta['recycle'] ?? null)) {
             supercharger_recycle();
         }
+    }
+
+    /** @throws \UnexpectedValueException if it is none of HTTP */
+    private static function status(mixed $status): ?int
+    {
+        if (null === $status) {
+            return null;
+        }
+        $number = filter_var($status, \FILTER_VALIDATE_INT, ['options' => ['min_range' => 100, 'max_range' => 599]]);
+
+        return \is_int($number) ? $number
+            : throw new \UnexpectedValueException(\sprintf('The status of a response is %s, not a number from 100 to 599.', \is_scalar($status) ? var_export($status, true) : get_debug_type($status)));
     }
 
     private static function body(mixed $body): void

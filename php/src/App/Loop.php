@@ -42,6 +42,9 @@ final class Loop
             throw new \LogicException(\sprintf('RUNTIME_APP_ENTRY names %s, which is no file (current folder: %s).', $file, (string) getcwd()));
         }
 
+        // Whole: a bare name would be looked for in the include path first. A stream (phar://) has no such path and is whole already.
+        $file = realpath($file) ?: $file;
+
         return self::run((static fn (): mixed => require $file)());
     }
 }

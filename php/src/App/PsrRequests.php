@@ -61,8 +61,12 @@ final class PsrRequests
             ->withBody(false === $input ? $this->streams->createStream() : $this->streams->createStreamFromResource($input));
     }
 
+    /** Whether PHP has parsed the body: it does so for POST alone. */
     private function isForm(ServerRequestInterface $request): bool
     {
+        if ('POST' !== $request->getMethod()) {
+            return false;
+        }
         $type = strtolower(trim(explode(';', $request->getHeaderLine('Content-Type'), 2)[0]));
 
         return \in_array($type, ['application/x-www-form-urlencoded', 'multipart/form-data'], true);

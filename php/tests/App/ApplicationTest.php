@@ -101,4 +101,26 @@ final class ApplicationTest extends TestCase
             putenv('RUNTIME_APP_ENTRY');
         }
     }
+
+    public function testAnEntryIsTheFileOfTheCurrentFolder(): void
+    {
+        $folder = sys_get_temp_dir().'/'.bin2hex(random_bytes(8));
+        mkdir("$folder/library", recursive: true);
+        // What neither can be served tells which of them was loaded.
+        file_put_contents("$folder/entry.php", '<?php return 42;');
+        file_put_contents("$folder/library/entry.php", '<?php return 4.2;');
+        [$before, $path] = [(string) getcwd(), (string) set_include_path("$folder/library")];
+        chdir($folder);
+        putenv('RUNTIME_APP_ENTRY=entry.php');
+        $this->expectExceptionMessage('int is no application');
+        try {
+            Loop::entry();
+        } finally {
+            putenv('RUNTIME_APP_ENTRY');
+            chdir($before);
+            set_include_path($path);
+            array_map(unlink(...), ["$folder/entry.php", "$folder/library/entry.php"]);
+            array_map(rmdir(...), ["$folder/library", $folder]);
+        }
+    }
 }
