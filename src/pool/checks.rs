@@ -42,6 +42,9 @@ const ATTENTION: Duration = Duration::from_secs(60);
 /// Most checks of a pool: each has series of metrics.
 const MOST: usize = 64;
 
+/// Longest pause that a check which costs its worker each time is given: short enough to see within [`ATTENTION`] that what it waits for is back.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// How long a check waits for a quiet moment of a busy pool; as for other chores (`care`).
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -59,6 +62,8 @@ struct Table {
     asked: Option<Instant>,
     /// Since when a worker is wanted.
     due_since: Option<Instant>,
+    /// Incarnations that have reached their loop and live.
+    living: u32,
     entries: Vec<Entry>,
 }
 
@@ -70,6 +75,8 @@ struct Entry {
     running: Option<Run>,
     last: Option<Outcome>,
     failures: u64,
+    /// How often in a row it had no end of its own, which has cost a worker each time.
+    given_up: u32,
 }
 
 #[derive(Debug)]
@@ -135,7 +142,13 @@ impl Checks {
         waits || table.entries.iter().any(|entry| entry.owners > 0 && entry.last.is_none() && entry.running.is_none())
     }
 
-    /// An incarnation has registered a check. `known` says whether it had done so before; false if there are too many.
+    /// An incarnation has reached its loop: what nobody has registered from now on is over.
+    pub(super) fn arrive(&self) {
+        self.table.lock().living += 1;
+    }
+
+    /// An incarnation has registered a check. `known` says whether it had done so before; false if there are too many. Those that nobody who lives has
+    /// registered give way.
     pub(super) fn declare(&self, check: Check, known: bool) -> bool {
         let mut table = self.table.lock();
         if let Some(entry) = table.entries.iter_mut().find(|entry| entry.check.name == check.name) {
@@ -144,17 +157,19 @@ impl Checks {
             return true;
         }
         if table.entries.len() >= MOST {
-            return false;
+            let Some(over) = table.entries.iter().position(|entry| entry.owners == 0) else { return false };
+            table.entries.remove(over);
         }
-        table.entries.push(Entry { check, owners: 1, running: None, last: None, failures: 0 });
+        table.entries.push(Entry { check, owners: 1, running: None, last: None, failures: 0, given_up: 0 });
         self.wanted.store(true, Ordering::Relaxed);
         true
     }
 
-    /// An incarnation that had registered these has ended. What it left in the middle has failed.
-    pub(super) fn disown(&self, names: &[Arc<str>], by: &Identity) {
+    /// An incarnation that had registered these has ended, whether it had `arrived` at its loop or not. What it left in the middle has failed.
+    pub(super) fn disown(&self, names: &[Arc<str>], by: &Identity, arrived: bool) {
         self.give_up(by, "its worker ended in the middle of it");
         let mut table = self.table.lock();
+        table.living = table.living.saturating_sub(arrived.into());
         for entry in table.entries.iter_mut().filter(|entry| names.contains(&entry.check.name)) {
             entry.owners = entry.owners.saturating_sub(1);
         }
@@ -179,12 +194,26 @@ impl Checks {
         due
     }
 
+    /// Names of those that are due.
+    pub(super) fn names_due(&self, now: Instant) -> Vec<Arc<str>> {
+        let table = self.table.lock();
+        let is_due = |entry: &&Entry| table.due_at(entry, &self.health, now).is_some_and(|at| at <= now);
+        table.entries.iter().filter(is_due).map(|entry| Arc::clone(&entry.check.name)).collect()
+    }
+
+    /// When the next one will be due that is not yet.
+    pub(super) fn next_at(&self, now: Instant) -> Option<Instant> {
+        let table = self.table.lock();
+        table.entries.iter().filter_map(|entry| table.due_at(entry, &self.health, now)).filter(|at| *at > now).min()
+    }
+
     /// Lets an incarnation run a check, if it is due and nobody else does; for how long.
     pub(super) fn begin(&self, name: &str, by: &Identity, now: Instant) -> Option<Duration> {
         let mut table = self.table.lock();
         let attended = table.asked.is_some_and(|asked| now.saturating_duration_since(asked) < ATTENTION);
         let entry = table.entries.iter_mut().find(|entry| *entry.check.name == *name)?;
-        let old = |last: &Outcome| attended && now.saturating_duration_since(last.at) >= self.health.ttl;
+        let pause = entry.pause(&self.health);
+        let old = |last: &Outcome| attended && now.saturating_duration_since(last.at) >= pause;
         if entry.running.is_some() || !entry.last.as_ref().is_none_or(old) {
             return None;
         }
@@ -194,18 +223,23 @@ impl Checks {
 
     /// The check that an incarnation has begun is over. One that has been given up is over already.
     pub(super) fn end(&self, verdict: Verdict, by: &Identity) {
+        self.conclude(verdict, by, false);
+    }
+
+    /// The check that an incarnation has begun will have no end of its own.
+    pub(super) fn give_up(&self, by: &Identity, why: &str) {
+        self.conclude(Verdict::Failed(why.to_owned()), by, true);
+    }
+
+    fn conclude(&self, verdict: Verdict, by: &Identity, given_up: bool) {
         let mut table = self.table.lock();
         let Some(entry) = table.entries.iter_mut().find(|entry| entry.is_run_by(by)) else { return };
+        entry.given_up = if given_up { entry.given_up.saturating_add(1) } else { 0 };
         let told = entry.conclude(verdict);
         drop(table);
         if let Some(told) = told {
             told.emit(by);
         }
-    }
-
-    /// The check that an incarnation has begun will have no end of its own.
-    pub(super) fn give_up(&self, by: &Identity, why: &str) {
-        self.end(Verdict::Failed(why.to_owned()), by);
     }
 
     pub(super) fn snapshot(&self) -> Vec<CheckSnapshot> {
@@ -222,31 +256,40 @@ impl Checks {
         };
         // What nobody of those who live has registered can neither be renewed nor stand for anything. When nobody lives, what was known last
         // is what there is to be handed on.
-        let is_over = table.entries.iter().all(|entry| entry.owners == 0);
-        table.entries.iter().filter(|entry| entry.owners > 0 || is_over).map(told).collect()
+        let nobody = table.living == 0 && table.entries.iter().all(|entry| entry.owners == 0);
+        table.entries.iter().filter(|entry| entry.owners > 0 || nobody).map(told).collect()
     }
 }
 
 impl Table {
     /// When a worker is wanted that has registered these.
     fn due(&mut self, health: &Health, names: Option<&[Arc<str>]>, now: Instant) -> Due {
-        let attention = self.asked.and_then(|asked| asked.checked_add(ATTENTION)).filter(|until| *until > now);
-        let is_meant = |entry: &&Entry| {
-            entry.owners > 0 && entry.running.is_none() && names.is_none_or(|names| names.contains(&entry.check.name))
-        };
-        let at = |entry: &Entry| match &entry.last {
-            None => Some(now),
-            Some(last) => last.at.checked_add(health.ttl).filter(|at| attention.is_some_and(|until| *at < until)),
-        };
-        match self.entries.iter().filter(is_meant).filter_map(at).min() {
+        let is_meant = |entry: &&Entry| names.is_none_or(|names| names.contains(&entry.check.name));
+        match self.entries.iter().filter(is_meant).filter_map(|entry| self.due_at(entry, health, now)).min() {
             Some(at) if at <= now => Due::Since(*self.due_since.get_or_insert(now)),
             Some(at) => Due::At(at),
             None => Due::Never,
         }
     }
+
+    /// When a check is due; `None` if nobody has it, one is at it already, or nobody wants to know.
+    fn due_at(&self, entry: &Entry, health: &Health, now: Instant) -> Option<Instant> {
+        if entry.owners == 0 || entry.running.is_some() {
+            return None;
+        }
+        let Some(last) = &entry.last else { return Some(now) };
+        let until = self.asked.and_then(|asked| asked.checked_add(ATTENTION)).filter(|until| *until > now)?;
+        last.at.checked_add(entry.pause(health)).filter(|at| *at < until)
+    }
 }
 
 impl Entry {
+    /// How long a result stands: twice as long for each time that the check has cost a worker.
+    fn pause(&self, health: &Health) -> Duration {
+        let doubled = health.ttl.saturating_mul(2_u32.saturating_pow(self.given_up));
+        doubled.min(LONGEST_PAUSE.max(health.ttl))
+    }
+
     fn is_run_by(&self, by: &Identity) -> bool {
         self.running.as_ref().is_some_and(|run| run.by == *by)
     }
@@ -369,9 +412,9 @@ mod tests {
                 && checks.declare(check("db"), false)
         );
         checks.begin("db", &who(0), Instant::now());
-        checks.disown(&["db".into()], &who(0));
+        checks.disown(&["db".into()], &who(0), false);
         assert_eq!(failed(&checks), Some(true), "it ended in the middle");
-        checks.disown(&["db".into()], &who(1));
+        checks.disown(&["db".into()], &who(1), false);
         assert_eq!(failed(&checks), Some(true), "nobody lives: it is the last word");
         assert!(checks.declare(check("other"), false));
         assert!(checks.snapshot().iter().all(|check| &*check.name == "other"), "somebody does, without it");
@@ -386,5 +429,67 @@ mod tests {
         let checks = checks();
         let declared = (0..MOST + 10).filter(|number| checks.declare(check(&number.to_string()), false)).count();
         assert_eq!(declared, MOST);
+        let (gone, by) = (["7".into()], who(0));
+        checks.disown(&gone, &by, true);
+        assert!(checks.declare(check("new"), false), "what nobody has any more gives way");
+        let names: Vec<_> = checks.snapshot().into_iter().map(|check| check.name).collect();
+        assert!(names.len() == MOST && names.contains(&"new".into()) && !names.contains(&gone[0]));
+        assert!(!checks.declare(check("newer"), false));
+    }
+
+    #[test]
+    fn what_nobody_has_registered_any_more_is_over_once_one_has_reached_its_loop() {
+        let checks = checks();
+        checks.declare(check("db"), false);
+        checks.arrive();
+        checks.begin("db", &who(0), Instant::now());
+        checks.end(Verdict::Failed("gone".into()), &who(0));
+        checks.disown(&["db".into()], &who(0), true);
+        assert_eq!(failed(&checks), Some(true), "who follows may have it too");
+        checks.arrive();
+        assert_eq!(failed(&checks), None, "it has not");
+        checks.disown(&[], &who(0), true);
+        assert_eq!(failed(&checks), Some(true), "nobody lives: it is the last word");
+    }
+
+    #[test]
+    fn a_check_that_costs_its_worker_is_asked_less_often() {
+        let (checks, by) = (checks(), who(0));
+        checks.declare(check("db"), false);
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for round in 0..6 {
+            checks.ask(now);
+            assert!(checks.begin("db", &by, now).is_some(), "{round}");
+            if round < 5 {
+                checks.give_up(&by, "too slow")
+            } else {
+                checks.end(Verdict::Failed("down".into()), &by)
+            }
+            let ended = Instant::now();
+            checks.ask(ended);
+            let Due::At(at) = checks.due(ended) else { panic!("somebody has asked") };
+            assert_eq!(checks.begin("db", &by, at - Duration::from_millis(1)), None);
+            pauses.push((at - ended + Duration::from_millis(500)).as_secs());
+            now = at;
+        }
+        assert_eq!(pauses, [10, 20, 30, 30, 30, 5], "an end of its own is enough, whatever it is");
+    }
+
+    #[test]
+    fn each_that_is_due_is_named_and_the_next_one_is_known() {
+        let (checks, now) = (checks(), Instant::now());
+        checks.ask(now);
+        for name in ["one", "two", "three"] {
+            checks.declare(check(name), false);
+        }
+        assert_eq!(checks.next_at(now), None);
+        checks.begin("one", &who(0), now);
+        checks.begin("two", &who(1), now);
+        checks.end(Verdict::Passed(None), &who(1));
+        assert_eq!(checks.names_due(now), ["three".into()]);
+        let at = checks.next_at(now).expect("the second one");
+        assert!(at >= now + Duration::from_secs(5), "although another one is due");
+        assert_eq!(checks.names_due(at), ["two".into(), "three".into()]);
     }
 }

@@ -35,8 +35,8 @@ pub(super) struct Incarnation {
     mailbox: Receiver<Next>,
     /// It is to leave at its next boundary. Written and read under the desk's lock only, so that nobody becomes idle who should have left.
     leaving: AtomicBool,
-    /// Its application has registered a check.
-    has_checks: AtomicBool,
+    /// Checks that its application has registered. Not in the record, which is busier: this is for the keeper, which has the desk's lock then.
+    checks: Mutex<Vec<Arc<str>>>,
     interrupt: OnceLock<Arc<dyn Interrupt>>,
     record: Mutex<Record>,
     /// Looked at by those who look for slow requests only.
@@ -187,9 +187,9 @@ impl Incarnation {
             words: None,
             left: None,
         };
-        let (leaving, has_checks) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (leaving, checks) = (AtomicBool::new(false), Mutex::default());
         let (interrupt, record, slow) = (OnceLock::new(), Mutex::new(record), Mutex::default());
-        Arc::new(Self { identity, limits, post, mailbox, leaving, has_checks, interrupt, record, slow })
+        Arc::new(Self { identity, limits, post, mailbox, leaving, checks, interrupt, record, slow })
     }
 
     pub(super) fn identity(&self) -> &Identity {
@@ -279,12 +279,13 @@ impl Incarnation {
     }
 
     /// Its application has registered a check.
-    pub(super) fn note_checks(&self) {
-        self.has_checks.store(true, Ordering::Relaxed);
+    pub(super) fn note_check(&self, name: Arc<str>) {
+        self.checks.lock().push(name);
     }
 
-    pub(super) fn has_checks(&self) -> bool {
-        self.has_checks.load(Ordering::Relaxed)
+    /// Whether it has registered one of these.
+    pub(super) fn has_check_of(&self, names: &[Arc<str>]) -> bool {
+        self.checks.lock().iter().any(|name| names.contains(name))
     }
 
     /// Begins one of its checks, which may take so long.

@@ -128,7 +128,9 @@ impl Keeper {
                 let patient = shared.checks.presses(now);
                 // If all are busy, the first of them that finds nobody waiting looks for itself.
                 let waits = !shared.lend(patient) && !patient;
-                waits.then(|| since + PRESSES_AFTER)
+                let presses_at = waits.then(|| since + PRESSES_AFTER);
+                // What waits for a worker that is busy must not hide what another one has.
+                [presses_at, shared.checks.next_at(now)].into_iter().flatten().min()
             }
         }
     }

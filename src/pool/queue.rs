@@ -148,10 +148,10 @@ impl Desk {
         })
     }
 
-    /// Takes the worker that has been idle for longest, of those that have checks to run, off the list, under the same condition.
-    pub(super) fn lend(&mut self, all: usize, patient: bool) -> Option<Arc<Incarnation>> {
+    /// Takes the worker that has been idle for longest, of those that have registered one of these checks, off the list, under the same condition.
+    pub(super) fn lend(&mut self, due: &[Arc<str>], all: usize, patient: bool) -> Option<Arc<Incarnation>> {
         let enough = patient || self.idle.len() * 2 > all;
-        let index = self.idle.iter().position(|idle| idle.has_checks()).filter(|_| enough)?;
+        let index = self.idle.iter().position(|idle| idle.has_check_of(due)).filter(|_| enough)?;
         Some(self.idle.remove(index))
     }
 
@@ -260,6 +260,27 @@ mod tests {
             assert!(matches!(admission, Admission::Dispatch(worker, _) if worker.identity().slot == expected));
         }
         assert!(!desk.step_aside(&workers[2], 4, true), "it has a request");
+    }
+
+    #[test]
+    fn who_is_lent_has_registered_what_is_due() {
+        let mut desk = Desk::new(3, 10);
+        let workers: Vec<_> = (0..3).map(incarnation).collect();
+        for (worker, name) in workers.iter().zip(["one", "two"]) {
+            worker.note_check(name.into());
+        }
+        for worker in &workers {
+            assert!(matches!(desk.turn(worker, &mut Vec::new()), Turn::Wait));
+        }
+        assert!(desk.lend(&["none".into()], 3, true).is_none());
+        for _ in 0..2 {
+            let lent = desk.lend(&["two".into()], 3, false).expect("enough are idle");
+            assert_eq!(lent.identity().slot, 1, "and not the one that has waited for longest");
+            assert!(matches!(desk.turn(&lent, &mut Vec::new()), Turn::Wait));
+            desk.sink(&lent);
+        }
+        let due = ["two".into(), "one".into()];
+        assert!(desk.lend(&due, 4, true).is_some() && desk.lend(&due, 4, false).is_none(), "half stay at hand");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Config;
 use super::account::Account;
@@ -22,7 +22,7 @@ use crate::job::{
     Board, Boundary, Check, Exchange, Exit, Identity, Interrupt, Line, Next, Runtime, Seat, Verdict, Warmup,
 };
 use crate::telemetry::Place;
-use crate::telemetry::events::{WorkerBoot, WorkerWarmup};
+use crate::telemetry::events::{CheckFailed, WorkerBoot, WorkerWarmup};
 
 /// How far the script has come, as its loop boundary shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub(super) struct WorkerSeat {
     line: Option<Line>,
     /// Checks that its application has registered.
     checks: Vec<Arc<str>>,
+    /// Whether it has begun one since it was last at its loop.
+    checked: bool,
     heap: Heap,
 }
 
@@ -58,14 +60,13 @@ pub(super) fn occupy(shared: Arc<Shared>, runtime: &dyn Runtime, worker: Arc<Inc
         line,
         heap: Heap::default(),
         checks: Vec::new(),
+        checked: false,
     };
     seat.worker.apply(Event::Launched);
     // The runtime's state goes down with this thread, so nobody sees what a panic may have left half done.
     let exit = catch_unwind(AssertUnwindSafe(|| runtime.run(&mut seat)))
         .unwrap_or_else(|payload| Exit::Panicked { message: panic_message(payload.as_ref()) });
-    if !seat.checks.is_empty() {
-        seat.shared.checks.disown(&seat.checks, seat.worker.identity());
-    }
+    seat.shared.checks.disown(&seat.checks, seat.worker.identity(), seat.stage != Stage::Booting);
     seat.shared.tell_keeper(Message::Ended { worker: seat.worker, exit });
 }
 
@@ -86,6 +87,7 @@ impl WorkerSeat {
     /// The script has reached its loop for the first time.
     fn arrive(&mut self) -> Course {
         self.stage = Stage::Looping;
+        self.shared.checks.arrive();
         let (course, boot) = self.worker.arrive(self.shared.boot_estimate());
         self.shared.note_boot(boot);
         if let Some(decided) = self.worker.follows() {
@@ -152,15 +154,19 @@ impl Seat for WorkerSeat {
 
     fn declare_check(&mut self, check: Check) {
         let known = self.checks.contains(&check.name);
-        let name = Arc::clone(&check.name);
-        if self.shared.checks.declare(check, known) && !known {
+        let (name, required) = (Arc::clone(&check.name), check.required);
+        if !self.shared.checks.declare(check, known) {
+            let (pool, error, took) = (&*self.config().name, "the pool has too many checks already", Duration::ZERO);
+            CheckFailed { pool, check: &name, required, error, took }.emit();
+        } else if !known {
+            self.worker.note_check(Arc::clone(&name));
             self.checks.push(name);
-            self.worker.note_checks();
         }
     }
 
     fn begin_check(&mut self, name: &str) -> bool {
         let Some(limit) = self.shared.checks.begin(name, self.worker.identity(), Instant::now()) else { return false };
+        self.checked = true;
         self.worker.begin_check(limit);
         // Who watches may have meant to look later than that.
         self.shared.wake_keeper();
@@ -197,6 +203,10 @@ impl Seat for WorkerSeat {
             line.end();
         }
         let tended = self.chores.note(&boundary);
+        if !std::mem::take(&mut self.checked) && tended && !self.checks.is_empty() {
+            // Another one has had that check before it; what else is due is for the keeper to see.
+            self.shared.wake_keeper();
+        }
         self.heap.note(&boundary);
         let course = match self.stage {
             // A script that asks again after it was told to leave is told again.

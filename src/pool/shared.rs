@@ -138,7 +138,8 @@ impl Shared {
     /// Has an idle worker run the application's checks; whether there is one to spare.
     pub(super) fn lend(&self, patient: bool) -> bool {
         let all = self.roster.lock().slots.iter().filter(|slot| slot.seated.is_some()).count();
-        let lent = self.desk.lock().lend(all, patient);
+        let due = self.checks.names_due(Instant::now());
+        let lent = self.desk.lock().lend(&due, all, patient);
         let Some(worker) = lent else { return false };
         worker.tend();
         // An idle worker's box has room, as in `hand`.

@@ -47,9 +47,11 @@ async fn until_ready(server: &Server, status: u16) -> Answer {
 
 /// What is told of a check.
 fn told(answer: &Answer, name: &str) -> Value {
-    let body = answer.json();
-    let found = body["checks"].as_array().and_then(|checks| checks.iter().find(|check| check["name"] == name).cloned());
-    found.unwrap_or_else(|| panic!("no check {name}: {body:#}"))
+    told_of(answer, name).unwrap_or_else(|| panic!("no check {name}: {:#}", answer.json()))
+}
+
+fn told_of(answer: &Answer, name: &str) -> Option<Value> {
+    answer.json()["checks"].as_array().and_then(|checks| checks.iter().find(|check| check["name"] == name).cloned())
 }
 
 async fn alive(server: &Server) {
@@ -251,6 +253,50 @@ fn a_check_that_hangs_costs_its_worker_and_has_failed() {
         assert_eq!(told(&answer, "exits")["detail"], "exit was called");
         std::fs::remove_file(server.dir().marks().join("exit")).expect("removed");
         until_ready(server, 200).await;
+    });
+}
+
+/// A check that nobody registers any more is over when the worker that follows has reached its loop: nothing could renew its result.
+#[test]
+fn what_is_registered_no_more_is_no_reason() {
+    let check = "if (marked('has')) { supercharger_on_check(static fn (): bool => false, 'db'); }";
+    let launch = checked(check).workers(1);
+    launch.dir().mark("has");
+    run(launch, async |server| {
+        let failed = async || {
+            let end = std::time::Instant::now() + SEEN;
+            while told_of(&ready(server).await, "db").is_none_or(|check| check["status"] != "failed") {
+                assert!(std::time::Instant::now() < end, "it fails");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        failed().await;
+        std::fs::remove_file(server.dir().marks().join("has")).expect("removed");
+        server.ask_admin("POST", "/workers/recycle", &[]).await.expect(202);
+        let answer = until_ready(server, 200).await;
+        assert_eq!(answer.json()["checks"], serde_json::json!([]));
+    });
+}
+
+/// Each worker has a check of its own: each of them is renewed, whoever has waited for longest.
+#[test]
+fn checks_that_not_all_workers_have_are_renewed_too() {
+    let check = "$mine = 'check '.supercharger_worker()['slot'];
+        supercharger_on_check(static function () use ($mine): void { note($mine); }, $mine);";
+    run(checked(check).workers(3), async |server| {
+        // Once: each question wakes the keeper, and so hides what it would miss.
+        until_ready(server, 200).await;
+        let end = std::time::Instant::now() + SEEN;
+        loop {
+            let notes = server.dir().marked("notes").unwrap_or_default();
+            let times: Vec<_> =
+                (0..3).map(|slot| notes.lines().filter(|line| *line == format!("check {slot}")).count()).collect();
+            if times.iter().all(|times| *times >= 10) {
+                break;
+            }
+            assert!(std::time::Instant::now() < end, "how often each has run: {times:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     });
 }
 
