@@ -399,7 +399,7 @@ fn the_logs_of_server_and_application_know_of_each_other() {
             "\"route\":\"order\"".into(),
         ];
         assert!(own.iter().all(|word| line.contains(word)), "{own:?} in {line}");
-        let line = server.wait_for_log("\"route\":\"/orders/{id}\"").await;
-        assert!(line.contains(&id) && line.contains("/orders/4711"), "{line}");
+        let line = server.wait_for_log("\"path\":\"/orders/4711\"").await;
+        assert!(line.contains(&id) && line.contains("\"route\":\"/orders/{id}\""), "{line}");
     });
 }
