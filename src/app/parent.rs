@@ -55,7 +55,9 @@ pub enum Error {
     #[error("cannot find this program's own executable: {0}")]
     Executable(#[source] io::Error),
     /// The memory of the store could not be had.
-    #[error("cannot get the memory of the store (store.max_memory): {0}")]
+    #[error(
+        "cannot get the memory of the store: {0}; give it less (store.max_memory), or raise the limit of file sizes (ulimit -f)"
+    )]
     Store(#[source] io::Error),
     /// Sockets cannot be handed on.
     #[error("cannot hand the listening sockets on: {0}")]

@@ -40,7 +40,7 @@ pub(super) fn take(headers: &mut HeaderMap, continued: bool) -> Carried {
 }
 
 /// The client's span; `None` if it names none, or not as it should.
-fn parent(headers: &HeaderMap) -> Option<Parent> {
+pub(super) fn parent(headers: &HeaderMap) -> Option<Parent> {
     let mut given = headers.get_all(TRACEPARENT).iter();
     match (given.next(), given.next()) {
         (Some(only), None) => parse(only.as_bytes()),
@@ -81,7 +81,7 @@ fn digits(text: &[u8]) -> Option<u128> {
 }
 
 /// What other systems have noted, of all header fields together; empty if there is nothing, or nothing that could be believed.
-fn state(headers: &HeaderMap) -> String {
+pub(super) fn state(headers: &HeaderMap) -> String {
     let fields = headers.get_all(TRACESTATE).iter();
     let mut members: Vec<&[u8]> = Vec::new();
     for field in fields {

@@ -162,10 +162,15 @@ modes!(without_a_temporary_folder_php_waits, |launch| launch.env("TMPDIR", "/non
     nothing_is_lost_without_a_disk(server).await;
 });
 
-// No file may be larger than 4 MiB (the board of crashes has 2): to the writer the same as a full disk in the middle of a piece, without one.
+// No file may be larger than 4 MiB (the board of crashes has 2, the store is made as small): to the writer the same as a full disk in the
+// middle of a piece, without one.
 modes!(
     with_a_full_disk_php_waits,
-    |launch| launch.wrapped(&["sh", "-c", "trap '' XFSZ; ulimit -f 8001; exec \"$0\" \"$@\""]),
+    |launch| launch.config("store.max_memory", "\"2MiB\"").config("store.max_value", "\"64KiB\"").wrapped(&[
+        "sh",
+        "-c",
+        "trap '' XFSZ; ulimit -f 8001; exec \"$0\" \"$@\""
+    ]),
     async |server| { nothing_is_lost_without_a_disk(server).await }
 );
 

@@ -194,7 +194,7 @@ mod tests {
             // And the linked PHP gets there, by DSN and by URL.
             let code = format!(
                 "$url = parse_url('{}'); $dsn = \"pgsql:host={{$url['host']}};port={{$url['port']}};dbname=\".ltrim($url['path'], '/');
-                 foreach (['{}' => ['app', '{PASSWORD}'], $dsn => [$url['user'], $url['pass']]] as $dsn => [$user, $password]) {{
+                 foreach ([['{}', 'app', '{PASSWORD}'], [$dsn, $url['user'], $url['pass']]] as [$dsn, $user, $password]) {{
                      echo (new PDO($dsn, $user, $password))->query('SELECT id FROM kept')->fetchColumn();
                  }}",
                 postgres.url(),
