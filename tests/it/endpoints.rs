@@ -13,7 +13,7 @@ use crate::support::{Answer, Connection, Launch, Mode, PrivateDir, Protocol, Ser
 const LIMIT: Duration = Duration::from_secs(30);
 /// What the issue demands of each answer.
 const PROMPT: Duration = Duration::from_millis(100);
-/// The machine may be busy with other tests: two of so many may be late.
+/// So many of each: what a held worker holds up is late each time, what a busy machine holds up is not.
 const TRIES: usize = 20;
 
 const TOKEN: (&str, &str) = ("x-runtime-token", "t0ken-of-the-tests");
@@ -33,36 +33,41 @@ async fn ask(server: &Server, at: At, path: &str) -> Answer {
     }
 }
 
-/// How long answers with this status take: the slowest but two of so many.
-async fn usual(server: &Server, at: At, path: &str, status: u16) -> Duration {
-    let mut all = Vec::with_capacity(TRIES);
-    for _ in 0..TRIES {
-        let start = Instant::now();
-        ask(server, at, path).await.expect(status);
-        all.push(start.elapsed());
+/// Asks until half of so many answers with this status are prompt: other tests may take the machine for seconds, an endpoint that waits
+/// for a worker is late for as long as the test holds it.
+async fn is_prompt(server: &Server, at: At, path: &str, status: u16) {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let mut all = Vec::with_capacity(TRIES);
+        for _ in 0..TRIES {
+            let start = Instant::now();
+            ask(server, at, path).await.expect(status);
+            all.push(start.elapsed());
+        }
+        all.sort_unstable();
+        if all[TRIES / 2] < PROMPT {
+            return;
+        }
+        assert!(Instant::now() < end, "{at:?} {path}: {all:?}");
     }
-    all.sort_unstable();
-    all[TRIES - 3]
 }
 
-/// How long the first snapshot of the feed takes, with its connection, while nobody else watches: the slowest but one of a few, as each has to
-/// wait until the viewer before is forgotten.
-async fn usual_first_event(server: &Server) -> Duration {
-    const VIEWERS: usize = 5;
-    let mut all = Vec::with_capacity(VIEWERS);
-    until(LIMIT, "first snapshots", || {
+/// A few first snapshots of the feed are prompt, each with its connection and while nobody else watches: it has to wait until the viewer
+/// before is forgotten.
+async fn first_events_are_prompt(server: &Server) {
+    const VIEWERS: usize = 4;
+    let mut prompt = 0;
+    until(LIMIT, "prompt first snapshots", || {
         let asked = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
         let (took, event) = first_event(server.admin());
         assert_eq!(event["workers"][0]["current"]["path"], "/hold", "{event}");
         // An older one was made for the viewer before.
-        if event["status"]["extra"]["timeUnix"].as_f64().expect("a time") >= asked {
-            all.push(took);
+        if took < PROMPT && event["status"]["extra"]["timeUnix"].as_f64().expect("a time") >= asked {
+            prompt += 1;
         }
-        (all.len() == VIEWERS).then_some(())
+        (prompt == VIEWERS).then_some(())
     })
     .await;
-    all.sort_unstable();
-    all[VIEWERS - 2]
 }
 
 fn first_event(admin: SocketAddr) -> (Duration, Value) {
@@ -109,17 +114,14 @@ modes!(
                 ("/workers", 200),
                 ("/metrics", 200),
             ] {
-                let took = usual(server, at, path, status).await;
-                assert!(took < PROMPT, "{at:?} {path}: {took:?}");
+                is_prompt(server, at, path, status).await;
             }
             let ready = ask(server, at, "/ready").await.json();
             assert_eq!(ready["pools"]["default"]["standing"], "blocked", "{ready}");
         }
         // The page and its feed are at the endpoints' own address only: at the server's `/` is the application's.
-        let took = usual(server, At::Admin, "/", 200).await;
-        assert!(took < PROMPT, "the page: {took:?}");
-        let took = usual_first_event(server).await;
-        assert!(took < PROMPT, "the first event: {took:?}");
+        is_prompt(server, At::Admin, "/", 200).await;
+        first_events_are_prompt(server).await;
         for id in ["a", "b"] {
             server.dir().mark(&format!("release-{id}"));
         }
