@@ -21,9 +21,11 @@ use super::events::LogDropped;
 
 /// Bytes that may wait: a second of lines of a busy server, while a disk takes its time.
 const MOST: usize = 8 * 1024 * 1024;
-/// How long lines are gathered. Nobody reads a log faster, and a busy server wakes the thread fifty times a second instead of for
-/// each line: each time somebody else has to leave the processor.
+/// How long lines are gathered. Nobody reads a log faster, and the thread is woken fifty times a second instead of for each line: each time
+/// somebody else has to leave the processor.
 const GATHER: Duration = Duration::from_millis(20);
+/// Bytes that are enough to be taken at once: what is no larger stays in the cache of the processor until it has been written.
+const ENOUGH: usize = 64 * 1024;
 /// How long the end of the process waits for the last lines.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// A buffer that has grown beyond this for once is given back.
@@ -96,8 +98,10 @@ impl Outlet {
             state.dropped += 1;
             return;
         }
+        let before = state.lines.len();
         state.lines.extend_from_slice(line);
-        self.wake(state);
+        let enough = before < ENOUGH && state.lines.len() >= ENOUGH;
+        self.wake(state, enough);
     }
 
     /// Takes a line that `write` appends to a buffer of the thread's own; none if that fails.
@@ -118,13 +122,14 @@ impl Outlet {
         }
         let mut state = self.0.state.lock();
         state.reopen = true;
-        self.wake(state);
+        self.wake(state, false);
     }
 
-    fn wake(&self, mut state: parking_lot::MutexGuard<'_, State>) {
+    /// Wakes the thread where it waits for a first line, or `at_once`.
+    fn wake(&self, mut state: parking_lot::MutexGuard<'_, State>, at_once: bool) {
         let idle = mem::take(&mut state.idle);
         drop(state);
-        if idle {
+        if idle || at_once {
             self.0.wake.notify_one();
         }
     }
@@ -163,9 +168,8 @@ fn work(shared: &Shared, mut sink: Box<dyn Sink>) {
             shared.wake.wait(&mut state);
         }
         state.idle = false;
-        if !state.closing && !state.reopen {
-            // Whoever closes or reopens wakes it before the time.
-            state.idle = false;
+        if !state.closing && !state.reopen && state.lines.len() < ENOUGH {
+            // Whoever closes, reopens or brings the last of enough wakes it before the time.
             shared.wake.wait_for(&mut state, GATHER);
         }
         mem::swap(&mut lines, &mut state.lines);

@@ -13,8 +13,12 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// Runs the gate against a server for a third of a second a route.
 fn gate(dir: &PrivateDir, url: &str, arguments: &[&str]) -> Ended {
+    gate_for("300ms", dir, url, arguments)
+}
+
+fn gate_for(duration: &str, dir: &PrivateDir, url: &str, arguments: &[&str]) -> Ended {
     let output = dir.path().join("gate").display().to_string();
-    let mut line = vec!["gate", "--url", url, "--duration", "300ms", "--warm-up", "100ms", "--output", &output];
+    let mut line = vec!["gate", "--url", url, "--duration", duration, "--warm-up", "100ms", "--output", &output];
     line.extend(arguments);
     supercharger(dir, &line, LIMIT)
 }
@@ -77,15 +81,21 @@ fn memory_that_grows_shuts_the_gate_and_memory_that_does_not_opens_it() {
         let leak = server.script(LEAK);
         let innocent = server.script("$x = str_repeat('x', 2000000); echo strlen($x);");
         let admin = server.admin().to_string();
-        let asked = |routes: &[&str]| {
+        let url = format!("http://{}", server.address());
+        // On a busy machine a third of a second is too short for each of the workers to have served twice.
+        let judged = |routes: &[&str]| {
             let routes = routes.iter().flat_map(|route| ["--route", route]);
             let arguments: Vec<_> = routes.chain(["--read-p95", "20s", "--admin", &admin]).collect();
-            of(server, &arguments)
+            let mut tries = ["300ms", "1s", "3s"].into_iter().map(|duration| {
+                let ended = gate_for(duration, server.dir(), &url, &arguments);
+                (ended, report(server.dir()).1)
+            });
+            tries.find(|(_, gate)| gate["server"]["memoryJudged"] == true).expect("workers that served twice")
         };
         for _ in 0..2 {
-            asked(&[&innocent, "/"]).expect(0, &["pass server"]);
-            asked(&[&innocent, &leak]).expect(1, &["FAIL server", "the server itself is at fault"]);
-            let (_, gate) = report(server.dir());
+            judged(&[&innocent, "/"]).0.expect(0, &["pass server"]);
+            let (ended, gate) = judged(&[&innocent, &leak]);
+            ended.expect(1, &["FAIL server", "the server itself is at fault"]);
             let server = &gate["server"];
             assert_eq!((&server["memoryJudged"], &server["restarts"]), (&true.into(), &0.into()), "{gate:#}");
             assert!(server["memoryGrowth"].as_f64().is_some_and(|growth| growth > 0.1), "{gate:#}");
