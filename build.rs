@@ -34,6 +34,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_reset.c",
     "ext/sc_callbacks.c",
     "ext/sc_checks.c",
+    "ext/sc_spans.c",
     "ext/sc_request.c",
     "ext/sc_engine.c",
     "ext/sc_opcache.c",
@@ -228,7 +229,7 @@ fn write_bindings() -> Result<()> {
         .allowlist_item("sc_.*|SC_.*")
         // What Rust implements is defined in src/php/callbacks.rs; the *_fn types stay, to check those definitions.
         .blocklist_function("sc_on_.*")
-        .rustified_enum("sc_start|sc_run|sc_io|sc_next|sc_ending|sc_store|sc_policy|sc_drift_kind|sc_drift_why")
+        .rustified_enum("sc_start|sc_run|sc_io|sc_next|sc_ending|sc_store|sc_policy|sc_drift_kind|sc_drift_why|sc_attribute_kind|sc_span_kind")
         .derive_default(true)
         .derive_debug(true)
         .layout_tests(true)

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 15
+#define SC_ABI 16
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -96,6 +96,7 @@ typedef struct sc_worker {
 	uint32_t drift_sample;
 	/* Folder of the application's project, empty if there is none. Must live until detach. */
 	sc_text project;
+	bool traces;            /* requests are traced */
 } sc_worker;
 
 /* host is handed back to every sc_on_* call made by this thread. */
@@ -141,6 +142,7 @@ typedef struct sc_request {
 	uint16_t remote_port;
 	bool https;
 	bool has_body;
+	bool sampled;               /* spans of it are wanted */
 } sc_request;
 
 typedef enum sc_run {
@@ -339,6 +341,51 @@ typedef struct sc_log {
 	uint32_t line;
 } sc_log;
 
+/* Attributes that one call takes. */
+#define SC_MAX_ATTRIBUTES 16
+/* Length of the text of a W3C traceparent. */
+#define SC_TRACEPARENT 55
+
+typedef enum sc_attribute_kind {
+	SC_ATTRIBUTE_TEXT = 0,
+	SC_ATTRIBUTE_INTEGER = 1,
+	SC_ATTRIBUTE_NUMBER = 2,
+	SC_ATTRIBUTE_TRUTH = 3      /* integer is not 0 */
+} sc_attribute_kind;
+
+/* Something that is said of a span. */
+typedef struct sc_attribute {
+	sc_text name;
+	sc_attribute_kind kind;
+	sc_text text;
+	int64_t integer;
+	double number;
+} sc_attribute;
+
+typedef enum sc_span_kind {
+	SC_SPAN_INTERNAL = 0,
+	SC_SPAN_CLIENT = 1,         /* asks somebody else and waits */
+	SC_SPAN_PRODUCER = 2,
+	SC_SPAN_CONSUMER = 3
+} sc_span_kind;
+
+/* A span of the application that begins. */
+typedef struct sc_span {
+	sc_text name;
+	sc_span_kind kind;
+	const sc_attribute *attributes;
+	size_t attribute_count;
+} sc_span;
+
+/* One that ends. */
+typedef struct sc_span_end {
+	uint64_t number;
+	bool failed;
+	sc_text error;              /* what went wrong, if it has failed; may be empty */
+	const sc_attribute *attributes;
+	size_t attribute_count;
+} sc_span_end;
+
 /* What has drifted. */
 typedef enum sc_drift_kind {
 	SC_DRIFT_STATIC = 0,
@@ -393,6 +440,19 @@ typedef struct sc_drift_found {
 	bool repeated;          /* this worker has told it before */
 } sc_drift_found;
 
+/* Something that this worker has told of. The texts live until this thread calls a leaf again. */
+typedef struct sc_drift_known {
+	sc_text kind;
+	sc_text why;
+	sc_text what;           /* as its source would call it */
+	sc_text file;
+	uint32_t line;
+	sc_text detail;
+	sc_text route;
+	sc_text request_id;     /* that has left it first */
+	bool leaks;
+} sc_drift_known;
+
 typedef enum sc_ending {
 	SC_ENDING_WHOLE = 0,
 	SC_ENDING_UNCAUGHT = 1,
@@ -428,6 +488,14 @@ typedef void (*sc_on_recycle_fn)(void *host, sc_text reason);
 typedef void (*sc_on_route_fn)(void *host, sc_text route);
 /* The drift detector has found something, in the request that is over. */
 typedef void (*sc_on_drift_fn)(void *host, const sc_drift_found *found);
+/* What has been found so far: fills in the one at that place, the first one is 0. Returns false if there is none. */
+typedef bool (*sc_on_drift_known_fn)(void *host, size_t place, sc_drift_known *into);
+/* The application begins a span in a request that is sampled. Returns its number, or 0 if there are too many. */
+typedef uint64_t (*sc_on_span_start_fn)(void *host, const sc_span *span);
+/* Ends one. Returns false if no span of that number is open. */
+typedef bool (*sc_on_span_end_fn)(void *host, const sc_span_end *end);
+/* The context of the innermost open span: SC_TRACEPARENT bytes. Returns false if there is none. */
+typedef bool (*sc_on_traceparent_fn)(void *host, char *into);
 /* Status and headers are final. */
 typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
 /* A head before the final one: 1xx. Returns whether it will leave; HTTP/1.0 and HTTP/2 clients get none. */
@@ -476,6 +544,10 @@ void sc_on_warmed(void *host, uint32_t count, uint32_t failed, double seconds);
 void sc_on_recycle(void *host, sc_text reason);
 void sc_on_route(void *host, sc_text route);
 void sc_on_drift(void *host, const sc_drift_found *found);
+bool sc_on_drift_known(void *host, size_t place, sc_drift_known *into);
+uint64_t sc_on_span_start(void *host, const sc_span *span);
+bool sc_on_span_end(void *host, const sc_span_end *end);
+bool sc_on_traceparent(void *host, char *into);
 void sc_on_head(void *host, const sc_head *head);
 bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);

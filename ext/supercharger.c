@@ -326,6 +326,36 @@ PHP_FUNCTION(supercharger_drift)
 	}
 }
 
+PHP_FUNCTION(supercharger_drift_found)
+{
+	sc_drift_known known;
+	size_t count = 0;
+	zval found;
+
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	array_init(return_value);
+	array_init(&found);
+	while (sc_self && !sc_forked && sc_on_drift_known(sc_self->host, count, &known)) {
+		zval one;
+
+		array_init(&one);
+		sc_add_text(&one, "kind", known.kind);
+		sc_add_text(&one, "why", known.why);
+		sc_add_text(&one, "what", known.what);
+		sc_add_text(&one, "file", known.file);
+		add_assoc_long(&one, "line", (zend_long)known.line);
+		sc_add_text(&one, "detail", known.detail);
+		sc_add_text(&one, "route", known.route);
+		sc_add_text(&one, "request_id", known.request_id);
+		add_assoc_bool(&one, "leaks", known.leaks);
+		add_next_index_zval(&found, &one);
+		count++;
+	}
+	add_assoc_long(return_value, "every", sc_self ? (zend_long)sc_self->worker->drift_sample : 0);
+	add_assoc_zval(return_value, "found", &found);
+}
+
 PHP_FUNCTION(supercharger_request_id)
 {
 	ZEND_PARSE_PARAMETERS_NONE();

@@ -159,6 +159,51 @@ namespace {
     function supercharger_drift(string $kind, string $key, string $detail = ''): void {}
 
     /**
+     * What the drift detector has found in this worker so far, the first 64 of it; see docs/drift.md. `every` says after every how many requests
+     * it looks; 0: never.
+     *
+     * `request_id` and `route` are those of the request that was seen to leave it first; `leaks`: the next request sees it.
+     *
+     * @return array{every: int, found: list<array{kind: string, why: string, what: string, file: string, line: int, detail: string, route: string, request_id: string, leaks: bool}>}
+     */
+    function supercharger_drift_found(): array {}
+
+    /**
+     * Begins a span of the application's own: a part of the request, to be seen in its trace. It is a part of the span that was begun last and is
+     * still open, or else of the server's span `php`. Its times are the server's.
+     *
+     * A request has up to 256 of them; those beyond are counted. One that is left open ends with its request. What the reset does is not
+     * part of a request.
+     *
+     * @param string $name what is done, of few different words: `SELECT shop`; cut at 256 bytes
+     * @param array<string, string|int|float|bool> $attributes up to 16; other values are passed over, texts are cut at 4 KiB, those of a request
+     *        have 64 KiB together
+     * @param string $kind `internal`; `client` for what asks somebody else; `producer`, `consumer`
+     * @return int for supercharger_span_end(); 0: nobody wants it, because the request is not sampled, there are too many or there is no request
+     * @throws ValueError for another kind
+     */
+    function supercharger_span_start(string $name, array $attributes = [], string $kind = 'internal'): int {}
+
+    /**
+     * Ends a span. Those within it that are open stay open.
+     *
+     * @param int $span what supercharger_span_start() has returned; anything else does nothing
+     * @param string|null $error what went wrong, of few different words: the class of a throwable. Not a message, which may hold data
+     * @param array<string, string|int|float|bool> $attributes more of them; those said before are replaced
+     * @return bool false: no such span is open
+     */
+    function supercharger_span_end(int $span, ?string $error = null, array $attributes = []): bool {}
+
+    /**
+     * The context for what the current request asks of others: the value of a header `traceparent` (W3C Trace Context) with the span that
+     * was begun last and is still open as the parent. Empty outside of a request and where requests are not traced.
+     */
+    function supercharger_traceparent(): string {}
+
+    /** Whether the server traces requests (`otlp.endpoint`); that does not change while a worker lives. One that is not sampled has a context, too. */
+    function supercharger_tracing(): bool {}
+
+    /**
      * What is known of the worker that runs this script.
      *
      * @return array{pool: string, slot: int, incarnation: int, requests: int, uptime_seconds: float, memory_bytes: int, memory_peak_bytes: int, request_id: string, mode: string}

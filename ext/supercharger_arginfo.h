@@ -47,6 +47,27 @@ ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_drift, 0, 2, IS_VOI
 	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, detail, IS_STRING, 0, "\'\'")
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_drift_found, 0, 0, IS_ARRAY, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_span_start, 0, 1, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO(0, name, IS_STRING, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, attributes, IS_ARRAY, 0, "[]")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, kind, IS_STRING, 0, "\'internal\'")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_span_end, 0, 1, _IS_BOOL, 0)
+	ZEND_ARG_TYPE_INFO(0, span, IS_LONG, 0)
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, error, IS_STRING, 1, "null")
+	ZEND_ARG_TYPE_INFO_WITH_DEFAULT_VALUE(0, attributes, IS_ARRAY, 0, "[]")
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_traceparent, 0, 0, IS_STRING, 0)
+ZEND_END_ARG_INFO()
+
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_tracing, 0, 0, _IS_BOOL, 0)
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
@@ -168,6 +189,11 @@ ZEND_FUNCTION(supercharger_warmed);
 ZEND_FUNCTION(supercharger_recycle);
 ZEND_FUNCTION(supercharger_route);
 ZEND_FUNCTION(supercharger_drift);
+ZEND_FUNCTION(supercharger_drift_found);
+ZEND_FUNCTION(supercharger_span_start);
+ZEND_FUNCTION(supercharger_span_end);
+ZEND_FUNCTION(supercharger_traceparent);
+ZEND_FUNCTION(supercharger_tracing);
 ZEND_FUNCTION(supercharger_finish_request);
 ZEND_FUNCTION(headers_send);
 ZEND_FUNCTION(supercharger_worker);
@@ -204,6 +230,11 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
 	ZEND_FE(supercharger_drift, arginfo_supercharger_drift)
+	ZEND_FE(supercharger_drift_found, arginfo_supercharger_drift_found)
+	ZEND_FE(supercharger_span_start, arginfo_supercharger_span_start)
+	ZEND_FE(supercharger_span_end, arginfo_supercharger_span_end)
+	ZEND_FE(supercharger_traceparent, arginfo_supercharger_traceparent)
+	ZEND_FE(supercharger_tracing, arginfo_supercharger_tracing)
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(frankenphp_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(fastcgi_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
@@ -249,6 +280,11 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_recycle, arginfo_supercharger_recycle)
 	ZEND_FE(supercharger_route, arginfo_supercharger_route)
 	ZEND_FE(supercharger_drift, arginfo_supercharger_drift)
+	ZEND_FE(supercharger_drift_found, arginfo_supercharger_drift_found)
+	ZEND_FE(supercharger_span_start, arginfo_supercharger_span_start)
+	ZEND_FE(supercharger_span_end, arginfo_supercharger_span_end)
+	ZEND_FE(supercharger_traceparent, arginfo_supercharger_traceparent)
+	ZEND_FE(supercharger_tracing, arginfo_supercharger_tracing)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)

@@ -10,6 +10,7 @@ mod board;
 mod body;
 mod boundary;
 mod check;
+mod children;
 mod identity;
 mod interim;
 mod pipe;
@@ -27,6 +28,7 @@ pub use board::{BOARD_BYTES, Board, InFlight, Line, in_flight};
 pub use body::{BodySource, RequestBody};
 pub use boundary::{Boundary, Care, Drift, Interrupt, ResetOutcome, Thrown, Wish};
 pub use check::{Check, Verdict, Warmup};
+pub use children::{Child, Children};
 pub use identity::Identity;
 pub use interim::{Interim, InterimSender};
 pub use pipe::{BrokenOff, PipeReader};
@@ -84,6 +86,11 @@ pub trait Seat {
 
     /// The response has left; what follows (terminate, reset) is off the client's path.
     fn responded(&mut self);
+
+    /// Whether requests are traced; that does not change while the worker lives.
+    fn traces(&self) -> bool {
+        false
+    }
 
     /// Where the script is at this moment, since somebody has asked ([`Interrupt::locate`]): one caller a line, the innermost first.
     fn located(&mut self, _stack: &str) {}

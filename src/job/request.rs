@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime};
 
-use super::{InterimSender, Trace, Trail};
+use super::{Children, InterimSender, Trace, Trail};
 
 /// A text in a request's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,6 +82,8 @@ pub struct Request {
     pub trail: Trail,
     /// The trace that it is part of; `None` if requests are not traced.
     pub trace: Option<Trace>,
+    /// What the application tells of its own part in it; nothing is kept of a request that is not sampled.
+    pub children: Option<Box<Children>>,
 }
 
 impl Request {
@@ -148,6 +150,7 @@ impl RequestBuilder {
                 interim: None,
                 trail: Trail::new(monotonic),
                 trace: None,
+                children: None,
             },
         }
     }

@@ -3,16 +3,21 @@
 //! All are written with [`leaf!`], which turns the host pointer into a reference, keeps panics inside, and checks the
 //! signature against the type that bindgen derived from `ext/sc_shim.h`.
 
+use std::borrow::Cow;
 use std::ffi::{c_char, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use bytes::Bytes;
+use opentelemetry::Value;
+use opentelemetry::trace::SpanKind;
 
 use super::host::{Given, Host};
 use super::panic::guard;
 use super::{drift, store, view, wish};
-use crate::job::{Check, ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, Verdict, Warmup, Wish};
+use crate::job::{
+    Check, ClientGone, Ending, Fault, Identity, ResponseHead, Thrown, TraceParent, Verdict, Warmup, Wish,
+};
 use crate::sys;
 use crate::telemetry::events::{CallbackError, PhpError, PhpLog, check_words};
 use crate::telemetry::{DriftKind, DriftWhy, Level, Place};
@@ -149,6 +154,54 @@ leaf! { sc_on_drift: sc_on_drift_fn, (found: *const sys::sc_drift_found) -> () =
         repeated: found.repeated,
     };
     drift::note(host, &seen);
+} }
+
+leaf! { sc_on_drift_known: sc_on_drift_known_fn, (place: usize, into: *mut sys::sc_drift_known) -> bool = false, |host| {
+    let Some(known) = host.known(place) else { return false };
+    let text = |text: &str| view::text(text.as_bytes());
+    let known = sys::sc_drift_known {
+        kind: text(known.kind),
+        why: text(known.why),
+        what: text(&known.what),
+        file: text(&known.file),
+        line: known.line,
+        detail: text(&known.detail),
+        route: text(&known.route),
+        request_id: text(&known.request_id),
+        leaks: known.leaks,
+    };
+    // SAFETY: I4: a local variable of C's, written to as a whole and not read.
+    unsafe { into.write(known) };
+    true
+} }
+
+leaf! { sc_on_span_start: sc_on_span_start_fn, (span: *const sys::sc_span) -> u64 = 0, |host| {
+    // SAFETY: I4: a local variable of C's.
+    let span = unsafe { &*span };
+    // SAFETY: I4: its name and its attributes belong to values of PHP's, valid for the call.
+    let name = said(unsafe { view::bytes(span.name) });
+    // SAFETY: I4, as above.
+    let attributes = unsafe { attributes(span.attributes, span.attribute_count) };
+    host.begin_span(&name, span_kind(span.kind), attributes)
+} }
+
+leaf! { sc_on_span_end: sc_on_span_end_fn, (end: *const sys::sc_span_end) -> bool = false, |host| {
+    // SAFETY: I4: a local variable of C's.
+    let end = unsafe { &*end };
+    // SAFETY: I4: a text of PHP's, valid for the call.
+    let error = said(unsafe { view::bytes(end.error) });
+    let error = if error.is_empty() { OTHER_ERROR } else { &error };
+    // SAFETY: I4, as above.
+    let attributes = unsafe { attributes(end.attributes, end.attribute_count) };
+    host.end_span(end.number, end.failed.then_some(error), attributes)
+} }
+
+leaf! { sc_on_traceparent: sc_on_traceparent_fn, (into: *mut c_char) -> bool = false, |host| {
+    const _: () = assert!(TraceParent::LENGTH == sys::SC_TRACEPARENT as usize);
+    let Some(parent) = host.trace_parent() else { return false };
+    // SAFETY: I4: a local variable of C's with room for so many bytes, written to as a whole and not read.
+    unsafe { into.cast::<[u8; TraceParent::LENGTH]>().write(parent.text()) };
+    true
 } }
 
 leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host| {
@@ -380,6 +433,49 @@ unsafe fn claimed<'a>(claim: *const sys::sc_claim) -> (&'a sys::sc_claim, &'a [u
     // SAFETY: I4, as above.
     let token = unsafe { view::bytes(claim.token) };
     (claim, key, token)
+}
+
+/// What went wrong, if the application has no word for it (semantic conventions, `error.type`).
+const OTHER_ERROR: &str = "_OTHER";
+
+fn span_kind(kind: sys::sc_span_kind) -> SpanKind {
+    match kind {
+        sys::sc_span_kind::SC_SPAN_INTERNAL => SpanKind::Internal,
+        sys::sc_span_kind::SC_SPAN_CLIENT => SpanKind::Client,
+        sys::sc_span_kind::SC_SPAN_PRODUCER => SpanKind::Producer,
+        sys::sc_span_kind::SC_SPAN_CONSUMER => SpanKind::Consumer,
+    }
+}
+
+/// Most bytes of a text that are looked at: more than is kept of it.
+const MOST_SAID_BYTES: usize = 8192;
+
+/// A text of the application's, which may be no UTF-8 and very long.
+fn said(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(MOST_SAID_BYTES)])
+}
+
+/// Copies what is said of a span.
+///
+/// # Safety
+/// I4: `from` must point to `count` attributes whose texts are valid.
+unsafe fn attributes(from: *const sys::sc_attribute, count: usize) -> Vec<(String, Value)> {
+    if count == 0 {
+        return Vec::new();
+    }
+    // SAFETY: I4, passed on to the caller.
+    let attributes = unsafe { std::slice::from_raw_parts(from, count) };
+    let text = |text| {
+        // SAFETY: I4, as above.
+        said(unsafe { view::bytes(text) }).into_owned()
+    };
+    let value = |attribute: &sys::sc_attribute| match attribute.kind {
+        sys::sc_attribute_kind::SC_ATTRIBUTE_TEXT => Value::from(text(attribute.text)),
+        sys::sc_attribute_kind::SC_ATTRIBUTE_INTEGER => Value::I64(attribute.integer),
+        sys::sc_attribute_kind::SC_ATTRIBUTE_NUMBER => Value::F64(attribute.number),
+        sys::sc_attribute_kind::SC_ATTRIBUTE_TRUTH => Value::Bool(attribute.integer != 0),
+    };
+    attributes.iter().map(|attribute| (text(attribute.name), value(attribute))).collect()
 }
 
 fn io(result: Result<(), ClientGone>) -> sys::sc_io {

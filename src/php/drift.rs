@@ -1,7 +1,7 @@
 //! What the drift detector of the extension has seen, in the words of its readers.
 
 use super::declared;
-use super::host::Host;
+use super::host::{Host, Known};
 use crate::job::{Drift, Identity};
 use crate::telemetry::events::DriftFound;
 use crate::telemetry::{DriftKind, DriftWhy, Place};
@@ -12,6 +12,8 @@ const MAX_NAME_BYTES: usize = 256;
 const MAX_KIND_BYTES: usize = 64;
 /// Longest words of the application.
 const MAX_DETAIL_BYTES: usize = 1024;
+/// Longest name of a file that is kept.
+const MAX_FILE_BYTES: usize = 4096;
 
 /// A finding as C tells it.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +42,7 @@ pub(super) fn note(host: &mut Host<'_>, seen: &Seen<'_>) {
     host.note_drift(Drift { kind: seen.kind.label(), what, leaks: seen.why.leaks() });
 }
 
-fn tell(host: &Host<'_>, seen: &Seen<'_>, what: &str) {
+fn tell(host: &mut Host<'_>, seen: &Seen<'_>, what: &str) {
     let (request_id, route) = (host.request_id(), host.told_route());
     let named = matches!(seen.kind, DriftKind::Static | DriftKind::FunctionStatic | DriftKind::Property);
     let line = if named { declared::line_of(seen.file, seen.line, seen.member) } else { seen.line };
@@ -59,6 +61,17 @@ fn tell(host: &Host<'_>, seen: &Seen<'_>, what: &str) {
         detail: cut(seen.detail, MAX_DETAIL_BYTES),
     }
     .emit();
+    host.keep_known(Known {
+        kind: seen.kind.label(),
+        why: seen.why.label(),
+        what: what.to_owned(),
+        file: cut(seen.file, MAX_FILE_BYTES).to_owned(),
+        line,
+        detail: cut(seen.detail, MAX_DETAIL_BYTES).to_owned(),
+        route,
+        request_id: request_id.unwrap_or_default(),
+        leaks: seen.why.leaks(),
+    });
 }
 
 /// The thing as its source would call it.

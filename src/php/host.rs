@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use opentelemetry::trace::TraceId;
+use opentelemetry::Value;
+use opentelemetry::trace::{SpanKind, TraceId};
 
 use super::panic::Parked;
 use super::view::RequestView;
 use crate::job::{
-    Boundary, Care, Drift, Exchange, MAX_TEMPLATE_BYTES, Moment, Next, ResetOutcome, Route, Seat, Thrown, Wish,
+    Boundary, Care, Drift, Exchange, MAX_TEMPLATE_BYTES, Moment, Next, ResetOutcome, Route, Seat, Thrown, TraceParent,
+    Wish,
 };
 use crate::sys;
 
@@ -25,8 +27,29 @@ pub(super) struct Host<'s> {
     thrown: Vec<Thrown>,
     /// What it has left behind.
     drifts: Vec<Drift>,
+    /// The first findings of this worker, each once.
+    known: Vec<Known>,
     wish: Option<Wish>,
+    /// Spans that the application has begun. One of an earlier request cannot be taken for one of this.
+    spans: u64,
 }
+
+/// A finding of the drift detector, as it was told.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) kind: &'static str,
+    pub(super) why: &'static str,
+    pub(super) what: String,
+    pub(super) file: String,
+    pub(super) line: u32,
+    pub(super) detail: String,
+    pub(super) route: String,
+    pub(super) request_id: String,
+    pub(super) leaks: bool,
+}
+
+/// Most findings that are kept for those who ask the worker itself.
+const MOST_KNOWN: usize = 64;
 
 /// Most findings that one boundary passes on: of a worker that leaks in more places the others are in the log.
 const MOST_DRIFTS: usize = 256;
@@ -57,7 +80,9 @@ impl<'s> Host<'s> {
             resetting: None,
             thrown: Vec::new(),
             drifts: Vec::new(),
+            known: Vec::new(),
             wish: None,
+            spans: 0,
         }
     }
 
@@ -167,6 +192,40 @@ impl<'s> Host<'s> {
         if self.drifts.len() < MOST_DRIFTS {
             self.drifts.push(drift);
         }
+    }
+
+    /// What it has found is new.
+    pub(super) fn keep_known(&mut self, known: Known) {
+        if self.known.len() < MOST_KNOWN {
+            self.known.push(known);
+        }
+    }
+
+    /// A finding, in the order in which they were told.
+    pub(super) fn known(&self, place: usize) -> Option<&Known> {
+        self.known.get(place)
+    }
+
+    /// The application begins a span in a request that is sampled. 0: there is no room for it.
+    pub(super) fn begin_span(&mut self, name: &str, kind: SpanKind, attributes: Vec<(String, Value)>) -> u64 {
+        let Some(current) = &mut self.current else { return 0 };
+        let children = current.exchange.request.children.get_or_insert_default();
+        self.spans += 1;
+        if children.begin(self.spans, name, kind, attributes) { self.spans } else { 0 }
+    }
+
+    /// It ends one. False: there is no open one of that number.
+    pub(super) fn end_span(&mut self, number: u64, error: Option<&str>, attributes: Vec<(String, Value)>) -> bool {
+        let children = self.current.as_mut().and_then(|current| current.exchange.request.children.as_mut());
+        children.is_some_and(|children| children.end(number, error, attributes))
+    }
+
+    /// The context for what the current request asks of others.
+    pub(super) fn trace_parent(&self) -> Option<TraceParent> {
+        let request = &self.current.as_ref()?.exchange.request;
+        let trace = request.trace?;
+        let innermost = request.children.as_ref().and_then(|children| children.innermost());
+        Some(trace.parent(innermost.unwrap_or(trace.php)))
     }
 
     /// The route of the current request, or its path without query; empty outside of one.

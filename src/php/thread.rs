@@ -56,6 +56,7 @@ impl<'s> PhpThread<'s> {
             boot_env_count: role.boot_env.len(),
             drift_sample: role.drift_sample,
             project: view::text(role.project.to_bytes()),
+            traces: seat.traces(),
         }));
         let host = Box::into_raw(Box::new(Host::new(seat)));
         // SAFETY: I1, I5, I7: worker and pool live in the PhpThread, boot_env for 's.

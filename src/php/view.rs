@@ -61,6 +61,7 @@ impl RequestView {
                 remote_port: request.remote_port,
                 https: request.https,
                 has_body: length > 0 || exchange.body.announced(),
+                sampled: request.trace.is_some_and(|trace| trace.is_sampled()),
             },
             headers,
         });

@@ -55,7 +55,9 @@ impl Finished<'_> {
 
 impl WorkerSeat {
     /// Takes leave of a request that is over.
-    pub(super) fn close(&self, request: &Request, boundary: &Boundary) {
+    pub(super) fn close(&self, request: &mut Request, boundary: &Boundary) {
+        let children = request.children.take();
+        let request = &*request;
         let timeline = request.trail.timeline();
         let now = Instant::now();
         let returned = timeline.at(Moment::Returned).is_some();
@@ -75,7 +77,7 @@ impl WorkerSeat {
         self.shared.recent.finished(&finished, self.config().slow);
         account(&finished);
         if let (Some(trace), Some(tracer)) = (request.trace, &self.config().tracer) {
-            spans::report(tracer, &self.config().name, trace, &finished);
+            spans::report(tracer, &self.config().name, trace, children, &finished);
         }
         if let Some(limit) = self.config().slow {
             finished.report_slow(limit);

@@ -190,12 +190,12 @@ impl Seat for WorkerSeat {
 
     fn done(&mut self, exchange: Box<Exchange>, boundary: &Boundary) {
         // An exchange without an answer is answered by being dropped; what is left of it is dropped with it.
-        let Exchange { request, body, reply } = *exchange;
+        let Exchange { mut request, body, reply } = *exchange;
         drop((reply, body));
         if self.config().drift_sample > 0 {
             self.shared.drifts.note(&mut self.heap, request.trail.route(), boundary);
         }
-        self.close(&request, boundary);
+        self.close(&mut request, boundary);
     }
 
     fn next(&mut self, boundary: Boundary) -> Next {
@@ -231,6 +231,10 @@ impl Seat for WorkerSeat {
             self.shared.wake_keeper();
         }
         next
+    }
+
+    fn traces(&self) -> bool {
+        self.config().tracer.is_some()
     }
 
     fn responded(&mut self) {

@@ -3,18 +3,26 @@
 #![forbid(unsafe_code)]
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use super::account::Finished;
-use crate::job::{Fault, Moment, Outcome, Trace};
-use crate::telemetry::spans::{Part, PhpRecord, Tracer};
+use crate::job::{Children, Fault, Moment, Outcome, Trace};
+use crate::telemetry::spans::{Child, Part, PhpRecord, Tracer};
 
 /// Hands over what there is to tell, if anybody wants it.
-pub(super) fn report(tracer: &Tracer, pool: &Arc<str>, trace: Trace, finished: &Finished<'_>) {
+pub(super) fn report(
+    tracer: &Tracer,
+    pool: &Arc<str>,
+    trace: Trace,
+    children: Option<Box<Children>>,
+    finished: &Finished<'_>,
+) {
     if !trace.is_sampled() {
         return;
     }
     let request = finished.request;
+    let children = children.map(|children| *children).unwrap_or_default();
+    let (children_bytes, children_dropped) = (children.bytes(), children.dropped());
     tracer.php(PhpRecord {
         trace: trace.id,
         request: trace.request,
@@ -25,6 +33,9 @@ pub(super) fn report(tracer: &Tracer, pool: &Arc<str>, trace: Trace, finished: &
         slot: finished.place.slot,
         incarnation: finished.place.incarnation,
         parts: parts(finished),
+        children: own(children, trace, finished),
+        children_bytes,
+        children_dropped,
         error: error(finished.outcome),
     });
 }
@@ -45,6 +56,26 @@ fn parts(finished: &Finished<'_>) -> Vec<(Part, SystemTime, SystemTime)> {
         .filter_map(|(part, start, end)| Some((part, start?, end?)))
         .filter(|(_, start, end)| start < end)
         .collect()
+}
+
+/// What the application has told, on the wall clock. What it has left open ends with its script.
+fn own(children: Children, trace: Trace, finished: &Finished<'_>) -> Vec<Child> {
+    let timeline = finished.timeline();
+    let over = timeline.at(Moment::Returned).unwrap_or_else(Instant::now);
+    let wall = |at: Instant| finished.request.accepted_at + at.saturating_duration_since(timeline.accepted());
+    let told = children.into_list().into_iter();
+    told.map(|child| Child {
+        id: child.id,
+        parent: child.parent.unwrap_or(trace.php),
+        name: child.name,
+        kind: child.kind,
+        start: wall(child.start),
+        end: wall(child.end.unwrap_or(over).max(child.start)),
+        error: child.error,
+        attributes: child.attributes,
+        dropped_attributes: child.dropped_attributes,
+    })
+    .collect()
 }
 
 /// A word for what went wrong. `exit` is one of the ways in which a script ends.

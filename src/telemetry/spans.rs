@@ -22,7 +22,7 @@ use opentelemetry::trace::{SpanId, SpanKind, TraceFlags, TraceId};
 use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator, Sampler, SamplingDecision, ShouldSample as _};
 
 pub use exporter::Counts;
-pub use record::{Part, PhpRecord, RequestRecord};
+pub use record::{Child, Part, PhpRecord, RequestRecord};
 
 use exporter::Exporter;
 

@@ -66,6 +66,7 @@ mod slow_clients;
 mod smuggling;
 mod snapshots;
 mod soak;
+mod spans;
 mod startup;
 mod state;
 mod static_files;

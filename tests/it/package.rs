@@ -16,7 +16,7 @@ use crate::symfony;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Adds classes of the test's own to the demo application; `code` is put into the namespace `App\Controller`.
-fn class(launch: &Launch, name: &str, code: &str) {
+pub(crate) fn class(launch: &Launch, name: &str, code: &str) {
     let head = "<?php\n\ndeclare(strict_types=1);\n\nnamespace App\\Controller;\n\nuse Symfony\\Component\\HttpFoundation\\JsonResponse;\n\
         use Symfony\\Component\\HttpFoundation\\Request;\nuse Symfony\\Component\\HttpFoundation\\Response;\n\
         use Symfony\\Component\\Routing\\Attribute\\Route;\nuse Symfony\\Contracts\\Service\\ResetInterface;\n\n";

@@ -34,6 +34,7 @@ final class PanelTest extends TestCase
         self::assertGreaterThanOrEqual(end($times), reset($times), 'the slowest first');
         self::assertSame(['slow' => 'DomainException: bad'], $collector->getFailures());
         self::assertSame(\function_exists('supercharger_worker'), \is_array($collector->getWorker()));
+        self::assertSame([0, []], [$collector->getDriftEvery(), $collector->getDrifts()], 'nobody looks on the command line');
         self::assertSame('supercharger', $collector->getName());
         self::assertIsArray(unserialize(serialize($collector))->getLastReset(), 'a profile is stored');
     }
@@ -73,6 +74,16 @@ final class PanelTest extends TestCase
             $shown = $template->renderBlock('panel', ['collector' => $collector]).$template->renderBlock('menu', ['collector' => $collector]);
             self::assertStringContainsString('resetters in', $shown);
             self::assertStringContainsString('incarnation', $shown);
+            self::assertStringContainsString('reset.drift', $shown, 'nobody looks');
+            $found = ['kind' => 'static_property', 'why' => 'grows', 'what' => 'App\\A::$list', 'file' => '/app/A.php', 'line' => 7, 'detail' => '<in words>', 'route' => '/left', 'request_id' => 'r-1', 'leaks' => true];
+            foreach ([['every' => 1, 'found' => []], ['every' => 1, 'found' => [$found, ['leaks' => false] + $found]]] as $drift) {
+                (new \ReflectionProperty($collector, 'data'))->setValue($collector, ['drift' => $drift, 'worker' => ['pool' => 'default', 'slot' => 0, 'incarnation' => 1, 'requests' => 3]]);
+                $shown = implode('', array_map(static fn (string $block) => $template->renderBlock($block, ['collector' => $collector]), ['panel', 'menu']));
+                self::assertSame([] !== $drift['found'], str_contains($shown, '/app/A.php:7'), $shown);
+                self::assertSame([] !== $drift['found'], str_contains($shown, 'label-status-warning'), $shown);
+                self::assertStringNotContainsString('<in words>', $shown);
+            }
+            self::assertSame(1, $collector->getLeakCount());
         } finally {
             $kernel->remove();
         }

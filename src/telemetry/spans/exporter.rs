@@ -4,7 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ use crate::telemetry::events::TracesLost;
 const QUEUE: usize = 4096;
 /// Records in one message. The thread is woken when so many wait.
 const BATCH: usize = 512;
+/// What spans of applications may take in the queue, in bytes. A request may have 256 of them, so the number of records alone is no bound.
+const TOLD_MOST: usize = 16 * 1024 * 1024;
+/// What they may take in one message, about: collectors take 4 MiB by gRPC. The thread is woken when so much waits.
+const TOLD_BATCH: usize = 1024 * 1024;
 /// Longest time that a record waits for others to travel with.
 const DELAY: Duration = Duration::from_secs(1);
 /// Losses are told at once, then no more often than this.
@@ -51,6 +55,8 @@ struct Shared {
     sent: AtomicU64,
     dropped: AtomicU64,
     failed: AtomicU64,
+    /// What spans of applications take in the queue, in bytes.
+    told: AtomicUsize,
 }
 
 impl Shared {
@@ -102,14 +108,30 @@ impl Exporter {
     }
 
     /// Queues a record; never waits.
-    pub(super) fn take(&self, record: Record) {
+    pub(super) fn take(&self, mut record: Record) {
+        let told = self.make_room(&mut record);
         match self.queue.try_send(record) {
-            Ok(()) if self.queue.len() >= BATCH => self.shared.bell.notify_one(),
+            Ok(()) if told >= TOLD_BATCH || self.queue.len() >= BATCH => self.shared.bell.notify_one(),
             Ok(()) => {}
             Err(TrySendError::Full(record) | TrySendError::Disconnected(record)) => {
+                self.shared.told.fetch_sub(record.told_bytes(), Ordering::Relaxed);
                 self.shared.dropped.fetch_add(record.spans(), Ordering::Relaxed);
             }
         }
+    }
+
+    /// Notes what an application's spans take in the queue, or drops them. Returns what all of them take; 0 for a record without.
+    fn make_room(&self, record: &mut Record) -> usize {
+        let bytes = record.told_bytes();
+        if bytes == 0 {
+            return 0;
+        }
+        let told = self.shared.told.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if told > TOLD_MOST {
+            self.shared.told.fetch_sub(bytes, Ordering::Relaxed);
+            self.shared.dropped.fetch_add(record.forget_told(), Ordering::Relaxed);
+        }
+        told
     }
 
     pub(super) fn counts(&self) -> Counts {
@@ -158,7 +180,7 @@ impl Sending {
     /// Sends what waits, batch by batch.
     async fn send_all(&mut self) {
         loop {
-            let batch: Vec<_> = self.records.try_iter().take(BATCH).collect();
+            let batch = self.batch();
             if batch.is_empty() {
                 return;
             }
@@ -172,6 +194,19 @@ impl Sending {
             }
             self.send(spans.0).await;
         }
+    }
+
+    /// What the next message will have.
+    fn batch(&self) -> Vec<Record> {
+        let (mut batch, mut told) = (Vec::new(), 0);
+        while batch.len() < BATCH && told < TOLD_BATCH {
+            let Ok(record) = self.records.try_recv() else { break };
+            let bytes = record.told_bytes();
+            self.shared.told.fetch_sub(bytes, Ordering::Relaxed);
+            told += bytes;
+            batch.push(record);
+        }
+        batch
     }
 
     fn failed(&mut self, count: u64, why: &str) {

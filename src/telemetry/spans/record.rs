@@ -102,6 +102,35 @@ pub struct PhpRecord {
     pub parts: Vec<(Part, SystemTime, SystemTime)>,
     /// A word for what went wrong in PHP.
     pub error: Option<&'static str>,
+    /// What the application has told of its own part.
+    pub children: Vec<Child>,
+    /// About what that takes in memory.
+    pub children_bytes: usize,
+    /// Spans of the application's that there was no room for.
+    pub children_dropped: u32,
+}
+
+/// A span of the application's, below that of PHP.
+#[derive(Debug)]
+pub struct Child {
+    /// Its id.
+    pub id: SpanId,
+    /// The span that it is part of.
+    pub parent: SpanId,
+    /// What is done in it.
+    pub name: String,
+    /// Whether it asks somebody else.
+    pub kind: SpanKind,
+    /// When it began.
+    pub start: SystemTime,
+    /// When it ended.
+    pub end: SystemTime,
+    /// A word for what went wrong.
+    pub error: Option<String>,
+    /// What else there is to say.
+    pub attributes: Vec<KeyValue>,
+    /// Attributes that there was no room for.
+    pub dropped_attributes: u32,
 }
 
 /// What waits in the queue.
@@ -116,7 +145,28 @@ impl Record {
     pub(super) fn spans(&self) -> u64 {
         match self {
             Self::Request(record) => 1 + u64::from(record.waited.is_some()),
-            Self::Php(record) => record.parts.len() as u64,
+            Self::Php(record) => (record.parts.len() + record.children.len()) as u64,
+        }
+    }
+}
+
+impl Record {
+    /// About what the application has told takes in memory, in bytes.
+    pub(super) fn told_bytes(&self) -> usize {
+        match self {
+            Self::Request(_) => 0,
+            Self::Php(record) => record.children_bytes,
+        }
+    }
+
+    /// Drops what the application has told. Returns how many spans that were.
+    pub(super) fn forget_told(&mut self) -> u64 {
+        match self {
+            Self::Request(_) => 0,
+            Self::Php(record) => {
+                record.children_bytes = 0;
+                std::mem::take(&mut record.children).len() as u64
+            }
         }
     }
 }
@@ -124,6 +174,9 @@ impl Record {
 /// Spans ready to be sent.
 #[derive(Debug, Default)]
 pub(super) struct Spans(pub(super) Vec<SpanData>);
+
+/// How many spans of the application there was no room for.
+const DROPPED_SPANS: &str = "supercharger.dropped_spans";
 
 /// Methods that the conventions list; another one is a client's invention, and a span's name must not be that.
 const METHODS: [&str; 10] = ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"];
@@ -143,7 +196,11 @@ impl Spans {
                 self.0.extend(record.waited.map(|(start, end)| waited(&record, start, end)));
                 self.0.push(request(*record));
             }
-            Record::Php(record) => self.parts(&record),
+            Record::Php(mut record) => {
+                let children = std::mem::take(&mut record.children);
+                self.parts(&record);
+                self.0.extend(children.into_iter().map(|told| child(&record, told)));
+            }
         }
     }
 
@@ -160,6 +217,9 @@ impl Spans {
                 attributes.push(KeyValue::new("supercharger.slot", i64::from(record.slot)));
                 let incarnation = i64::try_from(record.incarnation).unwrap_or(i64::MAX);
                 attributes.push(KeyValue::new("supercharger.incarnation", incarnation));
+            }
+            if *part == Part::Php && record.children_dropped > 0 {
+                attributes.push(KeyValue::new(DROPPED_SPANS, i64::from(record.children_dropped)));
             }
             let error = record.error.filter(|_| *part == Part::Php);
             attributes.extend(error.map(|error| KeyValue::new("error.type", error)));
@@ -199,6 +259,29 @@ fn span(span_context: SpanContext) -> SpanData {
 /// A status without words: the error's type says what there is to say.
 fn status(error: Option<&str>) -> Status {
     if error.is_some() { Status::error("") } else { Status::Unset }
+}
+
+/// A span of the application's. The request's id is ours, whatever the application says.
+fn child(record: &PhpRecord, child: Child) -> SpanData {
+    let mut attributes = child.attributes;
+    attributes.retain(|attribute| attribute.key.as_str() != REQUEST_ID);
+    attributes.push(KeyValue::new(REQUEST_ID, record.request_id.clone()));
+    let status = status(child.error.as_deref());
+    if let Some(error) = child.error {
+        attributes.retain(|attribute| attribute.key.as_str() != "error.type");
+        attributes.push(KeyValue::new("error.type", error));
+    }
+    SpanData {
+        parent_span_id: child.parent,
+        span_kind: child.kind,
+        name: child.name.into(),
+        start_time: child.start,
+        end_time: child.end,
+        attributes,
+        dropped_attributes_count: child.dropped_attributes,
+        status,
+        ..span(SpanContext::new(record.trace, child.id, record.flags, false, TraceState::NONE))
+    }
 }
 
 /// The wait of a request that no worker got.

@@ -91,3 +91,52 @@ fn who_is_sampled() {
     assert!((850..1150).contains(&sampled), "{sampled} of 2000");
     tracer.stop(Duration::ZERO);
 }
+
+/// What PHP had to tell of a request, with spans of the application that take so much.
+fn told(tracer: &Tracer, bytes: usize) -> PhpRecord {
+    let (trace, flags) = tracer.trace(None);
+    let (now, id) = (SystemTime::now(), tracer.span());
+    let child = |_| Child {
+        id: tracer.span(),
+        parent: id,
+        name: "SELECT".to_owned(),
+        kind: SpanKind::Client,
+        start: now,
+        end: now,
+        error: None,
+        attributes: Vec::new(),
+        dropped_attributes: 0,
+    };
+    PhpRecord {
+        trace,
+        request: tracer.span(),
+        php: id,
+        flags,
+        request_id: "r-1".to_owned(),
+        pool: "default".into(),
+        slot: 0,
+        incarnation: 1,
+        parts: vec![(Part::Php, now, now)],
+        error: None,
+        children: (0..10).map(child).collect(),
+        children_bytes: bytes,
+        children_dropped: 0,
+    }
+}
+
+#[test]
+fn what_applications_tell_may_take_no_more_than_its_share_of_the_queue() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = silent.local_addr().expect("an address").port();
+    let tracer = Tracer::start(config(port, 1.0, true)).expect("it starts");
+    // 16 MiB may wait, and one message of 1 MiB is under way.
+    for _ in 0..60 {
+        tracer.php(told(&tracer, 512 * 1024));
+    }
+    let dropped = tracer.counts().dropped;
+    assert!(dropped.is_multiple_of(10) && (250..=280).contains(&dropped), "ten for each beyond: {dropped}");
+    tracer.php(told(&tracer, 0));
+    tracer.stop(Duration::from_millis(300));
+    let counts = tracer.counts();
+    assert_eq!((counts.sent, counts.dropped + counts.failed), (0, 61 * 11), "{counts:?}");
+}

@@ -55,6 +55,8 @@ pub(crate) struct Span {
     pub(crate) remote_parent: bool,
     pub(crate) state: String,
     pub(crate) server: bool,
+    /// As the protocol counts them: 1 internal, 2 server, 3 client.
+    pub(crate) kind: i32,
     pub(crate) failed: bool,
     /// Nanoseconds since the epoch.
     pub(crate) start: u64,
@@ -237,6 +239,7 @@ fn read_one(span: WireSpan, resource: BTreeMap<String, Value>) -> Span {
         remote_parent: span.flags & 0x300 == 0x300,
         state: span.trace_state,
         server: span.kind == 2,
+        kind: span.kind,
         failed: span.status.is_some_and(|status| status.code == 2),
         start: span.start_time_unix_nano,
         end: span.end_time_unix_nano,
