@@ -86,13 +86,20 @@ pub(super) fn number(out: &mut String, number: impl itoa::Integer) {
 /// Appends a value of the combined log format as Apache's `%{...}i` does: quotes and backslashes with a backslash, everything but printable
 /// ASCII as `\\xNN`.
 pub(super) fn common(out: &mut String, value: &[u8]) {
+    match std::str::from_utf8(value) {
+        Ok(text) => common_text(out, text),
+        Err(_) => common_bytes(out, value),
+    }
+}
+
+/// The same of what is known to be text.
+pub(super) fn common_text(out: &mut String, value: &str) {
+    if is_plain(value.as_bytes()) { out.push_str(value) } else { common_bytes(out, value.as_bytes()) }
+}
+
+fn common_bytes(out: &mut String, value: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     let digit = |number: u8| char::from(DIGITS[usize::from(number & 15)]);
-    if is_plain(value)
-        && let Ok(plain) = std::str::from_utf8(value)
-    {
-        return out.push_str(plain);
-    }
     for &byte in value {
         match byte {
             b'"' | b'\\' => out.extend(['\\', char::from(byte)]),

@@ -20,15 +20,29 @@ pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
 fn internet(out: &mut impl Write, moment: SystemTime, digits: u32) -> fmt::Result {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     INTERNET.with_borrow_mut(|second| out.write_str(second.at(since.as_secs(), || seconds(moment))))?;
-    let mut part = *b".000000000Z";
-    let mut rest = since.subsec_nanos() / 10_u32.pow(9 - digits);
-    let digits = digits as usize;
-    for digit in part[1..=digits].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    let part = since.subsec_nanos() / 10_u32.pow(9 - digits);
+    if digits != 3 {
+        return fraction(out, part, digits as usize);
     }
-    part[digits + 1] = b'Z';
-    out.write_str(std::str::from_utf8(&part[..digits + 2]).unwrap_or_default())
+    MILLISECOND.with_borrow_mut(|(of, text)| {
+        if *of != part {
+            text.clear();
+            fraction(text, part, 3)?;
+            *of = part;
+        }
+        out.write_str(text)
+    })
+}
+
+/// A part of a second in so many digits, and the end of the moment.
+fn fraction(out: &mut impl Write, mut part: u32, digits: usize) -> fmt::Result {
+    let mut text = *b".000000000Z";
+    for digit in text[1..=digits].iter_mut().rev() {
+        *digit = b'0' + (part % 10) as u8;
+        part /= 10;
+    }
+    text[digits + 1] = b'Z';
+    out.write_str(std::str::from_utf8(&text[..digits + 2]).unwrap_or_default())
 }
 
 /// `2026-01-31T12:00:00`, from `Sat, 31 Jan 2026 12:00:00 GMT` (RFC 9110 section 5.6.7).
@@ -66,6 +80,8 @@ impl Second {
 }
 
 thread_local! {
+    /// The last millisecond that was written, and its text.
+    static MILLISECOND: RefCell<(u32, String)> = const { RefCell::new((u32::MAX, String::new())) };
     static COMMON: RefCell<Second> = const { Second::never() };
     static INTERNET: RefCell<Second> = const { Second::never() };
 }

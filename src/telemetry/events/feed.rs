@@ -3,8 +3,8 @@
 
 #![forbid(unsafe_code)]
 
-use std::borrow::Cow;
-use std::fmt;
+use std::cell::RefCell;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use serde_json::json;
@@ -39,7 +39,6 @@ impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
     }
 
     fn payload(self, out: &mut String) -> fmt::Result {
-        let Place { pool, slot, incarnation } = self.place;
         let (failed, errors): (Vec<_>, Vec<_>) = self.thrown.unzip();
         let missing = usize::from(self.took.is_none());
         out.push_str("{\"resetReport\":{\"resetCount\":");
@@ -48,28 +47,50 @@ impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
         number(out, errors.len() + missing);
         out.push_str(",\"durationMs\":");
         decimal(out, self.took, 6);
-        out.push_str(",\"error\":");
-        out.push_str(&texts(&errors));
-        out.push_str(",\"failed\":");
-        out.push_str(&texts(&failed));
-        out.push_str("},\"durationSec\":");
+        if errors.is_empty() {
+            out.push_str(",\"error\":[],\"failed\":[]},\"durationSec\":");
+        } else {
+            let (errors, failed) = (texts(&errors), texts(&failed));
+            write!(out, ",\"error\":{errors},\"failed\":{failed}}},\"durationSec\":")?;
+        }
         decimal(out, self.took, 9);
-        out.push_str(",\"ok\":");
-        out.push_str(if errors.is_empty() && missing == 0 { "true" } else { "false" });
-        out.push_str(",\"requestId\":");
+        let ok = errors.is_empty() && missing == 0;
+        out.push_str(if ok { ",\"ok\":true,\"requestId\":" } else { ",\"ok\":false,\"requestId\":" });
         match std::str::from_utf8(self.request_id) {
             Ok(id) => escape::json(out, id)?,
             Err(_) => escape::json(out, &String::from_utf8_lossy(self.request_id))?,
         }
         out.push_str(",\"statusCode\":");
         number(out, self.status);
-        out.push_str(",\"pool\":");
-        escape::json(out, pool)?;
-        out.push_str(",\"slot\":");
-        number(out, slot);
-        out.push_str(",\"incarnation\":");
-        number(out, incarnation);
+        SEAT.with_borrow_mut(|seat| seat.write(out, self.place))?;
         out.push('}');
+        Ok(())
+    }
+}
+
+/// The place that was written last, as it ends a payload: a worker's thread writes its own with each request.
+#[derive(Default)]
+struct Seat {
+    pool: String,
+    slot: u32,
+    incarnation: u64,
+    text: String,
+}
+
+thread_local! {
+    static SEAT: RefCell<Seat> = RefCell::default();
+}
+
+impl Seat {
+    fn write(&mut self, out: &mut String, place: Place<'_>) -> fmt::Result {
+        let Place { pool, slot, incarnation } = place;
+        if self.text.is_empty() || (self.slot, self.incarnation) != (slot, incarnation) || self.pool != pool {
+            let mut text = String::from(",\"pool\":");
+            escape::json(&mut text, pool)?;
+            write!(text, ",\"slot\":{slot},\"incarnation\":{incarnation}")?;
+            *self = Self { pool: pool.to_owned(), slot, incarnation, text };
+        }
+        out.push_str(&self.text);
         Ok(())
     }
 }
@@ -89,8 +110,8 @@ fn decimal(out: &mut String, time: Option<Duration>, digits: usize) {
 }
 
 /// A list of texts as JSON, without secrets.
-fn texts(texts: &[&str]) -> Cow<'static, str> {
-    if texts.is_empty() { Cow::Borrowed("[]") } else { Cow::Owned(redact::json(&json!(texts).to_string())) }
+fn texts(texts: &[&str]) -> String {
+    redact::json(&json!(texts).to_string())
 }
 
 /// `runtime.workerDecision`: an incarnation is replaced, or sent away.
@@ -173,6 +194,17 @@ mod tests {
         expected["resetReport"]["failed"] = json!(["App\\Cache"]);
         let thrown = &[("App\\Cache", "PDOException: no mysql://u:s3cret@db/x")];
         assert_eq!(reset(Some(Duration::new(1, 2_000_003)), thrown), expected);
+
+        // The place that was written last is kept, and is not another's.
+        for (pool, slot, incarnation) in [("a", 1, 2), ("b", 1, 2), ("b", 2, 2), ("b", 2, 3)] {
+            let (place, mut text) = (Place { pool, slot, incarnation }, String::new());
+            let took = Some(Duration::ZERO);
+            RuntimeReset { place, request_id: b"r", status: 200, took, resetters: 0, thrown: std::iter::empty() }
+                .payload(&mut text)
+                .expect("a string takes everything");
+            let expected = format!("\"pool\":\"{pool}\",\"slot\":{slot},\"incarnation\":{incarnation}}}");
+            assert!(text.ends_with(&expected), "{text}");
+        }
 
         let missing = reset(None, &[]);
         assert_eq!((&missing["resetReport"]["errorCount"], &missing["durationSec"]), (&json!(1), &json!(null)));

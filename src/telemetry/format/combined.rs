@@ -20,13 +20,13 @@ pub(in crate::telemetry) fn combined(out: &mut String, access: &Access<'_>) -> f
     out.push_str(" - - [");
     time::common(out, SystemTime::now())?;
     out.push_str("] \"");
-    escape::common(out, access.method.as_bytes());
+    escape::common_text(out, access.method);
     if access.method != "-" {
         // A request that could not be read has no line.
         out.push(' ');
-        escape::common(out, access.shown_path().as_bytes());
+        escape::common_text(out, access.shown_path());
         out.push(' ');
-        escape::common(out, access.protocol.as_bytes());
+        escape::common_text(out, access.protocol);
     }
     out.push_str("\" ");
     number(out, access.status);
