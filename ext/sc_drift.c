@@ -144,10 +144,10 @@ void sc_drift_output(bool begins)
 }
 
 /* The application tells of something that only it can know. */
-void sc_drift_told(const zend_string *kind, const zend_string *key, const zend_string *detail)
+void sc_drift_told(const zend_string *kind, const zend_string *key, const zend_string *detail, bool put_back)
 {
 	sc_drift *drift = sc_self->drift;
-	sc_drift_found found = {.kind = SC_DRIFT_APP, .why = SC_WHY_TOLD,
+	sc_drift_found found = {.kind = SC_DRIFT_APP, .why = put_back ? SC_WHY_PUT_BACK : SC_WHY_TOLD,
 		.class_name = {ZSTR_VAL(kind), ZSTR_LEN(kind)}, .member = {ZSTR_VAL(key), ZSTR_LEN(key)},
 		.detail = {ZSTR_VAL(detail), ZSTR_LEN(detail)}};
 	uint64_t id = sc_mix(zend_hash_func(ZSTR_VAL(kind), ZSTR_LEN(kind)), zend_hash_func(ZSTR_VAL(key), ZSTR_LEN(key)));

@@ -240,7 +240,7 @@ void sc_drift_stop(void);
 void sc_drift_look(void);
 void sc_drift_route(const zend_string *route);
 void sc_drift_output(bool begins);
-void sc_drift_told(const zend_string *kind, const zend_string *key, const zend_string *detail);
+void sc_drift_told(const zend_string *kind, const zend_string *key, const zend_string *detail, bool put_back);
 
 /* sc_opcache.c */
 void sc_opcache_forked(void);

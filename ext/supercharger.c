@@ -313,16 +313,18 @@ PHP_FUNCTION(supercharger_drift)
 {
 	zend_string *kind, *key;
 	zend_string *detail = ZSTR_EMPTY_ALLOC();
+	bool put_back = false;
 
-	ZEND_PARSE_PARAMETERS_START(2, 3)
+	ZEND_PARSE_PARAMETERS_START(2, 4)
 		Z_PARAM_STR(kind)
 		Z_PARAM_STR(key)
 		Z_PARAM_OPTIONAL
 		Z_PARAM_STR(detail)
+		Z_PARAM_BOOL(put_back)
 	ZEND_PARSE_PARAMETERS_END();
 
 	if (sc_self && !sc_forked) {
-		sc_drift_told(kind, key, detail);
+		sc_drift_told(kind, key, detail, put_back);
 	}
 }
 

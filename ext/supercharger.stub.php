@@ -155,8 +155,9 @@ namespace {
      * @param string $kind what sort of thing, `transaction` for instance; cut at 64 bytes
      * @param string $key which one; cut at 256 bytes
      * @param string $detail in words; cut at 1 KiB
+     * @param bool $put_back the caller has put it back, so that the next request does not see it: told as `put_back`, which is no leak
      */
-    function supercharger_drift(string $kind, string $key, string $detail = ''): void {}
+    function supercharger_drift(string $kind, string $key, string $detail = '', bool $put_back = false): void {}
 
     /**
      * What the drift detector has found in this worker so far, the first 64 of it; see docs/drift.md. `every` says after every how many requests

@@ -1,10 +1,13 @@
 //! Applications that leak on purpose: what the next request sees, what the drift detector says, and what the scan says. The table in
 //! docs/leaks.md is what this test has seen: `BLESS=1 cargo test --test it leaks` writes it.
 
+mod symfony;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -18,7 +21,7 @@ use crate::support::{Launch, Mode, Server, until};
 const REQUESTS: usize = 14;
 /// All patterns one after the other.
 const LIMIT: Duration = Duration::from_secs(120);
-const TABLE_BEGIN: &str = "<!-- written by tests/it/leaks.rs -->\n";
+/// A table in docs/leaks.md stands between a line that names the file of its test and this one.
 const TABLE_END: &str = "<!-- end -->\n";
 
 /// A file of patterns/: its name, and its first comment.
@@ -85,8 +88,12 @@ async fn renew(server: &Server) {
 
 /// What drift has said of a route, each finding with the number of the request that it was told of.
 fn told(server: &Server, route: &str, ids: &[String]) -> String {
+    cell(&findings(server, route, ids))
+}
+
+fn findings(server: &Server, route: &str, ids: &[String]) -> Vec<String> {
     let found = records(server, "drift.found").into_iter().filter(|record| record["route"] == route);
-    let cells: Vec<_> = found
+    found
         .map(|record| {
             let number = ids.iter().position(|id| record["request_id"] == **id).expect("the id of a request") + 1;
             let text = |field: &str| record[field].as_str().unwrap_or_default().to_owned();
@@ -97,22 +104,26 @@ fn told(server: &Server, route: &str, ids: &[String]) -> String {
             );
             format!("{} `{what}`: {}, request {number}", text("kind"), text("why"))
         })
-        .collect();
-    if cells.is_empty() { "nothing".to_owned() } else { cells.join("; ") }
+        .collect()
 }
 
-/// Rules that the scan has found broken, by file name without extension.
-fn scanned() -> BTreeMap<String, Vec<String>> {
-    let dir = PrivateDir::with_app("leaks");
+fn cell(words: &[String]) -> String {
+    if words.is_empty() { "nothing".to_owned() } else { words.join("; ") }
+}
+
+/// Rules that the scan has found broken, by the name that follows the folder, without extension.
+fn scanned(app: &str, folder: &str) -> BTreeMap<String, Vec<String>> {
+    let dir = PrivateDir::with_app(app);
     let mut command: Command = program::command(program::executable(), &dir);
-    command.args(["scan", "--format", "json", "--no-default-excludes", "--fail-on", "none", "patterns"]);
+    command.args(["scan", "--format", "json", "--no-default-excludes", "--fail-on", "none", folder]);
     let ended = run_to_end(&dir, command, Duration::from_secs(30));
     let document: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|error| panic!("{error}: {ended}"));
     let mut rules = BTreeMap::<String, Vec<String>>::new();
     for finding in document["findings"].as_array().expect("findings") {
         let text = |field: &str| finding[field].as_str().unwrap_or_else(|| panic!("{finding}")).to_owned();
         let file = text("file");
-        let name = file.rsplit('/').next().and_then(|name| name.strip_suffix(".php")).expect("a file").to_owned();
+        let (_, name) = file.rsplit_once(&format!("{folder}/")).unwrap_or(("", &file));
+        let name = name.split(['/', '.']).next().expect("a name").to_owned();
         let of_file = rules.entry(name).or_default();
         let rule = format!("{} {}", text("ruleId"), text("severity"));
         if !of_file.contains(&rule) {
@@ -140,15 +151,19 @@ fn table(rows: &[Row]) -> String {
     text
 }
 
-/// Puts the table into the document, or compares the two.
+/// Puts the table of a test's file into the document, or compares the two.
 #[track_caller]
-fn compare(table: &str) {
+fn compare(test: &str, table: &str) {
+    // Two tests may write.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let begin = format!("<!-- written by {test} -->\n");
     let file = checkout().join("docs/leaks.md");
     let document = fs::read_to_string(&file).expect("docs/leaks.md");
-    let (head, rest) = document.split_once(TABLE_BEGIN).expect("the place of the table");
+    let (head, rest) = document.split_once(&begin).expect("the place of the table");
     let (committed, tail) = rest.split_once(TABLE_END).expect("the end of the table");
     if std::env::var_os("BLESS").is_some() {
-        fs::write(&file, format!("{head}{TABLE_BEGIN}{table}{TABLE_END}{tail}")).expect("written");
+        fs::write(&file, format!("{head}{begin}{table}{TABLE_END}{tail}")).expect("written");
         return;
     }
     let differs: String = table
@@ -167,7 +182,7 @@ fn compare(table: &str) {
 fn the_table_says_what_is_seen() {
     let launch = launch();
     run_within(LIMIT, launch, async |server| {
-        let rules = scanned();
+        let rules = scanned("leaks", "patterns");
         let mut rows = Vec::new();
         for pattern in patterns() {
             let (answers, ids) = drive(server, &pattern.name).await;
@@ -184,6 +199,6 @@ fn the_table_says_what_is_seen() {
             .map(|row| &row.pattern.name)
             .collect();
         assert!(silent.is_empty(), "leaks that drift does not see: {silent:?}");
-        compare(&table(&rows));
+        compare("tests/it/leaks.rs", &table(&rows));
     });
 }

@@ -10,7 +10,6 @@ use crate::support::program::supercharger;
 use crate::support::run::{block_on, run_within};
 use crate::support::symfony::{Series, launch, with_package};
 use crate::support::{Launch, Mode, Server, until};
-use crate::symfony;
 
 /// The first request of a fresh copy compiles the container.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -46,45 +45,6 @@ async fn until_reports(server: &Server, count: usize) -> Vec<Value> {
         (reports.len() >= count).then_some(reports)
     })
     .await
-}
-
-mod the_demo_runs_as_it_does_without {
-    use super::*;
-
-    const WHERE: &str = "final class Where
-{
-    #[Route('/where')]
-    public function page(): JsonResponse
-    {
-        return new JsonResponse((new \\ReflectionClass(\\Supercharger\\Runtime\\KernelRunner::class))->getFileName());
-    }
-}";
-
-    fn with(series: Series) {
-        let launch = symfony::announced(with_package(series, Mode::Worker)).workers(2);
-        class(&launch, "Where", WHERE);
-        run_within(LIMIT, launch, async |server| {
-            let file = server.json("/where").await;
-            let file = file.as_str().unwrap_or_default();
-            assert!(file.ends_with("/app/package/src/KernelRunner.php"), "its own copy, not the carried one: {file}");
-            symfony::pages_and_api(server, series).await;
-        });
-    }
-
-    #[test]
-    fn v6_4() {
-        with(Series::V6_4);
-    }
-
-    #[test]
-    fn v7_4() {
-        with(Series::V7_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        with(Series::V8_1);
-    }
 }
 
 /// A resetter that takes its time, and a page that says how often it has run.
@@ -299,9 +259,14 @@ fn with_doctrine(series: Series) -> Launch {
     launch
 }
 
-#[test]
-fn doctrine_is_as_the_next_request_should_find_it() {
-    run_within(LIMIT, with_doctrine(Series::V7_4).workers(1), async |server| {
+mod doctrine_is_as_the_next_request_should_find_it {
+    use super::*;
+
+    fn with(series: Series) {
+        run_within(LIMIT, with_doctrine(series).workers(1), async |server| found(server).await);
+    }
+
+    async fn found(server: &Server) {
         assert_eq!(server.json("/db/make").await, 1);
         assert_eq!(server.json("/db/read").await, "old");
         outside(server, "UPDATE note SET text = 'new'");
@@ -317,7 +282,24 @@ fn doctrine_is_as_the_next_request_should_find_it() {
         assert_eq!(server.json("/db/open").await, true, "usable again");
         assert_eq!(server.json("/db/make").await, 1);
         assert_eq!(server.json("/api/kernel").await["worker"]["incarnation"], 1, "and none of it costs a worker");
-    });
+        let told = server.wait_for_log("transaction: ").await;
+        assert!(told.contains("\"drift.found\"") && told.contains("\"route\":\"/db/{what}\""), "{told}");
+    }
+
+    #[test]
+    fn v6_4() {
+        with(Series::V6_4);
+    }
+
+    #[test]
+    fn v7_4() {
+        with(Series::V7_4);
+    }
+
+    #[test]
+    fn v8_1() {
+        with(Series::V8_1);
+    }
 }
 
 /// Another process changes the demo's database.

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::support::client::{End, Jar, encode};
-use crate::support::run::run_within;
-use crate::support::symfony::{Series, launch};
+use crate::package::class;
+use crate::support::run::{block_on, run_within};
+use crate::support::symfony::{Package, Series, again, launch, skeleton, with_package};
 use crate::support::{Answer, Connection, Launch, Mode, Protocol, Server};
 
 /// The first request of a fresh copy compiles the container and the templates: seconds in a debug build.
@@ -18,7 +19,7 @@ fn suite(launch: Launch, test: impl AsyncFnOnce(&mut Server)) {
     run_within(LIMIT, announced(launch), test);
 }
 
-pub(crate) fn announced(launch: Launch) -> Launch {
+fn announced(launch: Launch) -> Launch {
     launch.expect_error("deliberate failure")
 }
 
@@ -51,13 +52,8 @@ matrix! {
     parallel_requests_stay_apart(Mode::Worker, 4);
 }
 
-pub(crate) async fn pages_and_api(server: &mut Server, series: Series) {
-    home(server, series).await;
-    form_with_csrf(server).await;
-    session_per_browser(server).await;
-    upload(server).await;
-    json_api(server).await;
-    error_pages(server).await;
+async fn pages_and_api(server: &mut Server, series: Series) {
+    pages_in_classic_mode(server, series).await;
     banner(server, series);
 }
 
@@ -346,6 +342,127 @@ mod development_environment {
     fn in_series(series: Series) {
         let launch = launch(series, Mode::Worker).workers(1).env("APP_ENV", "dev").env("APP_DEBUG", "1");
         suite(launch, async |server| exception_page_of_development(server, series).await);
+    }
+
+    #[test]
+    fn v6_4() {
+        in_series(Series::V6_4);
+    }
+
+    #[test]
+    fn v7_4() {
+        in_series(Series::V7_4);
+    }
+
+    #[test]
+    fn v8_1() {
+        in_series(Series::V8_1);
+    }
+}
+
+/// The same suite with the package: servers that follow each other over one application.
+mod with_the_package {
+    use super::*;
+
+    /// Four servers.
+    const LIMIT: Duration = Duration::from_secs(240);
+
+    const WHERE: &str = "final class Where
+{
+    #[Route('/where')]
+    public function page(): JsonResponse
+    {
+        return new JsonResponse((new \\ReflectionClass(\\Supercharger\\Runtime\\KernelRunner::class))->getFileName());
+    }
+}";
+
+    async fn with(launch: Launch, test: impl AsyncFnOnce(&mut Server)) {
+        let mut server = announced(launch).start().await;
+        test(&mut server).await;
+        server.finish().await;
+    }
+
+    fn in_series(series: Series) {
+        let first = with_package(series, Mode::Worker);
+        class(&first, "Where", WHERE);
+        let dir = first.dir().clone();
+        block_on(LIMIT, async {
+            with(first.workers(4), async |server| {
+                boots_once_over_a_thousand_requests(server, series).await;
+                let file = server.json("/where").await;
+                let file = file.as_str().unwrap_or_default();
+                assert!(file.ends_with("/package/src/KernelRunner.php"), "its own copy, not the carried one: {file}");
+                pages_in_classic_mode(server, series).await;
+                stream_arrives_in_pieces(server, series).await;
+                parallel_requests_stay_apart(server, series).await;
+            })
+            .await;
+            with(again(&dir, Mode::Worker).workers(1), async |server| failures(server, series).await).await;
+            with(again(&dir, Mode::Classic).workers(2), async |server| pages_in_classic_mode(server, series).await).await;
+            let development = again(&dir, Mode::Worker).workers(1).env("APP_ENV", "dev").env("APP_DEBUG", "1");
+            with(development, async |server| exception_page_of_development(server, series).await).await;
+        });
+    }
+
+    #[test]
+    fn v6_4() {
+        in_series(Series::V6_4);
+    }
+
+    #[test]
+    fn v7_4() {
+        in_series(Series::V7_4);
+    }
+
+    #[test]
+    fn v8_1() {
+        in_series(Series::V8_1);
+    }
+}
+
+/// A new project, with the package and without, in development and in production: it runs, and drift has nothing to say of it.
+mod a_new_project {
+    use super::*;
+
+    /// Above the requests after which everything has been told that there is to be told.
+    const ROUNDS: usize = 20;
+
+    /// Keeps every record of a debug kernel, for a profiler that is not there. The package empties it.
+    const KEPT_BY_SYMFONY: [&str; 2] = ["Log\\\\Logger->logs", "Log\\\\Logger->errorCount"];
+
+    async fn runs(launch: Launch, welcome: &str, kept: &[&str]) {
+        let server = launch.workers(1).start().await;
+        for round in 0..ROUNDS {
+            let name = format!("visitor-{round}");
+            assert_eq!(server.json(&format!("/hello/{name}?greeting=g{round}")).await, json!({"hello": name}));
+            let page = server.get("/").await;
+            page.expect(404);
+            assert!(page.text().contains(welcome), "{page}");
+        }
+        let log = server.log();
+        let told: Vec<_> = log.lines().filter(|line| line.contains("\"drift.found\"")).collect();
+        let (known, loud): (Vec<&str>, Vec<&str>) = told
+            .iter()
+            .filter(|line| !line.contains("\"level\":\"info\""))
+            .partition(|line| kept.iter().any(|what| line.contains(what)));
+        assert!(loud.is_empty() && known.len() == kept.len(), "{loud:#?} {known:#?}");
+        // Somebody has looked.
+        assert!(told.iter().any(|line| line.contains("intl.default_locale")), "{told:#?}");
+        server.finish().await;
+    }
+
+    async fn both(series: Series, package: Package) {
+        let launch = skeleton(series, package);
+        let dir = launch.dir().clone();
+        let kept: &[&str] = if package == Package::Carried { &KEPT_BY_SYMFONY } else { &[] };
+        runs(launch, "Welcome to Symfony", kept).await;
+        runs(again(&dir, Mode::Worker), "Not Found", &[]).await;
+    }
+
+    fn in_series(series: Series) {
+        block_on(LIMIT, async {
+            tokio::join!(both(series, Package::Carried), both(series, Package::Required));
+        });
     }
 
     #[test]

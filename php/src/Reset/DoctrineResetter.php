@@ -36,7 +36,7 @@ final readonly class DoctrineResetter implements CompositeResetter
         }
         foreach ($this->connections as $id => $connection) {
             if (!LazyObjects::isUntouched($connection)) {
-                $report->run($id, static fn () => self::rollBack($connection));
+                $report->run($id, static fn () => self::rollBack($id, $connection));
             }
         }
         foreach ($this->managers as $id => $manager) {
@@ -48,47 +48,58 @@ final readonly class DoctrineResetter implements CompositeResetter
     }
 
     /** A transaction that cannot be rolled back ends with its connection. */
-    private static function rollBack(Connection $connection): void
+    private static function rollBack(string $id, Connection $connection): void
     {
         if (!$connection->isConnected()) {
             return;
         }
+        // Without auto-commit Doctrine begins the next transaction at once: one is always open.
+        $level = $connection->getTransactionNestingLevel();
+        $left = $level > ($connection->isAutoCommit() ? 0 : 1);
         try {
-            // Without auto-commit Doctrine begins the next transaction at once: one is always open.
-            for ($level = $connection->getTransactionNestingLevel(); $level > 0; --$level) {
+            for (; $level > 0; --$level) {
                 $connection->rollBack();
             }
-            if ($connection->isAutoCommit()) {
-                self::rollBackBehind($connection->getNativeConnection());
-            }
+            $left = ($connection->isAutoCommit() && self::rollBackBehind($connection->getNativeConnection())) || $left;
         } catch (\Throwable) {
             $connection->close();
         }
-    }
-
-    /** One that was begun with SQL, behind Doctrine's back. */
-    private static function rollBackBehind(mixed $native): void
-    {
-        if ($native instanceof \PDO) {
-            if ($native->inTransaction()) {
-                $native->rollBack();
-            }
-        } elseif ($native instanceof \SQLite3) {
-            self::rollBackFile($native);
-        } elseif ($native instanceof \mysqli && !$native->rollback()) {
-            throw new \RuntimeException('The transaction cannot be rolled back.');
+        if ($left) {
+            Drift::lost('transaction', $id, 'begun and neither committed nor rolled back; it has been rolled back');
         }
     }
 
+    /**
+     * One that was begun with SQL, behind Doctrine's back.
+     *
+     * @return bool whether there was one; mysqli cannot tell
+     */
+    private static function rollBackBehind(mixed $native): bool
+    {
+        if ($native instanceof \PDO) {
+            return $native->inTransaction() && $native->rollBack();
+        }
+        if ($native instanceof \SQLite3) {
+            return self::rollBackFile($native);
+        }
+        if ($native instanceof \mysqli && !$native->rollback()) {
+            throw new \RuntimeException('The transaction cannot be rolled back.');
+        }
+
+        return false;
+    }
+
     /** SQLite3 does not say whether a transaction is open; the attempt costs no I/O. */
-    private static function rollBackFile(\SQLite3 $native): void
+    private static function rollBackFile(\SQLite3 $native): bool
     {
         try {
-            $native->exec('ROLLBACK');
+            return $native->exec('ROLLBACK');
         } catch (\Exception $e) {
             if (!str_contains($e->getMessage(), 'no transaction is active')) {
                 throw $e;
             }
+
+            return false;
         }
     }
 
@@ -99,6 +110,7 @@ final readonly class DoctrineResetter implements CompositeResetter
 
             return;
         }
+        Drift::putBack('closed_manager', $id, 'closed, as a flush that fails leaves it');
         $name = array_search($id, $this->registry?->getManagerNames() ?? [], true);
         if (false !== $name) {
             try {

@@ -24,6 +24,7 @@ final class LibrariesPass implements CompilerPassInterface
         }
         $this->loggers($container);
         $this->twig($container);
+        $this->router($container);
     }
 
     /** A logger resets its handlers and processors; MonologBundle tags its own. */
@@ -51,5 +52,14 @@ final class LibrariesPass implements CompilerPassInterface
             ->setArguments([$twig->getConfigurator()])
             ->addTag(ResetterPass::TAG, ['priority' => -64]);
         $twig->setConfigurator([new Reference(TwigGlobals::class), 'configure']);
+    }
+
+    private function router(ContainerBuilder $container): void
+    {
+        if (!$container->hasDefinition('router.request_context') || null !== $container->getDefinition('router.request_context')->getConfigurator()) {
+            return;
+        }
+        $container->register(RouterParameters::class, RouterParameters::class)->addTag(ResetterPass::TAG, ['priority' => -64]);
+        $container->getDefinition('router.request_context')->setConfigurator([new Reference(RouterParameters::class), 'configure']);
     }
 }

@@ -15,6 +15,9 @@ final readonly class RequestStackResetter implements ResetterInterface
 
     public function reset(): void
     {
-        while (null !== $this->requests->pop());
+        for ($left = 0; null !== $this->requests->pop(); ++$left);
+        if ($left > 0) {
+            Drift::putBack('request_stack', 'request_stack', "$left pushed and not popped");
+        }
     }
 }

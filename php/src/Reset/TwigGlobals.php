@@ -33,14 +33,27 @@ final class TwigGlobals implements ResetterInterface
         if (null === $this->twig) {
             return;
         }
-        if ($this->globals !== self::globalsOf($this->twig)) {
-            $globals = $this->globals;
-            (function () use ($globals): void {
-                $this->globals = $globals;
-            })->bindTo($this->twig, Environment::class)();
-        }
+        $this->tell($this->twig);
+        $globals = $this->globals;
+        (function () use ($globals): void {
+            $this->globals = $globals;
+        })->bindTo($this->twig, Environment::class)();
         // What was set after the first template is kept in another place, which is made anew from these.
         $this->twig->resetGlobals();
+        TwigBeginning::of($this->twig);
+    }
+
+    private function tell(Environment $twig): void
+    {
+        $left = self::globalsOf($twig);
+        // What was set after the first template.
+        $later = (fn (): ?array => $this->resolvedGlobals ?? null)->bindTo($twig, Environment::class)();
+        $left = array_intersect_key($later ?? [], $left) + $left;
+        foreach ($left as $name => $value) {
+            if (!\array_key_exists($name, $this->globals) || $this->globals[$name] !== $value) {
+                Drift::putBack('twig_global', $name, 'set by a request');
+            }
+        }
     }
 
     /** @return array<string, mixed> those that were set one by one; the ones of extensions are Twig's own matter */

@@ -4,11 +4,20 @@ declare(strict_types=1);
 
 namespace Supercharger\Runtime\Tests\Bundle;
 
+use Doctrine\DBAL\Connection;
+use Doctrine\DBAL\DriverManager;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Supercharger\Runtime\Bundle\Variables;
+use Supercharger\Runtime\Reset\ResetRegistry;
+use Supercharger\Runtime\Reset\ResetterPass;
 use Supercharger\Runtime\Tests\Compiled;
+use Supercharger\Runtime\Warmup\Warmup;
+use Symfony\Bundle\TwigBundle\TwigBundle;
 use Symfony\Component\Config\Definition\Exception\InvalidConfigurationException;
+use Symfony\Component\DependencyInjection\ContainerBuilder;
+use Symfony\Component\HttpFoundation\Request;
+use Twig\Loader\ArrayLoader;
 
 final class ConfigurationTest extends TestCase
 {
@@ -80,11 +89,7 @@ final class ConfigurationTest extends TestCase
     {
         $this->put($name, $text);
         self::assertSame($meaning, self::at(self::settings(), $setting));
-        $written = $other;
-        foreach (array_reverse(explode('.', $setting)) as $key) {
-            $written = [$key => $written];
-        }
-        self::assertSame($other, self::at(self::settings($written), $setting), 'what is written counts more');
+        self::assertSame($other, self::at(self::settings(self::written($setting, $other)), $setting), 'what is written counts more');
     }
 
     /** @return iterable<string, array{string, string, string, mixed, mixed}> */
@@ -113,15 +118,20 @@ final class ConfigurationTest extends TestCase
     #[DataProvider('toggles')]
     public function testEveryToggleCompilesBothWays(string $setting, bool $value): void
     {
-        $written = $value;
-        foreach (array_reverse(explode('.', $setting)) as $key) {
-            $written = [$key => $written];
-        }
-        self::assertSame($value, self::at(self::settings($written), $setting));
+        self::assertSame($value, self::at(self::settings(self::written($setting, $value)), $setting));
     }
 
     /** @return iterable<string, array{string, bool}> */
     public static function toggles(): iterable
+    {
+        foreach (self::switches() as $setting) {
+            yield "$setting on" => [$setting, true];
+            yield "$setting off" => [$setting, false];
+        }
+    }
+
+    /** @return iterable<string> */
+    private static function switches(): iterable
     {
         $walk = static function (array $section, string $path) use (&$walk): iterable {
             foreach ($section as $key => $value) {
@@ -132,10 +142,8 @@ final class ConfigurationTest extends TestCase
                 }
             }
         };
-        foreach ($walk(self::DEFAULTS, '') as $setting) {
-            yield "$setting on" => [$setting, true];
-            yield "$setting off" => [$setting, false];
-        }
+        // A generator that delegates repeats its keys.
+        yield from iterator_to_array($walk(self::DEFAULTS, ''), false);
     }
 
     /** @param array<string, mixed> $config */
@@ -158,33 +166,79 @@ final class ConfigurationTest extends TestCase
         yield 'no flag' => [['worker' => ['reset' => ['kernel' => 'yes']]], '/kernel/'];
     }
 
-    /** The whole thing, once for each kind of start: the other tests compile the bundle alone. */
+    /**
+     * The whole thing, with what the package looks after: the other tests compile the bundle alone.
+     *
+     * @param array<string, mixed>  $config
+     * @param array<string, string> $variables
+     * @param array<string, mixed>  $meaning by setting
+     */
     #[DataProvider('kernels')]
-    public function testAnApplicationCompiles(?string $text, bool $written): void
+    public function testAnApplicationCompiles(array $config, array $variables, array $meaning): void
     {
-        foreach (null === $text ? [] : Variables::OF_SETTINGS as $name) {
+        foreach ($variables as $name => $text) {
             $this->put($name, $text);
         }
-        $off = ['endpoint' => ['metrics' => false, 'status' => false, 'security' => ['enabled' => false, 'proxy_strict' => false]],
-            'worker' => ['lifecycle' => ['enabled' => false], 'reset' => ['enabled' => false, 'kernel' => false, 'doctrine' => false]]];
-        $kernel = Compiled::booted($written ? $off : []);
+        $kernel = Compiled::booted($config, static function (ContainerBuilder $container): void {
+            $container->register(Connection::class, Connection::class)->setFactory([DriverManager::class, 'getConnection'])
+                ->setArguments([['driver' => 'pdo_sqlite', 'memory' => true]])->setPublic(true);
+            $container->register('page', ArrayLoader::class)->setArguments([['page' => 'a page']])->addTag('twig.loader');
+        }, [TwigBundle::class]);
         try {
-            $seen = $kernel->getContainer()->getParameter('runtime_supercharger');
+            $container = $kernel->getContainer();
+            $seen = $container->getParameter('runtime_supercharger');
             self::assertIsArray($seen);
-            self::assertSame(!$written && '0' !== $text, self::at($seen, 'worker.reset.enabled'));
-            self::assertSame(self::at($seen, 'telemetry.dir'), $kernel->getContainer()->getParameter('runtime_supercharger_telemetry_dir'));
+            foreach ($meaning + ['worker.reset.enabled' => true] as $setting => $value) {
+                self::assertSame($value, self::at($seen, $setting), $setting);
+            }
+            self::assertSame(self::at($seen, 'telemetry.dir'), $container->getParameter('runtime_supercharger_telemetry_dir'));
+            // What a worker does with it: it is warmed up, serves, and is reset.
+            $warmup = $container->get('runtime_supercharger.warmup');
+            self::assertInstanceOf(Warmup::class, $warmup);
+            $warmup->warmOnBoot();
+            $connection = $container->get(Connection::class);
+            self::assertInstanceOf(Connection::class, $connection);
+            $connection->beginTransaction();
+            self::assertSame(404, $kernel->handle(Request::create('/nowhere'))->getStatusCode());
+            $registry = $container->get(ResetterPass::REGISTRY);
+            self::assertInstanceOf(ResetRegistry::class, $registry);
+            $report = $registry->resetAll();
+            self::assertSame([], $report->errors);
+            $enabled = self::at($seen, 'worker.reset.enabled');
+            self::assertSame($enabled, $report->resetCount > 0);
+            self::assertSame(!$enabled || !self::at($seen, 'worker.reset.doctrine'), $connection->isTransactionActive());
         } finally {
             $kernel->remove();
         }
     }
 
-    /** @return iterable<string, array{?string, bool}> */
+    /** @return iterable<string, array{array<string, mixed>, array<string, string>, array<string, mixed>}> */
     public static function kernels(): iterable
     {
-        yield 'nothing is set' => [null, false];
-        yield 'every variable is empty' => ['', false];
-        yield 'every variable says no' => ['0', false];
-        yield 'everything is off' => [null, true];
+        $names = array_values(Variables::OF_SETTINGS);
+        yield 'nothing is set' => [[], [], []];
+        yield 'every variable is empty' => [[], array_fill_keys($names, ''), []];
+        yield 'every variable says no' => [[], array_fill_keys($names, '0'), ['worker.reset.enabled' => false]];
+        $off = [];
+        foreach ([...self::switches(), ...array_map(static fn (string $key) => "warmup.$key", ['router', 'translator', 'twig', 'doctrine'])] as $setting) {
+            yield "$setting is off" => [self::written($setting, false), [], [$setting => false]];
+            $off = array_merge_recursive($off, self::written($setting, false));
+        }
+        yield 'everything is off' => [$off, [], ['worker.reset.enabled' => false]];
+        foreach (self::variables() as $setting => [, $name, $text, $meaning]) {
+            yield "$name counts" => [[], [$name => $text], [$setting => $meaning]];
+        }
+    }
+
+    /** @return array<string, mixed> */
+    private static function written(string $setting, mixed $value): array
+    {
+        foreach (array_reverse(explode('.', $setting)) as $key) {
+            $value = [$key => $value];
+        }
+        \assert(\is_array($value));
+
+        return $value;
     }
 
     /**

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::wait::until;
 
 /// The private folder of one test: `app/` is the application, `marks/` holds marker files, `tmp/` is the server's
-/// temporary folder.
-#[derive(Debug)]
+/// temporary folder. It is removed with the last of its clones: servers that follow each other may share one.
+#[derive(Debug, Clone)]
 pub(crate) struct PrivateDir {
-    root: tempfile::TempDir,
+    root: Arc<tempfile::TempDir>,
 }
 
 impl PrivateDir {
@@ -20,7 +21,7 @@ impl PrivateDir {
         for name in ["app", "marks", "tmp"] {
             std::fs::create_dir(root.path().join(name)).expect("a folder");
         }
-        Self { root }
+        Self { root: Arc::new(root) }
     }
 
     /// A copy of a fixture application of `tests/apps/`.
