@@ -5,8 +5,10 @@ declare(strict_types=1);
 namespace Supercharger\Runtime\Reset;
 
 use Doctrine\DBAL\Connection;
+use Doctrine\ORM\EntityManager;
 use Doctrine\Persistence\ObjectManager;
 use Symfony\Component\DependencyInjection\Argument\IteratorArgument;
+use Symfony\Component\DependencyInjection\ChildDefinition;
 use Symfony\Component\DependencyInjection\Compiler\CompilerPassInterface;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\ContainerInterface;
@@ -16,6 +18,8 @@ use Symfony\Component\DependencyInjection\Reference;
 final class DoctrinePass implements CompilerPassInterface
 {
     public const string CONNECTIONS = 'runtime_supercharger.doctrine_connections';
+    /** Followed by the service of a manager. */
+    private const string FILTERS = 'runtime_supercharger.doctrine_filters.';
     public const string RESETTER = 'runtime_supercharger.doctrine_resetter';
 
     public function process(ContainerBuilder $container): void
@@ -46,6 +50,26 @@ final class DoctrinePass implements CompilerPassInterface
             ])
             // After the services of the application: some of them write when they are reset.
             ->addTag(ResetterPass::TAG, ['priority' => -1024]);
+        self::filters($container, array_keys($managers), $settings['doctrine']);
+    }
+
+    /** @param list<string> $managers */
+    private static function filters(ContainerBuilder $container, array $managers, bool|string $enabled): void
+    {
+        foreach ($managers as $id) {
+            $class = Classes::of($container, $id) ?? '';
+            // A decorator's filters are those of the manager inside.
+            if (!Classes::isA($class, EntityManager::class)) {
+                continue;
+            }
+            for ($of = $definition = $container->getDefinition($id); null === $of->getConfigurator() && $of instanceof ChildDefinition && $container->has($of->getParent());) {
+                $of = $container->findDefinition($of->getParent());
+            }
+            $container->register(self::FILTERS.$id, DoctrineFilters::class)
+                ->setArguments([$of->getConfigurator(), $enabled])
+                ->addTag(ResetterPass::TAG, ['priority' => -1024]);
+            $definition->setConfigurator([new Reference(self::FILTERS.$id), 'configure']);
+        }
     }
 
     /** @return array<string, Reference> */

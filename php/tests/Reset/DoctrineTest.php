@@ -12,7 +12,9 @@ use Doctrine\ORM\Decorator\EntityManagerDecorator;
 use Doctrine\ORM\EntityManager;
 use Doctrine\ORM\EntityManagerInterface;
 use Doctrine\ORM\Mapping as ORM;
+use Doctrine\ORM\Mapping\ClassMetadata;
 use Doctrine\ORM\Mapping\Driver\AttributeDriver;
+use Doctrine\ORM\Query\Filter\SQLFilter;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Supercharger\Runtime\Reset\DoctrineConnections;
@@ -166,6 +168,45 @@ final class DoctrineTest extends TestCase
         self::assertTrue($manager->isOpen());
     }
 
+    public function testFiltersAreThoseThatTheManagerWasMadeWith(): void
+    {
+        foreach ([true, false] as $lazy) {
+            $container = $this->container($lazy, filters: true);
+            $filters = $this->manager($container)->getFilters();
+            $enabled = static fn (): array => array_map(strval(...), $filters->getEnabledFilters());
+            $made = $enabled();
+            self::assertSame(['of_all', 'of_one'], array_keys($made));
+            self::assertSame("'nobody'", $filters->getFilter('of_one')->getParameter('owner'));
+            $this->reset($container);
+            self::assertSame($made, $enabled());
+
+            $filters->enable('of_request')->setParameter('owner', 'somebody');
+            $filters->getFilter('of_one')->setParameter('owner', 'somebody');
+            $filters->suspend('of_all');
+            self::assertSame([], $this->reset($container)->errors);
+            self::assertEqualsCanonicalizing($made, $enabled());
+            self::assertSame("'nobody'", $filters->getFilter('of_one')->getParameter('owner'));
+
+            $filters->disable('of_all');
+            $filters->disable('of_one');
+            self::assertSame([], $this->reset($container)->errors);
+            self::assertEqualsCanonicalizing($made, $enabled());
+
+            $this->manager($container)->close();
+            self::assertSame([], $this->reset($container)->errors);
+            self::assertEqualsCanonicalizing($made, array_map(strval(...), $this->manager($container)->getFilters()->getEnabledFilters()));
+        }
+    }
+
+    public static function withFilters(EntityManagerInterface $manager): void
+    {
+        foreach (['of_all', 'of_one', 'of_request'] as $name) {
+            $manager->getConfiguration()->addFilter($name, Nothing::class);
+        }
+        $manager->getFilters()->enable('of_all');
+        $manager->getFilters()->enable('of_one')->setParameter('owner', 'nobody');
+    }
+
     public function testTheConnectionStays(): void
     {
         $container = $this->container();
@@ -258,11 +299,11 @@ final class DoctrineTest extends TestCase
     }
 
     /** @param array<string, mixed> $config */
-    private function container(bool $lazy = true, bool $decorated = false, array $config = [], string $driver = 'pdo_sqlite', string $configuration = 'configuration'): ContainerBuilder
+    private function container(bool $lazy = true, bool $decorated = false, array $config = [], string $driver = 'pdo_sqlite', string $configuration = 'configuration', bool $filters = false): ContainerBuilder
     {
         $file = $this->file;
 
-        return Compiled::bundleAlone($config, static function (ContainerBuilder $container) use ($file, $lazy, $decorated, $driver, $configuration): void {
+        return Compiled::bundleAlone($config, static function (ContainerBuilder $container) use ($file, $lazy, $decorated, $driver, $configuration, $filters): void {
             $container->register('connection', Connection::class)
                 ->setFactory([DriverManager::class, 'getConnection'])
                 ->setArguments([['driver' => $driver, 'path' => $file], new Reference('configuration')])
@@ -271,6 +312,7 @@ final class DoctrineTest extends TestCase
             $container->register($decorated ? 'inner' : 'manager', EntityManager::class)
                 ->setArguments([new Reference('connection'), new Reference('configuration')])
                 ->setLazy($lazy)
+                ->setConfigurator($filters ? [self::class, 'withFilters'] : null)
                 ->setPublic(true);
             if ($decorated) {
                 $container->register('manager', Decorated::class)->setArguments([new Reference('inner')])->setPublic(true);
@@ -421,5 +463,13 @@ final class DeadConnectionUsed extends \Doctrine\DBAL\Driver\AbstractException
     public function __construct()
     {
         parent::__construct('server closed the connection unexpectedly');
+    }
+}
+
+final class Nothing extends SQLFilter
+{
+    public function addFilterConstraint(ClassMetadata $targetEntity, string $targetTableAlias): string
+    {
+        return '';
     }
 }
