@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::client::{End, Jar, encode};
 use crate::package::class;
+use crate::support::client::{End, Jar, encode};
 use crate::support::run::{block_on, run_within};
 use crate::support::symfony::{Package, Series, again, launch, skeleton, with_package};
 use crate::support::{Answer, Connection, Launch, Mode, Protocol, Server};
@@ -398,7 +398,8 @@ mod with_the_package {
             })
             .await;
             with(again(&dir, Mode::Worker).workers(1), async |server| failures(server, series).await).await;
-            with(again(&dir, Mode::Classic).workers(2), async |server| pages_in_classic_mode(server, series).await).await;
+            with(again(&dir, Mode::Classic).workers(2), async |server| pages_in_classic_mode(server, series).await)
+                .await;
             let development = again(&dir, Mode::Worker).workers(1).env("APP_ENV", "dev").env("APP_DEBUG", "1");
             with(development, async |server| exception_page_of_development(server, series).await).await;
         });

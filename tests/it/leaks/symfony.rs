@@ -70,7 +70,10 @@ async fn seen(series: Series, package: Package) -> BTreeMap<String, Seen> {
         let (answers, ids) = drive(&server, &name).await;
         assert_eq!(answers[0], Value::Null, "{name}: the first request finds nothing");
         renew(&server).await;
-        all.insert(name.clone(), Seen { sees: shown(&answers[1]), drift: findings(&server, &format!("/{name}"), &ids) });
+        all.insert(
+            name.clone(),
+            Seen { sees: shown(&answers[1]), drift: findings(&server, &format!("/{name}"), &ids) },
+        );
     }
     let of_every_page: Vec<String> = all[CONTROL].drift.iter().map(|told| without_number(told).to_owned()).collect();
     for (_, seen) in all.iter_mut().filter(|(name, _)| *name != CONTROL) {
@@ -117,6 +120,10 @@ fn the_table_says_what_is_seen() {
         let told_to_everybody = both.iter().flat_map(|all| &all[CONTROL].drift);
         let leaks: Vec<_> = told_to_everybody.filter(|told| !told.contains(": put_back,")).collect();
         assert!(leaks.is_empty(), "a page that leaves nothing: {leaks:?}");
+        // With the package whatever the next request sees has been told.
+        let silent: Vec<_> =
+            both[1].iter().filter(|(_, seen)| seen.sees != "nothing" && seen.drift.is_empty()).collect();
+        assert!(silent.is_empty(), "leaks that nobody tells of: {silent:?}");
         compare("tests/it/leaks/symfony.rs", &table(&both));
     });
 }
