@@ -57,6 +57,8 @@ pub(super) enum Way {
     Subtract,
     /// An entry less.
     Remove,
+    /// Entries less, so that there are never too many: `array_shift()`, `array_slice()` of itself.
+    Trim,
     /// By reference: whatever.
     Reference,
 }
@@ -69,8 +71,19 @@ impl Way {
 
     /// Whether it puts the value back or makes it smaller.
     pub(super) fn shrinks(self) -> bool {
-        matches!(self, Self::Clear | Self::Remove)
+        matches!(self, Self::Clear | Self::Remove | Self::Trim)
     }
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Value {
+    #[default]
+    Any,
+    /// A plain `true`, number or text: a mark that is set.
+    Mark,
+    /// A table of plain values, or a function that takes nothing with it: a constant in all but name.
+    Constant,
 }
 
 /// One place that writes.
@@ -79,8 +92,7 @@ pub(super) struct Write {
     pub(super) way: Way,
     /// Of what is written, not of the key.
     pub(super) taint: Taint,
-    /// It is a plain `true`, number or text: a mark that is set.
-    pub(super) literal: bool,
+    pub(super) value: Value,
     /// The function asks first whether there is a value.
     pub(super) asked: bool,
     /// The function puts the old value back: in `finally`, or by counting down what it counted up.
@@ -98,9 +110,9 @@ impl Write {
     ///
     /// `elsewhere`: another function of the class asks for it, and calls this one if there is none.
     pub(super) fn is_memo(&self, elsewhere: bool) -> bool {
-        let asked = self.asked || (elsewhere && !self.literal);
+        let asked = self.asked || (elsewhere && self.value != Value::Mark);
         match self.way {
-            Way::Clear | Way::Remove => true,
+            Way::Clear | Way::Remove | Way::Trim => true,
             Way::Fill => !self.taint.is_momentary() && !self.taint.has(Taint::ARGUMENT),
             Way::Set => asked && !self.taint.is_momentary() && !self.taint.has(Taint::ARGUMENT),
             Way::FillKey => !self.taint.is_momentary(),

@@ -17,11 +17,11 @@ use php_ast::resolve::{NameContext, NameResolver, ResolvedName, SpecialClass};
 use php_ast::visitor::{Visitor, walk_class_member, walk_expr, walk_stmt};
 use php_ast::{
     ArrowFunctionExpr, Attribute, BinaryOp, CatchClause, ClassMember, ClassMemberKind, ClosureExpr, Comment,
-    EnumMember, EnumMemberKind, Expr, ExprKind, Name, Param, PropertyHook, Stmt, StmtKind,
+    EnumMember, EnumMemberKind, Expr, ExprKind, Name, Param, PropertyHook, Span, Stmt, StmtKind,
 };
 use php_rs_parser::diagnostics::{ParseError, Phase};
 
-use super::facts::{Class, Facts, Taint};
+use super::facts::{Class, Facts, Taint, Value};
 use super::finding::{Finding, Place};
 use super::rule::{Rule, Severity};
 use super::source::Lines;
@@ -59,7 +59,8 @@ pub(super) fn walk(text: &str) -> Walked {
         comments: Vec::new(),
         attributes: Vec::new(),
         excluded: Vec::new(),
-        literal: false,
+        value: Value::Any,
+        passing: HashSet::new(),
         condition: 0,
         finally: 0,
         command_line: u32::from(text.starts_with("#!")),
@@ -102,8 +103,10 @@ struct Walk<'t, 'src> {
     attributes: Vec<(u32, u32)>,
     /// What a configuration leaves out of the folders it loads.
     excluded: Vec<String>,
-    /// The value that is about to be written is a plain one.
-    literal: bool,
+    /// The sort of the value that is about to be written.
+    value: Value,
+    /// Where closures begin that are called at once.
+    passing: HashSet<u32>,
     /// How many conditions one is in.
     condition: u32,
     /// How many `finally` one is in.
@@ -205,7 +208,7 @@ impl<'src> Walk<'_, 'src> {
                 self.effect("output or code of another file");
                 walk_expr(self, expr)
             }
-            ExprKind::Closure(closure) => self.closure(closure),
+            ExprKind::Closure(closure) => self.closure(closure, expr.span),
             ExprKind::ArrowFunction(arrow) => self.arrow(arrow),
             ExprKind::AnonymousClass(class) => self.class(class, expr.span),
             ExprKind::New(new) => self.creation(new),
@@ -256,8 +259,9 @@ impl<'src> Walk<'_, 'src> {
         Scope::new("{closure}", method)
     }
 
-    fn closure<'arena>(&mut self, closure: &ClosureExpr<'arena, 'src>) -> Flow {
+    fn closure<'arena>(&mut self, closure: &ClosureExpr<'arena, 'src>, span: Span) -> Flow {
         let mut scope = self.closure_scope();
+        scope.is_passing = self.passing.remove(&span.start);
         if let Some(outer) = self.scopes.last() {
             for used in closure.use_vars.iter() {
                 let name = used.name.or_error().trim_start_matches('$');

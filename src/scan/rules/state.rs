@@ -214,6 +214,11 @@ fn in_service(
     };
     let grows = left.iter().any(|write| write.way.grows());
     let table = left.iter().all(|write| write.way.grows() || is_lazy(write));
+    let has = |way: Way| left.iter().any(|write| write.way == way);
+    if table && has(Way::Trim) && !has(Way::Append) {
+        // It has a bound. A stack has not: what is taken off it depends on who is asked.
+        return None;
+    }
     if grows && table && (is_cache_name(name) || left.iter().all(|write| write.is_memo(asked))) {
         let why = Rule::CacheProperty.why();
         return Some((

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::super::classes::Classes;
-use super::super::facts::{Class, Facts, Form, Property, StaticVariable, Way, Write};
+use super::super::facts::{Class, Facts, Form, Property, StaticVariable, Value, Way, Write};
 use super::super::finding::Finding;
 use super::super::rule::{Rule, Severity};
 use super::{finding, state};
@@ -27,7 +27,7 @@ pub(super) fn writes<'f>(classes: &Classes<'f>, all: &'f [Facts]) -> Writes<'f> 
 /// How a static place is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// Nobody writes to it.
+    /// Nobody writes to it, or always the same; or a table that is kept short.
     Constant,
     /// It is computed once and the same for all who ask.
     Memo,
@@ -39,9 +39,14 @@ enum Use {
 
 fn usage<'w>(writes: impl Iterator<Item = &'w Write>, elsewhere: bool) -> Use {
     let mut found = Use::Constant;
+    let mut is_trimmed = false;
     for write in writes.filter(|write| !write.restored) {
         if !write.is_memo(elsewhere) {
             return Use::State;
+        }
+        is_trimmed |= write.way == Way::Trim;
+        if write.value == Value::Constant && !write.way.grows() {
+            continue;
         }
         if write.way.grows() {
             found = Use::Table;
@@ -49,7 +54,7 @@ fn usage<'w>(writes: impl Iterator<Item = &'w Write>, elsewhere: bool) -> Use {
             found = Use::Memo;
         }
     }
-    found
+    if found == Use::Table && is_trimmed { Use::Constant } else { found }
 }
 
 /// What is said of a state: the worst of its writes.

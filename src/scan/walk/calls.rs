@@ -5,8 +5,8 @@
 use php_ast::visitor::{Visitor as _, walk_expr};
 use php_ast::{Arg, Expr, ExprKind, MethodCallExpr, NewExpr};
 
-use super::super::facts::{Definition, Load, Mark, Meddling, Taint, Way};
-use super::names::{CHANGE_FIRST, COLLECTIONS, MEDDLING, RELEASES, last};
+use super::super::facts::{Definition, Load, Mark, Meddling, Taint, Value, Way};
+use super::names::{AT_ONCE, CHANGE_FIRST, COLLECTIONS, MEDDLING, RELEASES, last};
 use super::target::is_this;
 use super::{Flow, Walk};
 
@@ -70,6 +70,11 @@ impl<'src> Walk<'_, 'src> {
                 self.condition -= 1;
             }
         }
+        if AT_ONCE.contains(&name.as_str()) {
+            let closures = arguments.iter().filter_map(Arg::value);
+            let closures = closures.filter(|value| matches!(value.kind, ExprKind::Closure(_)));
+            self.passing.extend(closures.map(|value| value.span.start));
+        }
         self.effect_of(&name);
     }
 
@@ -101,7 +106,7 @@ impl<'src> Walk<'_, 'src> {
             && let Some(scope) = self.scopes.last_mut()
         {
             let target = super::scope::Target::Own(format!("{name}->"));
-            scope.write(target, way, Taint::ARGUMENT, false, line, finally);
+            scope.write(target, way, Taint::ARGUMENT, Value::Any, line, finally);
         }
     }
 

@@ -12,12 +12,33 @@ pub(super) const SUPERGLOBALS: [&str; 8] =
 pub(super) const CHANGE_FIRST: [(&str, Way); 8] = [
     ("array_push", Way::Append),
     ("array_unshift", Way::Append),
-    ("array_pop", Way::Remove),
-    ("array_shift", Way::Remove),
-    ("array_splice", Way::Remove),
+    ("array_pop", Way::Trim),
+    ("array_shift", Way::Trim),
+    ("array_splice", Way::Trim),
     ("array_walk", Way::Reference),
     ("array_walk_recursive", Way::Reference),
     ("settype", Way::Reference),
+];
+
+/// Functions that call what they are given and keep nothing of it.
+pub(super) const AT_ONCE: [&str; 17] = [
+    "array_all",
+    "array_any",
+    "array_filter",
+    "array_find",
+    "array_find_key",
+    "array_map",
+    "array_reduce",
+    "array_walk",
+    "array_walk_recursive",
+    "call_user_func",
+    "call_user_func_array",
+    "iterator_apply",
+    "preg_replace_callback",
+    "preg_replace_callback_array",
+    "uasort",
+    "uksort",
+    "usort",
 ];
 
 /// Methods of SPL's collections, and what they do to the property that holds one.

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::super::facts::{Taint, Way, Write};
+use super::super::facts::{Taint, Value, Way, Write};
 use super::super::finding::Place;
 
 /// Something that outlives the function.
@@ -51,6 +51,8 @@ pub(super) struct Scope {
     pub(super) mentions: BTreeSet<String>,
     /// First thing a destructor does beyond letting go.
     pub(super) effect: Option<String>,
+    /// A closure that is called at once and then gone, and its static variables with it.
+    pub(super) is_passing: bool,
     /// What is asked for a value.
     pub(super) asked: HashSet<Target>,
     /// Every write, and whether it stands in `finally`.
@@ -62,11 +64,11 @@ impl Scope {
         Self { shown: shown.into(), method: method.into(), ..Self::default() }
     }
 
-    pub(super) fn write(&mut self, target: Target, way: Way, taint: Taint, literal: bool, line: u32, finally: bool) {
+    pub(super) fn write(&mut self, target: Target, way: Way, taint: Taint, value: Value, line: u32, finally: bool) {
         let write = Write {
             way,
             taint,
-            literal,
+            value,
             asked: false,
             restored: false,
             cleared_after: false,
@@ -90,13 +92,20 @@ impl Scope {
             }
             match write.way {
                 Way::Add | Way::Append => up.insert(target),
-                Way::Subtract | Way::Remove => down.insert(target),
+                Way::Subtract | Way::Remove | Way::Trim => down.insert(target),
                 _ => false,
             };
         }
+        // `if (!$this->loaded) { $this->loaded = true; ... }`: what stands beside the mark is done once, too.
+        let is_mark = |(target, write, _): &(Target, Write, bool)| {
+            write.way == Way::Set && write.value == Value::Mark && self.asked.contains(target)
+        };
+        let once = writes.iter().any(is_mark);
         let judged = writes.iter().map(|(target, write, _)| {
             let mut write = write.clone();
-            write.asked = self.asked.contains(target) || asked_outside.contains(target);
+            write.asked = self.asked.contains(target)
+                || asked_outside.contains(target)
+                || (once && write.way == Way::Set && write.value != Value::Mark);
             write.restored = finally.contains(target) || (up.contains(target) && down.contains(target));
             write.cleared_after = last.get(target) == Some(&Way::Clear);
             (target.clone(), write)

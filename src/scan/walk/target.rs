@@ -3,12 +3,13 @@
 #![forbid(unsafe_code)]
 
 use php_ast::{
-    ArrayElementKind, AssignExpr, AssignOp, Expr, ExprKind, ForeachStmt, Span, StaticVar, UnaryPostfixOp, UnaryPrefixOp,
+    Arg, ArrayElementKind, AssignExpr, AssignOp, Expr, ExprKind, ForeachStmt, Span, StaticVar, UnaryPostfixOp,
+    UnaryPrefixOp,
 };
 
-use super::super::facts::{Taint, Way};
+use super::super::facts::{Taint, Value, Way};
 use super::super::rule::{Rule, Severity};
-use super::names::SUPERGLOBALS;
+use super::names::{SUPERGLOBALS, last};
 use super::scope::{Declared, Target};
 use super::{Flow, ON, Walk, taint};
 use php_ast::visitor::{Visitor as _, walk_expr};
@@ -59,7 +60,7 @@ impl<'src> Walk<'_, 'src> {
     pub(super) fn assignment<'arena>(&mut self, expr: &Expr<'arena, 'src>, assign: &AssignExpr<'arena, 'src>) -> Flow {
         self.visit_expr(assign.value)?;
         let taint = self.taint(assign.value);
-        self.literal = is_literal(assign.value);
+        self.value = sort_of(assign.value);
         if assign.by_ref {
             self.write_to(assign.value, |_| Way::Reference, taint, expr.span);
         }
@@ -68,8 +69,10 @@ impl<'src> Walk<'_, 'src> {
         }
         self.inside(assign.target)?;
         let clears = assign.op == AssignOp::Assign && is_empty(assign.value);
+        let trims = self.is_slice_of(assign.value, assign.target);
         let way = |part: Part| match part.way(assign.op) {
             Way::Set if clears => Way::Clear,
+            Way::Set | Way::SetKey if trims => Way::Trim,
             way => way,
         };
         if let Some(target) = self.write_to(assign.target, way, taint, expr.span)
@@ -78,6 +81,14 @@ impl<'src> Walk<'_, 'src> {
             self.instance(&target);
         }
         ON
+    }
+
+    /// `$x = array_slice($x, ...)`.
+    fn is_slice_of(&self, value: &Expr<'_, 'src>, target: &Expr<'_, 'src>) -> bool {
+        let ExprKind::FunctionCall(call) = &value.kind else { return false };
+        let ExprKind::Name(name) = &call.name.kind else { return false };
+        let first = call.args.first().and_then(Arg::value).and_then(|first| self.target(first));
+        last(&name.join_parts()).eq_ignore_ascii_case("array_slice") && first.is_some() && first == self.target(target)
     }
 
     /// A variable that gets an object of the class it belongs to.
@@ -229,9 +240,11 @@ impl<'src> Walk<'_, 'src> {
                 }
                 if let Some(taint) = computed {
                     // PHP 8.3: as if it were filled the first time.
-                    scope.write(Target::Variable(name.clone()), Way::Fill, taint, false, place.line, false);
+                    scope.write(Target::Variable(name.clone()), Way::Fill, taint, Value::Any, place.line, false);
                 }
-                scope.statics.push(Declared { name, place });
+                if !scope.is_passing {
+                    scope.statics.push(Declared { name, place });
+                }
             }
         }
         ON
@@ -316,17 +329,17 @@ impl<'src> Walk<'_, 'src> {
             _ => {}
         }
         let finally = self.finally > 0;
-        let literal = std::mem::take(&mut self.literal);
+        let value = std::mem::take(&mut self.value);
         if let Some(scope) = self.scopes.last_mut() {
             if let Target::Variable(name) = &target {
                 let known = scope.locals.entry(name.clone()).or_default();
                 *known = known.and(taint);
             }
-            scope.write(target.clone(), way, taint, literal, line, finally);
+            scope.write(target.clone(), way, taint, value, line, finally);
         } else if let Target::Static(class, property) = &target {
             // In the script itself: while it boots.
             let mut scope = super::Scope::new("{script}", "{script}");
-            scope.write(target.clone(), way, taint, literal, line, finally);
+            scope.write(target.clone(), way, taint, value, line, finally);
             for (_, write) in scope.finish(&Default::default()) {
                 let (class, property) = (class.clone(), property.clone());
                 self.facts.static_writes.push(super::super::facts::StaticWrite { class, property, write });
@@ -415,6 +428,36 @@ impl<'src> Walk<'_, 'src> {
 /// `$this`.
 pub(super) fn is_this(expr: &Expr<'_, '_>) -> bool {
     matches!(&expr.kind, ExprKind::Variable(name) if name.as_str() == "this")
+}
+
+/// What sort of value it is.
+fn sort_of(value: &Expr<'_, '_>) -> Value {
+    if is_literal(value) {
+        Value::Mark
+    } else if is_same_for_all(value) {
+        Value::Constant
+    } else {
+        Value::Any
+    }
+}
+
+/// A table of plain values, a closure that takes nothing with it, or such a one bound to a class.
+fn is_same_for_all(value: &Expr<'_, '_>) -> bool {
+    match &value.kind {
+        ExprKind::Array(_) => is_constant(value),
+        ExprKind::Closure(closure) => closure.is_static && closure.use_vars.is_empty(),
+        ExprKind::StaticMethodCall(call) => {
+            let is_bind = call.method.name_str().is_some_and(|name| name.eq_ignore_ascii_case("bind"));
+            let of_closure = matches!(&call.class.kind, ExprKind::Name(name) if last(&name.join_parts()) == "Closure");
+            let mut arguments = call.args.iter().filter_map(Arg::value);
+            is_bind
+                && of_closure
+                && arguments.next().is_some_and(is_same_for_all)
+                && arguments.next().is_some_and(|object| matches!(object.kind, ExprKind::Null))
+        }
+        ExprKind::Parenthesized(inner) => is_same_for_all(inner),
+        _ => false,
+    }
 }
 
 /// A single plain value.

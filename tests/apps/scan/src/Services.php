@@ -60,6 +60,11 @@ final class Checkout
     private ?object $collaborator = null;
     private int $depth = 0;
     private bool $prepared;
+    private bool $loaded = false;
+    private array $rates = [];
+    private ?string $seen = null; // expect: RS009 error
+    private array $lastKeys = [];
+    private array $stack = []; // expect: RS009 error
 
     public function __construct(private RequestStack $requests)
     {
@@ -85,6 +90,36 @@ final class Checkout
     public function setLocale(string $locale): void
     {
         $this->locale = $locale;
+    }
+
+    public function rates(): array
+    {
+        if (!$this->loaded) {
+            $this->loaded = true;
+            $this->rates = (array) json_decode((string) file_get_contents(__DIR__.'/rates.json'), true);
+            $this->seen = $this->requests->getCurrentRequest()?->getUser();
+        }
+
+        return $this->rates;
+    }
+
+    public function enter(string $what): void
+    {
+        $this->stack[] = $what;
+    }
+
+    public function leave(): ?string
+    {
+        return array_pop($this->stack);
+    }
+
+    public function remember(string $key): string
+    {
+        if (\count($this->lastKeys) > 100) {
+            array_shift($this->lastKeys);
+        }
+
+        return $this->lastKeys[$key] ??= strrev($key);
     }
 
     public function run(): mixed

@@ -18,6 +18,10 @@ final class StaticProperty
     protected static ?array $fromOutside = null; // expect: RS001 error
     private static array $neverWritten = ['a' => 1];
     private static int $depth = 0;
+    private static array $recent = [];
+    private static array $forgotten = []; // expect: RS001 warning
+    private static ?\Closure $bound = null;
+    private static ?\Closure $taking = null; // expect: RS001 warning
     private const TABLE = ['a' => 1];
 
     public static function add(string $value): void
@@ -39,6 +43,36 @@ final class StaticProperty
         }
 
         return self::$byKey[$key] = strrev($key);
+    }
+
+    public static function recent(string $key): string
+    {
+        if (1000 < \count(self::$recent)) {
+            self::$recent = \array_slice(self::$recent, 500, null, true);
+        }
+
+        return self::$recent[$key] ??= strrev($key);
+    }
+
+    public static function forgotten(string $key): string
+    {
+        if ('' === $key) {
+            unset(self::$forgotten[$key]);
+        }
+
+        return self::$forgotten[$key] ??= strrev($key);
+    }
+
+    public static function bound(): \Closure
+    {
+        $taken = self::TABLE;
+        self::$taking ??= static function () use ($taken): array {
+            return $taken;
+        };
+
+        return self::$bound ??= \Closure::bind(static function (object $of): array {
+            return (array) $of;
+        }, null, self::class);
     }
 
     public static function user(string $user): string

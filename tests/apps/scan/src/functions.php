@@ -52,6 +52,54 @@ function constant_table(string $key): ?string
     return $words[$key] ?? null;
 }
 
+function filled_with_constants(string $key): ?string
+{
+    static $words = null;
+    if (null === $words) {
+        $words = ['a' => 'b', 'c' => self::class, 'd' => [1, -2.5]];
+    }
+
+    return $words[$key] ?? null;
+}
+
+function filled_with_a_value_of_its_own(): array
+{
+    static $words = null; // expect: RS006 warning
+    if (null === $words) {
+        $words = ['a' => getmypid()];
+    }
+
+    return $words;
+}
+
+function marked(): bool
+{
+    static $done = false; // expect: RS006 warning
+    if ($done) {
+        return false;
+    }
+
+    return $done = true;
+}
+
+function counts_within_one_call(string $text): ?string
+{
+    return preg_replace_callback('/a/', static function (array $found): string {
+        static $number = 0;
+
+        return $found[0].++$number;
+    }, $text);
+}
+
+function counts_for_whoever_keeps_it(object $dispatcher): void
+{
+    $dispatcher->addListener('a', static function (): int {
+        static $number = 0; // expect: RS006 error
+
+        return ++$number;
+    });
+}
+
 function started(): string
 {
     static $at = date('c'); // expect: RS006 error
