@@ -42,7 +42,22 @@ pub(super) fn judge(all: &[Facts], paths: &[&Path], configured: &Services) -> Ve
             destructor(class, &mut add);
         }
     }
+    found.retain(|(_, finding)| !finding.class.as_deref().is_some_and(|class| never_serves(&known.classes, class)));
     found
+}
+
+/// Whether a class is a command or, by its namespace, for the command line or for the building of a container.
+fn never_serves(classes: &Classes<'_>, class: &str) -> bool {
+    let is_command = |class: &Class| class.extends.iter().any(|name| last(name) == "Command");
+    if classes.get(class).is_some_and(is_command) {
+        return true;
+    }
+    let namespace: Vec<_> = class.split('\\').collect();
+    let namespace = &namespace[..namespace.len().saturating_sub(1)];
+    namespace.contains(&"Console")
+        || namespace
+            .windows(2)
+            .any(|pair| matches!(pair, ["DependencyInjection", "Compiler" | "Loader"] | ["Loader", "Configurator"]))
 }
 
 /// RS004.

@@ -66,8 +66,14 @@ pub(super) const MEDDLING: [&str; 8] = [
 ];
 
 /// Functions and methods that only let go of something.
-pub(super) const RELEASES: [&str; 22] = [
+pub(super) const RELEASES: [&str; 28] = [
     "fclose",
+    "pg_close",
+    "pg_free_result",
+    "mysqli_close",
+    "oci_close",
+    "ldap_unbind",
+    "ldap_close",
     "pclose",
     "proc_close",
     "closedir",
