@@ -309,16 +309,30 @@ fn outside(server: &Server, sql: &str) {
     supercharger(server.dir(), &["php-cli", "-r", &code], Duration::from_secs(20)).expect(0, &[]);
 }
 
-#[test]
-fn connections_stay_and_a_restart_of_the_database_is_survived() {
-    block_on(LIMIT, async {
-        let mut postgres = Postgres::start().await;
-        postgres.query("CREATE TABLE item (name text); INSERT INTO item VALUES ('whole')");
-        let launch = with_doctrine(Series::V7_4).workers(2).env("PG_URL", &postgres.url());
-        let server = launch.start().await;
-        survives(&server, &mut postgres).await;
-        server.finish().await;
-    });
+/// With the Doctrine of Symfony 6.4 and that of the later ones.
+mod connections_stay_and_a_restart_of_the_database_is_survived {
+    use super::*;
+
+    fn with(series: Series) {
+        block_on(LIMIT, async {
+            let mut postgres = Postgres::start().await;
+            postgres.query("CREATE TABLE item (name text); INSERT INTO item VALUES ('whole')");
+            let launch = with_doctrine(series).workers(2).env("PG_URL", &postgres.url());
+            let server = launch.start().await;
+            survives(&server, &mut postgres).await;
+            server.finish().await;
+        });
+    }
+
+    #[test]
+    fn v6_4() {
+        with(Series::V6_4);
+    }
+
+    #[test]
+    fn v7_4() {
+        with(Series::V7_4);
+    }
 }
 
 async fn survives(server: &Server, postgres: &mut Postgres) {

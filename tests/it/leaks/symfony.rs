@@ -22,6 +22,9 @@ const CONTROL: &str = "nothing";
 /// What another series does otherwise than 7.4: said below the table.
 const DIFFERS: [(Series, &str); 1] = [(Series::V8_1, "router-context")];
 
+/// Connections stay open on purpose, and what a request sets on one is known to its server only: docs/symfony.md says so.
+const NOBODY_KNOWS: [&str; 1] = ["doctrine-temporary-table"];
+
 /// What was seen of one leak.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
@@ -121,9 +124,12 @@ fn the_table_says_what_is_seen() {
         let leaks: Vec<_> = told_to_everybody.filter(|told| !told.contains(": put_back,")).collect();
         assert!(leaks.is_empty(), "a page that leaves nothing: {leaks:?}");
         // With the package whatever the next request sees has been told.
-        let silent: Vec<_> =
-            both[1].iter().filter(|(_, seen)| seen.sees != "nothing" && seen.drift.is_empty()).collect();
-        assert!(silent.is_empty(), "leaks that nobody tells of: {silent:?}");
+        let silent = both[1].iter().filter(|(_, seen)| seen.sees != "nothing" && seen.drift.is_empty());
+        assert_eq!(
+            silent.map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            NOBODY_KNOWS,
+            "leaks that nobody tells of"
+        );
         compare("tests/it/leaks/symfony.rs", &table(&both));
     });
 }
