@@ -27,6 +27,7 @@ const SOURCES: &[&str] = &[
     "ext/sc_interrupt.c",
     "ext/sc_baseline.c",
     "ext/sc_drift.c",
+    "ext/sc_drift_budget.c",
     "ext/sc_drift_facts.c",
     "ext/sc_drift_process.c",
     "ext/sc_drift_roots.c",

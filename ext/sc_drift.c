@@ -1,33 +1,19 @@
 /*
- * The drift detector: when it looks, and what a look costs.
+ * The drift detector: when it looks.
  *
- * Following objects is the dear part. It may take no more than a share of the processor time that requests take, so it pauses until
- * that has been earned; statics and the state of the process are looked at each time. The first looks of a worker, in which there is
- * most to find and a developer waits for it, are not counted. With sampling, the boundary before the sampled request is looked at as
- * well, in silence: only so can be told what that one request has left.
+ * At each boundary that is paid for (sc_drift_budget.c), or with sampling at one in so many. What is told is what one request has
+ * left, so there has to be a look before it as well: with sampling, and after a pause, the first one is silent.
  */
 #include "sc_drift.h"
-#include <time.h>
-
-/* Looks that follow objects whatever it costs. */
-#define SC_DRIFT_FREE_LOOKS 32
-/* Later on, one part in so many of the processor time: 4 %. */
-#define SC_DRIFT_SHARE 25
-/* The same with sampling: 0.4 %. */
-#define SC_DRIFT_SAMPLE_SHARE 250
-
-static int64_t sc_cpu_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 void sc_drift_start(void)
 {
 	if (sc_self->worker->drift_sample > 0) {
 		sc_self->drift = calloc(1, sizeof(sc_drift));
+		if (sc_self->drift) {
+			sc_self->drift->look = 1;
+			sc_self->drift->paused = sc_self->worker->drift_sample > 1;
+		}
 	}
 }
 
@@ -53,32 +39,10 @@ void sc_drift_stop(void)
 	free(drift);
 }
 
-/* Whether this look may follow objects. */
-static bool sc_may_follow(sc_drift *drift, int64_t now)
+static void sc_look(sc_drift *drift, bool deep)
 {
-	int64_t share = sc_self->worker->drift_sample > 1 ? SC_DRIFT_SAMPLE_SHARE : SC_DRIFT_SHARE;
-
-	if (drift->blind) {
-		return false;
-	}
-	drift->credit += (now - drift->since) / share;
-	if (drift->look <= SC_DRIFT_FREE_LOOKS) {
-		return true;
-	}
-	if (drift->credit < drift->deep_cost) {
-		return false;
-	}
-	drift->credit = 0;
-	return true;
-}
-
-static void sc_look(sc_drift *drift)
-{
-	int64_t begun = sc_cpu_ns();
-
-	drift->look++;
 	drift->measured_count = 0;
-	drift->deep = sc_may_follow(drift, begun);
+	drift->deep = deep;
 	/* What the look itself takes of PHP's heap must not end the worker; the limit is set anew when the request is taken down. */
 	zend_set_memory_limit((size_t)ZEND_LONG_MAX);
 	drift->autoloaders = sc_drift_autoloaders();
@@ -89,9 +53,55 @@ static void sc_look(sc_drift *drift)
 	}
 	sc_drift_tables(drift);
 	sc_drift_judge(drift);
-	drift->since = sc_cpu_ns();
-	if (drift->deep) {
-		drift->deep_cost = drift->since - begun;
+	if (drift->judging) {
+		sc_drift_process(drift);
+	}
+	sc_drift_pay(drift);
+	drift->look++;
+}
+
+/* What the boot or an idle callback has done is nobody's; it must not be told of the next request. */
+static void sc_look_between(sc_drift *drift)
+{
+	if (drift->paused && drift->look > 1) {
+		return;
+	}
+	sc_drift_earn(drift);
+	if (sc_drift_affords(drift, 1)) {
+		sc_look(drift, sc_drift_affords_objects(drift, 1));
+	} else {
+		drift->paused = true;
+	}
+}
+
+/* Every request; after a pause the first look is silent. */
+static void sc_look_at_each(sc_drift *drift)
+{
+	sc_drift_earn(drift);
+	drift->judging = !drift->paused;
+	drift->paused = !sc_drift_affords(drift, drift->paused ? 2 : 1);
+	if (!drift->paused) {
+		sc_look(drift, sc_drift_affords_objects(drift, 1));
+	}
+}
+
+/* One request in so many, and the boundary before it in silence. */
+static void sc_look_at_sample(sc_drift *drift, uint32_t sample)
+{
+	uint32_t turn = (uint32_t)(drift->requests % sample);
+	bool last = turn == sample - 1;
+
+	if (turn < sample - 2 || (last && drift->paused)) {
+		return;
+	}
+	sc_drift_earn(drift);
+	drift->judging = last;
+	drift->pair = last ? drift->pair : sc_drift_affords_objects(drift, 2);
+	drift->paused = last;
+	if (last || sc_drift_affords(drift, 2)) {
+		sc_look(drift, drift->pair);
+	} else {
+		drift->paused = true;
 	}
 }
 
@@ -100,23 +110,18 @@ void sc_drift_look(void)
 {
 	sc_drift *drift = sc_self->drift;
 	uint32_t sample = sc_self->worker->drift_sample;
-	uint32_t turn;
 
 	drift->judging = false;
 	if (!sc_self->request) {
-		if (sample == 1 || drift->requests == 0) {
-			sc_look(drift);
-		}
+		sc_look_between(drift);
 		return;
 	}
-	turn = (uint32_t)(drift->requests++ % sample);
-	drift->judging = turn == sample - 1;
-	if (drift->judging || turn == sample - 2) {
-		sc_look(drift);
+	if (sample == 1) {
+		sc_look_at_each(drift);
+	} else {
+		sc_look_at_sample(drift, sample);
 	}
-	if (drift->judging) {
-		sc_drift_process(drift);
-	}
+	drift->requests++;
 	drift->route = 0;
 }
 

@@ -13,7 +13,7 @@
 
 /* Facts that are kept at most, per worker: an application with ten thousand classes has about half as many. */
 #define SC_DRIFT_MAX_FACTS 65536
-/* Values that one look visits at most; an application that reaches more is not walked any more. */
+/* Values that one look visits at most among statics and globals, and as many again in objects. */
 #define SC_DRIFT_MAX_NODES 200000
 /* Elements of one array that are visited. */
 #define SC_DRIFT_MAX_ELEMENTS 4096
@@ -77,13 +77,21 @@ typedef struct sc_drift_static {
 	zend_property_info *info;
 } sc_drift_static;
 
+/* Processor time that looks may take, in nanoseconds: what requests have earned for them, and what they cost. */
+typedef struct sc_drift_budget {
+	int64_t since;                  /* the thread's time after the last look */
+	int64_t credit, deep_credit;    /* for statics and the process; for objects */
+	int64_t cost, deep_cost;        /* of a look; what objects add to that */
+	int64_t given;                  /* to the first ones */
+} sc_drift_budget;
+
 struct sc_drift {
-	uint64_t look;                  /* number of the one in progress */
+	uint64_t look;                  /* number of the one in progress, or of the next one, from 1 */
 	uint64_t requests;              /* boundaries of requests */
 	bool judging;                   /* the look is one to report from */
 	bool deep;                      /* and follows objects */
-	bool blind;                     /* there is too much to follow, or no memory */
-	uint32_t nodes;                 /* visited by this look */
+	bool blind;                     /* the last one that did has found too much to follow */
+	uint32_t nodes;                 /* visited by this look, among roots or in objects */
 	sc_map index;                   /* key -> fact */
 	sc_fact *facts;
 	uint32_t fact_count, fact_room;
@@ -108,22 +116,40 @@ struct sc_drift {
 	uint64_t route;                 /* that the application has named */
 	int output_level, output_base;
 	uint32_t constants;             /* of PHP's table, seen */
+	uint32_t classes_named;         /* of PHP's table, when the last one was asked for its name */
 	uint64_t autoloaders;           /* registered, when the look began */
-	/* Processor time, in nanoseconds. */
-	int64_t credit, deep_cost, since;
+	sc_drift_budget budget;
+	bool paused;                    /* nobody has looked at the boundary before */
+	bool pair;                      /* the look before the sampled one has followed objects */
 	uint32_t told;                  /* findings so far */
+	uint32_t limits;                /* that have been told, a bit each */
 };
+
+/* Two numbers in one, never 0. A product of 128 bits, folded, depends on every bit of both. */
+static inline uint64_t sc_mix(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 product = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15ULL) * (b ^ 0xbf58476d1ce4e5b9ULL);
+	uint64_t x = (uint64_t)product ^ (uint64_t)(product >> 64);
+
+	return x ? x : 1;
+}
+
+/* sc_drift_budget.c */
+void sc_drift_earn(sc_drift *drift);
+bool sc_drift_affords(const sc_drift *drift, int64_t looks);
+bool sc_drift_affords_objects(const sc_drift *drift, int64_t looks);
+void sc_drift_pay(sc_drift *drift);
 
 /* sc_drift_facts.c */
 uint32_t *sc_map_at(sc_map *map, uint64_t key);
 void sc_map_free(sc_map *map);
 void *sc_drift_room(void *list, uint32_t *room, uint32_t count, size_t size);
-uint64_t sc_mix(uint64_t a, uint64_t b);
 sc_fact *sc_drift_fact(sc_drift *drift, uint64_t key, sc_drift_kind kind, sc_judged judged);
 uint32_t sc_drift_new_facts(sc_drift *drift, uint32_t count);
 void sc_drift_measure(sc_drift *drift, sc_fact *fact, uint64_t size, uint64_t value, const zval *only);
 void sc_drift_judge(sc_drift *drift);
 void sc_drift_send(sc_drift *drift, sc_drift_found *found, uint64_t id);
+void sc_drift_limited(sc_drift *drift, sc_drift_limit limit, uint64_t most);
 void sc_drift_tell(sc_drift *drift, sc_drift_kind kind, sc_drift_why why, const char *key, uint64_t id);
 
 /* sc_drift_walk.c */

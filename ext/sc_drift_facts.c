@@ -23,16 +23,6 @@
 
 /* ---- tables ---- */
 
-uint64_t sc_mix(uint64_t a, uint64_t b)
-{
-	uint64_t x = a ^ (b + 0x9e3779b97f4a7c15ULL + (a << 6) + (a >> 2));
-
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-	x ^= x >> 31;
-	return x ? x : 1;
-}
-
 static uint32_t *sc_map_place(sc_map *map, uint64_t key)
 {
 	uint32_t at = (uint32_t)(key ^ (key >> 32)) & (map->size - 1);
@@ -123,6 +113,7 @@ uint32_t sc_drift_new_facts(sc_drift *drift, uint32_t count)
 	uint32_t first = drift->fact_count;
 
 	if (first + count > SC_DRIFT_MAX_FACTS) {
+		sc_drift_limited(drift, SC_LIMIT_FACTS, SC_DRIFT_MAX_FACTS);
 		return SC_MAP_NEW;
 	}
 	while (drift->fact_room < first + count) {
@@ -146,6 +137,7 @@ sc_fact *sc_drift_fact(sc_drift *drift, uint64_t key, sc_drift_kind kind, sc_jud
 	uint32_t at;
 
 	if (!place || (full && *place == SC_MAP_NEW)) {
+		sc_drift_limited(drift, SC_LIMIT_FACTS, SC_DRIFT_MAX_FACTS);
 		return NULL;
 	}
 	if (*place == SC_MAP_NEW) {
@@ -216,6 +208,15 @@ void sc_drift_send(sc_drift *drift, sc_drift_found *found, uint64_t id)
 
 	if (fact) {
 		sc_send(drift, found, &fact->told);
+	}
+}
+
+/* There is more than is looked at. Said once. */
+void sc_drift_limited(sc_drift *drift, sc_drift_limit limit, uint64_t most)
+{
+	if (!(drift->limits & (1u << limit))) {
+		drift->limits |= 1u << limit;
+		sc_on_drift_limit(sc_self->host, limit, most);
 	}
 }
 

@@ -65,6 +65,14 @@ static zend_class_entry *sc_class_at(uint32_t place)
 	return ZSTR_VAL(bucket->key)[0] == 0 || zend_string_equals_ci(bucket->key, ce->name) ? ce : NULL;
 }
 
+/* Whether what stands at that place is still waiting for its parent. Names are not compared: it has been found to be a class. */
+static bool sc_is_waiting(uint32_t place)
+{
+	const zval *value = &EG(class_table)->arData[place].val;
+
+	return Z_TYPE_P(value) == IS_PTR && !(((const zend_class_entry *)Z_PTR_P(value))->ce_flags & ZEND_ACC_LINKED);
+}
+
 /* One that waits for its parent: the place has another entry when it is linked. Many never are. */
 static void sc_note_unlinked(sc_drift *drift, uint32_t place)
 {
@@ -88,11 +96,12 @@ static void sc_note_classes(sc_drift *drift)
 		drift->functions_seen = 0;
 	}
 	for (i = 0; i < drift->unlinked_count; i++) {
-		zend_class_entry *ce = sc_class_at(drift->unlinked[i]);
-		if (ce && (ce->ce_flags & ZEND_ACC_LINKED)) {
-			sc_note_class(drift, ce);
-		} else if (ce) {
+		bool waiting = sc_is_waiting(drift->unlinked[i]);
+		zend_class_entry *ce = waiting ? NULL : sc_class_at(drift->unlinked[i]);
+		if (waiting) {
 			drift->unlinked[kept++] = drift->unlinked[i];
+		} else if (ce) {
+			sc_note_class(drift, ce);
 		}
 	}
 	drift->unlinked_count = kept;
@@ -154,6 +163,12 @@ static sc_fact *sc_root(sc_drift *drift, uint64_t key, sc_drift_kind kind, sc_ju
 	hash = sc_drift_weigh(drift, value, 0, &size);
 	/* Weighing makes no facts: the pointer is good. */
 	ZVAL_DEREF(value);
+	if (drift->nodes >= SC_DRIFT_MAX_NODES) {
+		/* How much of it was seen depends on what came before it. */
+		size = Z_TYPE_P(value) == IS_ARRAY ? zend_hash_num_elements(Z_ARR_P(value)) : 0;
+		hash = fact->last_value;
+		sc_drift_limited(drift, SC_LIMIT_STATICS, SC_DRIFT_MAX_NODES);
+	}
 	sc_drift_measure(drift, fact, size, hash, value);
 	return fact;
 }
@@ -373,8 +388,12 @@ static void sc_constants(sc_drift *drift)
 
 void sc_drift_tables(sc_drift *drift)
 {
+	uint32_t classes = zend_hash_num_elements(EG(class_table));
+
 	sc_constants(drift);
-	sc_count(drift, SC_DRIFT_CLASS, SC_JUDGED_LOADED, zend_hash_num_elements(EG(class_table)), sc_last_class());
+	/* With no more of them than before the name is not told. */
+	sc_count(drift, SC_DRIFT_CLASS, SC_JUDGED_LOADED, classes, classes != drift->classes_named ? sc_last_class() : NULL);
+	drift->classes_named = classes;
 	sc_count(drift, SC_DRIFT_FUNCTION, SC_JUDGED_LOADED, zend_hash_num_elements(EG(function_table)),
 		sc_last_key(EG(function_table)));
 	sc_count(drift, SC_DRIFT_FILE, SC_JUDGED_LOADED, zend_hash_num_elements(&EG(included_files)), sc_last_key(&EG(included_files)));

@@ -18,20 +18,16 @@
 /* From this size on a text that grows counts as growth: a log, not a name. */
 #define SC_TEXT_LOG 512
 
-static uint64_t sc_bytes_hash(const char *bytes, size_t len)
-{
-	return zend_hash_func(bytes, len);
-}
-
-static uint64_t sc_text_hash(const zend_string *text)
+/* PHP keeps the hash of a text with it and drops it when the text is changed, so what stays is hashed once. */
+static uint64_t sc_text_hash(zend_string *text)
 {
 	size_t len = ZSTR_LEN(text);
 
 	if (len <= SC_TEXT_WHOLE) {
-		return sc_bytes_hash(ZSTR_VAL(text), len);
+		return zend_string_hash_val(text);
 	}
-	return sc_mix(sc_mix(sc_bytes_hash(ZSTR_VAL(text), SC_TEXT_ENDS),
-		sc_bytes_hash(ZSTR_VAL(text) + len - SC_TEXT_ENDS, SC_TEXT_ENDS)), len);
+	return sc_mix(sc_mix(zend_hash_func(ZSTR_VAL(text), SC_TEXT_ENDS),
+		zend_hash_func(ZSTR_VAL(text) + len - SC_TEXT_ENDS, SC_TEXT_ENDS)), len);
 }
 
 void sc_drift_begin_walk(sc_drift *drift)
@@ -344,16 +340,24 @@ static void sc_forgive_other_instances(sc_drift *drift)
 	}
 }
 
-/* Looks into all objects that the roots have led to. */
+/*
+ * Looks into all objects that the roots have led to. If they are too many, which of them have been seen is chance, and nothing is
+ * concluded from it.
+ */
 void sc_drift_follow(sc_drift *drift)
 {
+	uint32_t of_roots = drift->measured_count;
 	uint32_t i;
 
+	drift->nodes = 0;
 	for (i = 0; i < drift->queue_count && drift->nodes < SC_DRIFT_MAX_NODES; i++) {
 		sc_look_into(drift, drift->queue[i]);
 	}
-	if (drift->nodes >= SC_DRIFT_MAX_NODES) {
-		drift->blind = true;
+	drift->blind = drift->nodes >= SC_DRIFT_MAX_NODES;
+	if (drift->blind) {
+		drift->measured_count = of_roots;
+		sc_drift_limited(drift, SC_LIMIT_OBJECTS, SC_DRIFT_MAX_NODES);
+	} else {
+		sc_forgive_other_instances(drift);
 	}
-	sc_forgive_other_instances(drift);
 }

@@ -18,7 +18,7 @@
 #include <stdint.h>
 
 /* Raised with every change of this file; sc_engine_start() refuses another number. */
-#define SC_ABI 16
+#define SC_ABI 17
 
 /* A byte string. Texts given by Rust are followed by a NUL byte that len does not count. */
 typedef struct sc_text {
@@ -426,6 +426,13 @@ typedef enum sc_drift_why {
 	SC_WHY_TOLD             /* by the application */
 } sc_drift_why;
 
+/* Of what there is more than the drift detector looks at. */
+typedef enum sc_drift_limit {
+	SC_LIMIT_STATICS = 0,
+	SC_LIMIT_OBJECTS,
+	SC_LIMIT_FACTS
+} sc_drift_limit;
+
 /* Something that a request has changed and not put back. */
 typedef struct sc_drift_found {
 	sc_drift_kind kind;
@@ -496,6 +503,8 @@ typedef uint64_t (*sc_on_span_start_fn)(void *host, const sc_span *span);
 typedef bool (*sc_on_span_end_fn)(void *host, const sc_span_end *end);
 /* The context of the innermost open span: SC_TRACEPARENT bytes. Returns false if there is none. */
 typedef bool (*sc_on_traceparent_fn)(void *host, char *into);
+/* It does not look at everything: there is more than so many. Once each. */
+typedef void (*sc_on_drift_limit_fn)(void *host, sc_drift_limit limit, uint64_t most);
 /* Status and headers are final. */
 typedef void (*sc_on_head_fn)(void *host, const sc_head *head);
 /* A head before the final one: 1xx. Returns whether it will leave; HTTP/1.0 and HTTP/2 clients get none. */
@@ -548,6 +557,7 @@ bool sc_on_drift_known(void *host, size_t place, sc_drift_known *into);
 uint64_t sc_on_span_start(void *host, const sc_span *span);
 bool sc_on_span_end(void *host, const sc_span_end *end);
 bool sc_on_traceparent(void *host, char *into);
+void sc_on_drift_limit(void *host, sc_drift_limit limit, uint64_t most);
 void sc_on_head(void *host, const sc_head *head);
 bool sc_on_interim(void *host, const sc_head *head);
 sc_io sc_on_write(void *host, const char *data, size_t len);

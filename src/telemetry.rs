@@ -37,7 +37,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, fmt};
 
 pub use access::{Access, AccessForm};
-pub use drift::{DriftKind, DriftWhy};
+pub use drift::{DriftKind, DriftLimit, DriftWhy};
 pub use events::Place;
 pub use feed::Feed;
 pub use format::Format;

@@ -353,6 +353,8 @@ pub struct WorkerState {
     pub drifts: u64,
     /// The last thing that was new.
     pub last_drift: Option<String>,
+    /// Of what there is more than the detector looks at: statics, objects, facts.
+    pub drift_limit: Option<String>,
     /// What it serves.
     pub current: Option<RunningRequest>,
     /// The label of the reason why it will be replaced as soon as its successor has booted.

@@ -22,6 +22,8 @@ pub struct Boundary {
     pub garbage: u32,
     /// What the drift detector has seen since the boundary before.
     pub drifts: Vec<Drift>,
+    /// The label of what there is more of than the detector looks at.
+    pub drift_limit: Option<&'static str>,
     /// When the application's next idle callback is due, from now; `None` if it has none.
     pub tick: Option<Duration>,
 }

@@ -20,7 +20,7 @@ use crate::job::{
 };
 use crate::sys;
 use crate::telemetry::events::{CallbackError, PhpError, PhpLog, check_words};
-use crate::telemetry::{DriftKind, DriftWhy, Level, Place};
+use crate::telemetry::{DriftKind, DriftLimit, DriftWhy, Level, Place};
 
 /// `leaf! { name: sc_type, (argument: type, ...) -> result = fallback, |host| body }`
 macro_rules! leaf {
@@ -202,6 +202,10 @@ leaf! { sc_on_traceparent: sc_on_traceparent_fn, (into: *mut c_char) -> bool = f
     // SAFETY: I4: a local variable of C's with room for so many bytes, written to as a whole and not read.
     unsafe { into.cast::<[u8; TraceParent::LENGTH]>().write(parent.text()) };
     true
+} }
+
+leaf! { sc_on_drift_limit: sc_on_drift_limit_fn, (limit: sys::sc_drift_limit, most: u64) -> () = (), |host| {
+    drift::limited(host, DriftLimit::ALL[limit as usize], most);
 } }
 
 leaf! { sc_on_head: sc_on_head_fn, (head: *const sys::sc_head) -> () = (), |host| {

@@ -3,8 +3,8 @@
 use super::declared;
 use super::host::{Host, Known};
 use crate::job::{Drift, Identity};
-use crate::telemetry::events::DriftFound;
-use crate::telemetry::{DriftKind, DriftWhy, Place};
+use crate::telemetry::events::{DriftFound, DriftLimited};
+use crate::telemetry::{DriftKind, DriftLimit, DriftWhy, Place};
 
 /// Longest name or key that is shown, in bytes.
 const MAX_NAME_BYTES: usize = 256;
@@ -40,6 +40,13 @@ pub(super) fn note(host: &mut Host<'_>, seen: &Seen<'_>) {
         tell(host, seen, &what);
     }
     host.note_drift(Drift { kind: seen.kind.label(), what, leaks: seen.why.leaks() });
+}
+
+/// Takes note that the detector does not look at everything.
+pub(super) fn limited(host: &mut Host<'_>, limit: DriftLimit, most: u64) {
+    let Identity { pool, slot, incarnation } = host.identity();
+    DriftLimited { place: Place { pool, slot: *slot, incarnation: *incarnation }, limit, most }.emit();
+    host.note_drift_limit(limit);
 }
 
 fn tell(host: &mut Host<'_>, seen: &Seen<'_>, what: &str) {

@@ -12,6 +12,7 @@ use crate::job::{
     Wish,
 };
 use crate::sys;
+use crate::telemetry::DriftLimit;
 
 /// The Rust side of one PHP thread (I3).
 pub(super) struct Host<'s> {
@@ -29,6 +30,8 @@ pub(super) struct Host<'s> {
     drifts: Vec<Drift>,
     /// The first findings of this worker, each once.
     known: Vec<Known>,
+    /// Of what there is more than drift is looked for in.
+    drift_limit: Option<DriftLimit>,
     wish: Option<Wish>,
     /// Spans that the application has begun. One of an earlier request cannot be taken for one of this.
     spans: u64,
@@ -81,6 +84,7 @@ impl<'s> Host<'s> {
             thrown: Vec::new(),
             drifts: Vec::new(),
             known: Vec::new(),
+            drift_limit: None,
             wish: None,
             spans: 0,
         }
@@ -150,6 +154,7 @@ impl<'s> Host<'s> {
             resetters: state.resetters,
             garbage: state.garbage,
             drifts: self.drifts.clone(),
+            drift_limit: self.drift_limit.map(DriftLimit::label),
             // Negative: there is none.
             tick: Duration::try_from_secs_f64(state.tick).ok(),
         }
@@ -226,6 +231,11 @@ impl<'s> Host<'s> {
         let trace = request.trace?;
         let innermost = request.children.as_ref().and_then(|children| children.innermost());
         Some(trace.parent(innermost.unwrap_or(trace.php)))
+    }
+
+    /// The drift detector does not look at everything.
+    pub(super) fn note_drift_limit(&mut self, limit: DriftLimit) {
+        self.drift_limit = Some(limit);
     }
 
     /// The route of the current request, or its path without query; empty outside of one.

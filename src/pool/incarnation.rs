@@ -75,6 +75,7 @@ struct Record {
     resetters: u32,
     drifts: u64,
     last_drift: Option<String>,
+    drift_limit: Option<&'static str>,
     baseline: Option<u64>,
     failures: u32,
     current: Current,
@@ -178,6 +179,7 @@ impl Incarnation {
             resetters: 0,
             drifts: 0,
             last_drift: None,
+            drift_limit: None,
             baseline: None,
             failures: 0,
             current: Current::default(),
@@ -614,6 +616,7 @@ impl Incarnation {
             resetters: record.resetters,
             drifts: record.drifts,
             last_drift: record.last_drift.clone(),
+            drift_limit: record.drift_limit,
             current,
             due: record.due,
             last_recycle,
@@ -655,6 +658,7 @@ impl Record {
         self.memory = boundary.memory;
         self.memory_peak = self.memory_peak.max(boundary.memory_peak);
         self.resetters = boundary.resetters;
+        self.drift_limit = boundary.drift_limit;
         for drift in boundary.drifts.iter().filter(|drift| drift.leaks) {
             self.drifts += 1;
             if !drift.what.is_empty() {

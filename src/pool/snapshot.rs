@@ -88,6 +88,8 @@ pub struct WorkerSnapshot {
     pub drifts: u64,
     /// The last thing of those that was new.
     pub last_drift: Option<String>,
+    /// Of what there is more than the detector looks at.
+    pub drift_limit: Option<&'static str>,
     /// What it serves.
     pub current: Option<CurrentRequest>,
     /// Why it will be replaced as soon as its successor has booted.

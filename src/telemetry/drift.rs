@@ -99,15 +99,31 @@ labelled! {
     Told = "told_by_application",
 }
 
+labelled! {
+    /// Of what there is more than the detector looks at.
+    DriftLimit, 3:
+    /// Values in statics and globals.
+    Statics = "statics",
+    /// Values in objects.
+    Objects = "objects",
+    /// Things that a worker keeps in mind.
+    Facts = "facts",
+}
+
 impl DriftWhy {
     /// Whether the next request sees what this one has left.
     pub fn leaks(self) -> bool {
         !matches!(self, Self::Counts | Self::PutBack)
     }
 
-    /// How loud: what the next request may see is a warning.
+    /// How loud: what the next request may see is a warning. What the engine puts back is usual in good applications, frameworks do it
+    /// with each request.
     pub fn level(self) -> Level {
-        if self.leaks() { Level::Warn } else { Level::Info }
+        match self {
+            Self::PutBack => Level::Debug,
+            Self::Counts => Level::Info,
+            _ => Level::Warn,
+        }
     }
 }
 
@@ -119,6 +135,7 @@ mod tests {
     fn members_are_listed_in_order() {
         assert!(DriftKind::ALL.into_iter().enumerate().all(|(index, kind)| kind as usize == index));
         assert!(DriftWhy::ALL.into_iter().enumerate().all(|(index, why)| why as usize == index));
+        assert!(DriftLimit::ALL.into_iter().enumerate().all(|(index, limit)| limit as usize == index));
         let leaks: Vec<_> = DriftWhy::ALL.into_iter().filter(|why| why.leaks()).map(DriftWhy::label).collect();
         assert_eq!(leaks, ["grows", "changes", "holds_request_data", "kept_by_reference", "told_by_application"]);
     }

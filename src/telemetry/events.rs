@@ -34,7 +34,7 @@ pub use child::{
 };
 pub use config::{ConfigInvalid, ConfigNotice};
 pub use deadline::{WorkerGaveWay, WorkerStuck, WorkerTimeout};
-pub use drift::DriftFound;
+pub use drift::{DriftFound, DriftLimited};
 pub use feed::{RuntimeReset, WorkerDecision};
 pub use log::{FeedFailed, LogDropped, LogFileFailed, LogReopen};
 pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};

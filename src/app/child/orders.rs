@@ -290,6 +290,7 @@ fn worker_of(worker: &WorkerSnapshot) -> WorkerState {
         resetters: worker.resetters,
         drifts: worker.drifts,
         last_drift: worker.last_drift.clone(),
+        drift_limit: worker.drift_limit.map(str::to_owned),
         current: worker.current.as_ref().map(|request| RunningRequest {
             method: request.method.clone(),
             path: request.path.clone(),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Place;
 use super::macros::emit_at;
-use crate::telemetry::{DriftKind, DriftWhy, feed, redact};
+use crate::telemetry::{DriftKind, DriftLimit, DriftWhy, feed, redact};
 
 /// `drift.found`: a request has changed something that outlives it, and has not put it back. Once per worker and thing.
 #[derive(Debug, Clone)]
@@ -35,6 +35,31 @@ pub struct DriftFound<'a> {
     pub after: u64,
     /// More, in the application's words.
     pub detail: &'a str,
+}
+
+/// `drift.limited`: there is more than the detector looks at. Once per worker and limit.
+#[derive(Debug, Clone, Copy)]
+pub struct DriftLimited<'a> {
+    /// Which worker.
+    pub place: Place<'a>,
+    /// Of what there is more.
+    pub limit: DriftLimit,
+    /// Than how many.
+    pub most: u64,
+}
+
+impl DriftLimited<'_> {
+    /// Reports it.
+    pub fn emit(self) {
+        let Self { place: Place { pool, slot, incarnation }, limit, most } = self;
+        let what = limit.label();
+        tracing::warn!(event = "drift.limited", pool, slot, incarnation, what, limit = most, "not all is looked at");
+        feed::put("runtime.drift_limited", |out| {
+            let payload = json!({"what": what, "limit": most, "pool": pool, "slot": slot, "incarnation": incarnation});
+            out.push_str(&payload.to_string());
+            Ok(())
+        });
+    }
 }
 
 impl DriftFound<'_> {

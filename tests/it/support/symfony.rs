@@ -60,7 +60,8 @@ pub(crate) fn demo(series: Series, mode: Mode, package: Package) -> Launch {
 
 /// The Symfony application of `tests/apps` that leaks, with all the libraries that there are.
 pub(crate) fn leaking(series: Series, package: Package) -> Launch {
-    launched(prepared("tests/apps/symfony-leaks", series, package), Mode::Worker)
+    // What is put back is told at debug.
+    launched(prepared("tests/apps/symfony-leaks", series, package), Mode::Worker).config("log.level", "\"debug\"")
 }
 
 /// What a new project has, and nothing else: its `.env` says where it runs.
