@@ -158,3 +158,54 @@ fn an_empty_folder_is_no_error_and_wrong_usage_is() {
     run_to_end(&dir, call(&dir, &made.join("a.txt"), &[]), LIMIT).expect(2, &["this is no folder"]);
     run_to_end(&dir, call(&dir, &made, &["--format", "xml"]), LIMIT).expect(2, &["text, json"]);
 }
+
+#[test]
+fn what_production_wants_is_told() {
+    let packages = r#"{"packages": [{"name": "symfony/http-kernel", "version": "v7.4.1"}, {"name": "phpunit/phpunit", "version": "12"}]}"#;
+    let lock = r#"{"packages": [{"name": "symfony/http-kernel", "version": "v7.4.1"}], "packages-dev": [{"name": "phpunit/phpunit", "version": "12"}]}"#;
+    let dir = made(&[
+        ("composer.json", "{}"),
+        ("composer.lock", lock),
+        ("vendor/autoload.php", "<?php"),
+        ("vendor/autoload_runtime.php", "<?php"),
+        ("vendor/composer/installed.json", packages),
+        ("config/preload.php", "<?php"),
+        ("public/index.php", "<?php"),
+        (
+            "supercharger.toml",
+            "[app]\nworker = \"public/index.php\"\nenv = { APP_ENV = \"prod\" }\n\
+             [php.ini]\n\"opcache.memory_consumption\" = \"64\"\n\"opcache.validate_timestamps\" = \"1\"\ndisplay_errors = \"1\"\n",
+        ),
+    ]);
+    let (ended, report) = doctor(&dir, &dir.path().join("made"), &[("RUNTIME_WORKER_MAX_REQUEST", "50")]);
+    assert_eq!(ended.code(), 0, "none of it is an error: {ended}");
+    expect(&report, "php.display_errors", "warning", "clients are shown");
+    expect(&report, "opcache.memory", "note", "64 MiB");
+    expect(&report, "opcache.timestamps", "note", "time of files");
+    expect(&report, "opcache.preload", "note", "config/preload.php");
+    expect(&report, "composer.dev", "note", "phpunit/phpunit");
+    expect(&report, "config.notice", "note", "max_requests");
+    // The same application as it should be has none of it.
+    let app = dir.path().join("made");
+    let preload = app.join("config/preload.php").display().to_string();
+    fs::write(app.join("supercharger.toml"), format!(
+        "[app]\nworker = \"public/index.php\"\nenv = {{ APP_ENV = \"prod\" }}\n[php.ini]\n\"opcache.memory_consumption\" = \"256\"\n\
+         \"opcache.validate_timestamps\" = \"0\"\n\"opcache.preload\" = {preload:?}\n\"opcache.preload_user\" = \"nobody\"\ndisplay_errors = \"0\"\n"
+    )).expect("a file");
+    fs::write(app.join("vendor/composer/installed.json"), lock).expect("a file");
+    let (_, report) = doctor(&dir, &app, &[]);
+    assert_eq!(report["findings"], serde_json::json!([]), "{report:#}");
+}
+
+#[test]
+fn laravel_needs_octane_and_a_php_that_does_not_answer_is_an_error() {
+    let dir = made(&[
+        ("composer.json", "{}"),
+        ("composer.lock", r#"{"packages": [{"name": "laravel/framework", "version": "12.0"}]}"#),
+        ("supercharger.toml", "[php.ini]\ndisable_functions = \"json_encode\"\n"),
+    ]);
+    let (ended, report) = doctor(&dir, &dir.path().join("made"), &[]);
+    assert_eq!(ended.code(), 1, "{ended}");
+    expect(&report, "laravel.octane", "note", "Octane");
+    expect(&report, "php.start", "error", "PHP does not start");
+}
