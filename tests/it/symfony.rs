@@ -463,7 +463,8 @@ mod a_new_project {
 
     fn in_series(series: Series) {
         block_on(LIMIT, async {
-            tokio::join!(both(series, Package::Carried), both(series, Package::Required));
+            both(series, Package::Carried).await;
+            both(series, Package::Required).await;
         });
     }
 
