@@ -122,7 +122,7 @@ impl Outlet {
         }
         let mut state = self.0.state.lock();
         state.reopen = true;
-        self.wake(state, false);
+        self.wake(state, true);
     }
 
     /// Wakes the thread where it waits for a first line, or `at_once`.

@@ -9,15 +9,18 @@ use Doctrine\ORM\Query\Filter\SQLFilter;
 use Doctrine\ORM\Query\FilterCollection;
 
 /**
- * Remembers which filters an entity manager was made with, and takes back what requests have enabled, disabled and set: a filter for
+ * Remembers which filters an entity manager was made and booted with, and takes back what requests have enabled, disabled and set: a filter for
  * one tenant would choose what the next one sees. To clear a manager does not touch them.
  */
-final class DoctrineFilters
+final class DoctrineFilters implements BootState
 {
     private ?EntityManagerInterface $manager = null;
 
     /** @var array<string, array<mixed>> parameters by the name of an enabled filter */
     private array $filters = [];
+
+    /** Whether they are those after the boot: a manager that is made again gets the same ones. */
+    private bool $booted = false;
 
     /** @param callable-array|callable-string|null $before the configurator of DoctrineBundle or of the application */
     public function __construct(private readonly array|string|null $before = null, private readonly bool $enabled = true)
@@ -30,7 +33,17 @@ final class DoctrineFilters
             ($this->before)($manager);
         }
         $this->manager = $manager;
-        $this->filters = self::of($manager->getFilters());
+        if (!$this->booted) {
+            $this->filters = self::of($manager->getFilters());
+        }
+    }
+
+    public function remember(): void
+    {
+        if (null !== $this->manager && !LazyObjects::isUntouched($this->manager)) {
+            $this->filters = self::of($this->manager->getFilters());
+            $this->booted = true;
+        }
     }
 
     public function reset(): void

@@ -67,6 +67,7 @@ final class DoctrinePass implements CompilerPassInterface
             }
             $container->register(self::FILTERS.$id, DoctrineFilters::class)
                 ->setArguments([$of->getConfigurator(), $enabled])
+                ->addTag(BootState::TAG)
                 ->addTag(ResetterPass::TAG, ['priority' => -1024]);
             $definition->setConfigurator([new Reference(self::FILTERS.$id), 'configure']);
         }

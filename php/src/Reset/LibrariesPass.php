@@ -41,7 +41,7 @@ final class LibrariesPass implements CompilerPassInterface
         }
     }
 
-    /** Globals are those that the container sets, whatever a request has set. */
+    /** Globals are those that the container and the boot have set, whatever a request has set. */
     private function twig(ContainerBuilder $container): void
     {
         if (!$container->hasDefinition('twig')) {
@@ -50,6 +50,7 @@ final class LibrariesPass implements CompilerPassInterface
         $twig = $container->getDefinition('twig');
         $container->register(TwigGlobals::class, TwigGlobals::class)
             ->setArguments([$twig->getConfigurator()])
+            ->addTag(BootState::TAG)
             ->addTag(ResetterPass::TAG, ['priority' => -64]);
         $twig->setConfigurator([new Reference(TwigGlobals::class), 'configure']);
     }
@@ -59,7 +60,9 @@ final class LibrariesPass implements CompilerPassInterface
         if (!$container->hasDefinition('router.request_context') || null !== $container->getDefinition('router.request_context')->getConfigurator()) {
             return;
         }
-        $container->register(RouterParameters::class, RouterParameters::class)->addTag(ResetterPass::TAG, ['priority' => -64]);
+        $container->register(RouterParameters::class, RouterParameters::class)
+            ->addTag(BootState::TAG)
+            ->addTag(ResetterPass::TAG, ['priority' => -64]);
         $container->getDefinition('router.request_context')->setConfigurator([new Reference(RouterParameters::class), 'configure']);
     }
 }

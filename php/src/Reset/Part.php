@@ -19,6 +19,7 @@ final class Part implements BundlePart
         $container->registerForAutoconfiguration(ResetterInterface::class)->addTag(ResetterPass::TAG);
         $container->addCompilerPass(new LibrariesPass(), PassConfig::TYPE_BEFORE_OPTIMIZATION, self::BEFORE_SYMFONY);
         $container->addCompilerPass(new DoctrinePass(), PassConfig::TYPE_BEFORE_OPTIMIZATION, self::BEFORE_SYMFONY);
+        $container->addCompilerPass(new BootStatePass(), PassConfig::TYPE_BEFORE_OPTIMIZATION, self::BEFORE_SYMFONY);
         $container->addCompilerPass(new DebugLoggerPass(), PassConfig::TYPE_BEFORE_OPTIMIZATION, self::AFTER_SYMFONY);
         $container->addCompilerPass(new ResetterPass(), PassConfig::TYPE_BEFORE_OPTIMIZATION, self::AFTER_SYMFONY);
         $container->addCompilerPass(new InventoryPass(), PassConfig::TYPE_BEFORE_OPTIMIZATION, self::AFTER_SYMFONY);

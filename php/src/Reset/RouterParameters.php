@@ -7,10 +7,10 @@ namespace Supercharger\Runtime\Reset;
 use Symfony\Component\Routing\RequestContext;
 
 /**
- * Remembers the parameters that the router's context was made with, and takes back what requests have set: they would be in the
+ * Remembers the parameters that the router's context was made and booted with, and takes back what requests have set: they would be in the
  * addresses that the next request makes. From 8.1 on Symfony does that itself.
  */
-final class RouterParameters implements ResetterInterface
+final class RouterParameters implements ResetterInterface, BootState
 {
     /** Set by Symfony with each request. */
     private const array OF_SYMFONY = ['_locale' => 0, '_functions' => 0];
@@ -23,7 +23,12 @@ final class RouterParameters implements ResetterInterface
     public function configure(RequestContext $context): void
     {
         $this->context = $context;
-        $this->parameters = $context->getParameters();
+        $this->remember();
+    }
+
+    public function remember(): void
+    {
+        $this->parameters = $this->context?->getParameters() ?? [];
     }
 
     public function reset(): void

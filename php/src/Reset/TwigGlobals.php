@@ -6,8 +6,8 @@ namespace Supercharger\Runtime\Reset;
 
 use Twig\Environment;
 
-/** Remembers which globals Twig was configured with, and takes back what requests have set since. */
-final class TwigGlobals implements ResetterInterface
+/** Remembers which globals Twig was configured and booted with, and takes back what requests have set since. */
+final class TwigGlobals implements ResetterInterface, BootState
 {
     private ?Environment $twig = null;
 
@@ -25,7 +25,16 @@ final class TwigGlobals implements ResetterInterface
             ($this->before)($twig);
         }
         $this->twig = $twig;
-        $this->globals = self::globalsOf($twig);
+        $this->remember();
+    }
+
+    public function remember(): void
+    {
+        if (null !== $this->twig) {
+            // What was set after the first template, which a warmer may have used, is kept in another place.
+            $globals = self::globalsOf($this->twig);
+            $this->globals = array_intersect_key(self::laterOf($this->twig), $globals) + $globals;
+        }
     }
 
     public function reset(): void
@@ -46,9 +55,7 @@ final class TwigGlobals implements ResetterInterface
     private function tell(Environment $twig): void
     {
         $left = self::globalsOf($twig);
-        // What was set after the first template.
-        $later = (fn (): ?array => $this->resolvedGlobals ?? null)->bindTo($twig, Environment::class)();
-        $left = array_intersect_key($later ?? [], $left) + $left;
+        $left = array_intersect_key(self::laterOf($twig), $left) + $left;
         foreach ($left as $name => $value) {
             if (!\array_key_exists($name, $this->globals) || $this->globals[$name] !== $value) {
                 Drift::putBack('twig_global', $name, 'set by a request');
@@ -60,5 +67,11 @@ final class TwigGlobals implements ResetterInterface
     private static function globalsOf(Environment $twig): array
     {
         return (fn (): array => $this->globals)->bindTo($twig, Environment::class)();
+    }
+
+    /** @return array<string, mixed> all of them, of those that were set after the first template the latest */
+    private static function laterOf(Environment $twig): array
+    {
+        return (fn (): ?array => $this->resolvedGlobals ?? null)->bindTo($twig, Environment::class)() ?? [];
     }
 }

@@ -15,6 +15,7 @@ use Doctrine\ORM\Mapping as ORM;
 use Doctrine\ORM\Mapping\ClassMetadata;
 use Doctrine\ORM\Mapping\Driver\AttributeDriver;
 use Doctrine\ORM\Query\Filter\SQLFilter;
+use Doctrine\ORM\Query\FilterCollection;
 use PHPUnit\Framework\Attributes\DataProvider;
 use PHPUnit\Framework\TestCase;
 use Supercharger\Runtime\Reset\DoctrineConnections;
@@ -25,13 +26,18 @@ use Supercharger\Runtime\Reset\ResetterPass;
 use Supercharger\Runtime\Tests\Compiled;
 use Symfony\Bridge\Doctrine\ManagerRegistry;
 use Symfony\Component\Cache\Adapter\ArrayAdapter;
+use Symfony\Component\DependencyInjection\Compiler\PassConfig;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\Reference;
+use Symfony\Component\EventDispatcher\DependencyInjection\RegisterListenersPass;
+use Symfony\Component\EventDispatcher\EventDispatcher;
 use Symfony\Component\HttpFoundation\Request;
 use Symfony\Component\HttpKernel\Event\ExceptionEvent;
 use Symfony\Component\HttpKernel\Event\RequestEvent;
 use Symfony\Component\HttpKernel\Exception\NotFoundHttpException;
 use Symfony\Component\HttpKernel\HttpKernelInterface;
+use Symfony\Component\HttpKernel\KernelEvents;
+use Symfony\Contracts\EventDispatcher\EventDispatcherInterface;
 
 /** Real Doctrine on a real database, wired as an application without DoctrineBundle would. */
 final class DoctrineTest extends TestCase
@@ -198,6 +204,28 @@ final class DoctrineTest extends TestCase
         }
     }
 
+    /** What Kernel::boot() enables belongs to the worker: no request would enable it again. */
+    public function testFiltersThatTheBootHasSetStay(): void
+    {
+        foreach ([true, false] as $lazy) {
+            $container = $this->container($lazy, filters: true);
+            $dispatcher = $container->get('event_dispatcher');
+            self::assertInstanceOf(EventDispatcherInterface::class, $dispatcher);
+            $filters = fn (): FilterCollection => $this->manager($container)->getFilters();
+            $filters()->enable('of_request')->setParameter('owner', 'everybody');
+            $filters()->disable('of_all');
+            foreach (['first', 'second', 'third'] as $request) {
+                $dispatcher->dispatch(new RequestEvent(self::createStub(HttpKernelInterface::class), new Request(), HttpKernelInterface::MAIN_REQUEST), KernelEvents::REQUEST);
+                self::assertSame(['of_one', 'of_request'], array_keys($filters()->getEnabledFilters()), $request);
+                self::assertSame("'everybody'", $filters()->getFilter('of_request')->getParameter('owner'), $request);
+                $filters()->getFilter('of_request')->setParameter('owner', $request);
+                $filters()->enable('of_all');
+                'first' === $request ? $this->manager($container)->close() : $filters()->disable('of_request');
+                self::assertSame([], $this->reset($container)->errors);
+            }
+        }
+    }
+
     public static function withFilters(EntityManagerInterface $manager): void
     {
         foreach (['of_all', 'of_one', 'of_request'] as $name) {
@@ -314,6 +342,10 @@ final class DoctrineTest extends TestCase
                 ->setLazy($lazy)
                 ->setConfigurator($filters ? [self::class, 'withFilters'] : null)
                 ->setPublic(true);
+            if ($filters) {
+                $container->register('event_dispatcher', EventDispatcher::class)->setPublic(true);
+                $container->addCompilerPass(new RegisterListenersPass(), PassConfig::TYPE_BEFORE_REMOVING);
+            }
             if ($decorated) {
                 $container->register('manager', Decorated::class)->setArguments([new Reference('inner')])->setPublic(true);
             }

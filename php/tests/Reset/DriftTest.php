@@ -22,6 +22,7 @@ namespace Supercharger\Runtime\Tests\Reset {
     use Supercharger\Runtime\Reset\RequestStackResetter;
     use Supercharger\Runtime\Reset\ResetRegistry;
     use Supercharger\Runtime\Reset\ResetterPass;
+    use Supercharger\Runtime\Reset\BootStateListener;
     use Supercharger\Runtime\Reset\RouterParameters;
     use Supercharger\Runtime\Reset\TwigGlobals;
     use Supercharger\Runtime\Tests\Compiled;
@@ -124,6 +125,32 @@ namespace Supercharger\Runtime\Tests\Reset {
             $resetter->reset();
             self::assertSame(['_locale' => 'en', 'tenant' => 'nobody'], $context->getParameters());
             self::assertSame([['router_parameter', 'tenant', true], ['router_parameter', 'shop', true]], self::$told);
+        }
+
+        /** What Kernel::boot() or a bundle sets belongs to the worker: no request would set it again. */
+        public function testWhatTheBootHasSetStays(): void
+        {
+            $context = new RequestContext();
+            $twig = new Environment(new ArrayLoader(['page' => '{{ site|default("none") }} {{ user|default("nobody") }}']));
+            [$router, $globals] = [new RouterParameters(), new TwigGlobals()];
+            $router->configure($context);
+            $globals->configure($twig);
+            $states = [$router, $globals, new RouterParameters(), new TwigGlobals()];
+            // A warmer has used a template before somebody else sets a global that it knows.
+            $twig->addGlobal('site', 'of the configuration');
+            $twig->render('page');
+            $twig->addGlobal('site', 'of the boot');
+            $context->setParameter('tenant', 'of the boot');
+            $listener = new BootStateListener($states);
+            foreach (['first', 'second', 'third'] as $request) {
+                $listener->onRequest();
+                self::assertSame('of the boot', $context->getParameter('tenant'), $request);
+                self::assertSame('of the boot nobody', $twig->render('page'), $request);
+                $context->setParameter('tenant', $request);
+                $twig->addGlobal('site', $request);
+                $router->reset();
+                $globals->reset();
+            }
         }
 
         public function testGlobalsOfTwig(): void
