@@ -38,7 +38,7 @@ use tracing_subscriber::{Layer, fmt};
 
 pub use access::{Access, AccessForm};
 pub use drift::{DriftKind, DriftLimit, DriftWhy};
-pub use events::Place;
+pub use events::{Place, millis};
 pub use feed::Feed;
 pub use format::Format;
 pub use histogram::{BOUNDS_MICROS, Distribution, Histogram};

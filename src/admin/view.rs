@@ -14,7 +14,7 @@ use super::checks;
 use super::totals::Pools;
 use crate::control::{Accounts, Maintenance, PoolState, Recent, RouteState, Snapshot, SpanCounts, WorkerState};
 use crate::store::Figures;
-use crate::telemetry::{BOUNDS_MICROS, OpcacheFigures};
+use crate::telemetry::{BOUNDS_MICROS, OpcacheFigures, millis};
 
 /// A child that has owed an answer for so long is not counted on. A machine under load delays one for less, and a question waits
 /// a second anyway.
@@ -410,8 +410,4 @@ pub(super) fn moment(view: &View, totals: &Pools) -> serde_json::Value {
     moment["status"] = status(view, totals);
     moment["latency"] = latency(totals);
     moment
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

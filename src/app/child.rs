@@ -34,6 +34,7 @@ use crate::lifecycle::{self, Phase, Phases};
 use crate::php::{self, ClassicRuntime, Engine, WorkerRuntime, WorkerScript};
 use crate::pool::{self, BootError, Booted, Pool};
 use crate::store::Store;
+use crate::telemetry::events::StoreApart;
 use crate::telemetry::spans::Tracer;
 use orders::{Sight, Standing};
 use way::Way;
@@ -159,6 +160,9 @@ impl Child {
         let store = (self.hello.child != 0 && board.len() > 1).then(|| board.remove(1));
         let way = (board.len() > 1).then(|| board.pop()).flatten();
         let store = store.and_then(|memory| shared::join(&memory, self.hello.child));
+        if store.is_none() {
+            StoreApart { child: self.hello.child }.emit();
+        }
         let mut config = with_board(config, board.first());
         if config.endpoints_on_main {
             config.http.endpoints =

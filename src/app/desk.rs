@@ -26,6 +26,7 @@ use crate::pool::WorkerState;
 use crate::store::{Figures, Store};
 use crate::supervisor::{ChildStatus, Handle, Status};
 use crate::telemetry::events::AdminNotice;
+use crate::telemetry::millis;
 
 /// The supervisor waits a second for its children and for nothing else. Should it be late all the same, what it said last is shown.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -265,8 +266,4 @@ fn child(status: ChildStatus) -> admin::Child {
         resident: status.resident,
         because: status.because.map(|reason| reason.label()),
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

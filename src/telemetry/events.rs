@@ -41,6 +41,7 @@ pub use opcache::{OpcacheDelayed, OpcacheRestart, OpcacheStandstill};
 pub use request::{PhpError, PhpLog, RequestFailed, RequestRejected, SendfileRefused};
 pub use server::{
     AcceptFailed, Crowded, ServerDrain, ServerMaintenance, ServerReady, ServerStart, ServerStop, ServiceNotice,
+    StoreApart,
 };
 pub use slow::{RequestSlow, RequestStack};
 pub use traces::TracesLost;
@@ -61,7 +62,7 @@ pub struct Place<'a> {
 }
 
 /// Whole milliseconds, for fields named `*_ms`.
-fn millis(duration: Duration) -> u64 {
+pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -231,3 +231,27 @@ fn a_forked_process_is_refused() {
         assert!(server.dir().marked("said").is_some_and(|said| said.contains("forked")));
     });
 }
+
+/// A child that cannot read the store of its server, as after an upgrade to one of another form, says so and goes on with its own.
+#[test]
+fn a_child_that_has_no_part_in_the_store_says_so() {
+    let launch = Launch::plain(Mode::Worker).keeps_descriptors(1).expect_error("store.apart");
+    run(launch, async |server| {
+        let scope = server.script("echo json_encode(supercharger_store_info()['scope']);");
+        assert_eq!(server.json(&scope).await, "server");
+        assert!(!server.log().contains("store.apart"), "{}", server.log());
+        let descriptors = format!("/proc/{}/fd", server.pid());
+        let files = std::fs::read_dir(&descriptors).expect("a process").flatten().map(|entry| entry.path());
+        let is_store = |path: &std::path::PathBuf| {
+            std::fs::read_link(path).is_ok_and(|file| file.display().to_string().contains("supercharger-store"))
+        };
+        let memory = files.filter(is_store).last().expect("the store's memory");
+        let mut memory = std::fs::OpenOptions::new().write(true).open(memory).expect("memory");
+        std::io::Write::write_all(&mut memory, &[0; 8]).expect("room");
+        reload(server).await;
+        let line = server.wait_for_log("\"store.apart\"").await;
+        assert!(line.contains("\"level\":\"error\"") && line.contains("\"child\":2"), "{line}");
+        until(SOON, "the new child answers", || (server.dir().lines("boots.log") >= 2).then_some(())).await;
+        assert_eq!(server.json(&scope).await, "process");
+    });
+}

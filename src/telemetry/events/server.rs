@@ -159,3 +159,18 @@ impl ServiceNotice<'_> {
         tracing::warn!(event = "service.notice", error = %self.error);
     }
 }
+
+/// `store.apart`: a child has no part in the store of its server. What its workers store, count, lock and limit is theirs alone.
+#[derive(Debug, Clone, Copy)]
+pub struct StoreApart {
+    /// Number of the child.
+    pub child: u64,
+}
+
+impl StoreApart {
+    /// Reports it.
+    pub fn emit(&self) {
+        let (child, fix) = (self.child, "restart the server: its parent is of another version");
+        tracing::error!(event = "store.apart", child, fix);
+    }
+}
