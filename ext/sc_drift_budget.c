@@ -2,8 +2,8 @@
  * What looks may cost: a share of the processor time that requests take. Where that does not pay for a look, the boundary is passed
  * without one.
  *
- * There are two accounts. The first pays for statics and the state of the process, which are cheap; what it has too much goes to the second,
- * which pays for following objects and has a share of its own, so that an application with large statics is followed as well.
+ * There are two accounts. The first pays for statics and the state of the process, which are cheap; of what it has too much a part goes to
+ * the second, which pays for following objects and has a share of its own, so that an application with large statics is followed as well.
  * The first looks of a worker are a present, of bounded size: there is most to find, and a developer waits for it.
  */
 #include "sc_drift.h"
@@ -15,6 +15,8 @@
 /* The share of objects: 2 %; with sampling down to 0.2 %. */
 #define SC_DEEP_SHARE 50
 #define SC_LEAST_DEEP_SHARE 500
+/* Of what the first account does not need, one part in so many goes to objects. */
+#define SC_PASSED_ON 3
 /* Looks that are given, and of these the ones that follow objects. With sampling nobody waits: that of the boot has to do. */
 #define SC_GIVEN_LOOKS 256
 #define SC_GIVEN_DEEP_LOOKS 32
@@ -70,7 +72,7 @@ void sc_drift_earn(sc_drift *drift)
 	budget->credit += worked / sc_share(SC_SHARE, SC_LEAST_SHARE);
 	over = MAX(budget->credit - SC_SAVED_LOOKS * budget->cost, 0);
 	budget->credit -= over;
-	budget->deep_credit += over + worked / sc_share(SC_DEEP_SHARE, SC_LEAST_DEEP_SHARE);
+	budget->deep_credit += over / SC_PASSED_ON + worked / sc_share(SC_DEEP_SHARE, SC_LEAST_DEEP_SHARE);
 	budget->deep_credit = MIN(budget->deep_credit, SC_SAVED_LOOKS * sc_deep_price(drift));
 }
 

@@ -107,6 +107,20 @@ fn what_settles_is_learnt() {
     });
 }
 
+/// Code that the JIT has compiled may keep its variables in registers, but not what outlives it.
+#[test]
+fn what_compiled_code_leaves_is_found() {
+    let launch = leaking().ini("opcache.jit", "tracing").ini("opcache.jit_buffer_size", "16M");
+    run(launch.ini("opcache.jit_hot_func", "2").ini("opcache.jit_hot_loop", "2"), async |server| {
+        users(server, "static-array", 40).await;
+        is_found(server, "Leaks\\StaticArray\\Audit::$entries").await;
+        users(server, "static-property", 10).await;
+        is_found(server, "Leaks\\StaticProperty\\Auth::$user").await;
+        users(server, "ini", 1).await;
+        assert_eq!(found(server).len(), 3, "{:?}", found(server));
+    });
+}
+
 #[test]
 fn a_worker_that_drifts_is_replaced_where_that_is_wanted() {
     let launch = leaking().config("pools.default.reset.drift", "\"recycle\"").admin();
