@@ -76,6 +76,11 @@ static bool sc_execute(const char *file)
 
 	zend_stream_init_filename(&handle, file);
 	handle.primary_script = 1;
+	if (sc_self->worker->loops) {
+		/* The clock of a boot is the server's (boot_timeout): PHP's is meant for requests, and a container may take longer to compile. */
+		zend_unset_timeout();
+		PG(max_input_time) = -1;
+	}
 	done = php_execute_script(&handle);
 	zend_destroy_file_handle(&handle);
 	return done;
@@ -258,6 +263,7 @@ bool sc_reached_loop(void)
 static void sc_enter_loop(void)
 {
 	sc_self->reached_loop = true;
+	PG(max_input_time) = INI_INT("max_input_time");
 	sc_self->boot_shutdown = BG(user_shutdown_function_names);
 	BG(user_shutdown_function_names) = NULL;
 	sc_self->baseline = sc_baseline_take();

@@ -178,15 +178,21 @@ fn a_script_with_a_syntax_error() {
     boot_fails("syntax.php", &["syntax.php", "syntax error"]);
 }
 
-/// PHP's own `max_execution_time` (30 seconds) ends it, or else the server's boot timeout (one minute).
+/// The server's own clock ends it. PHP's would have been over before.
 #[test]
 fn a_script_that_hangs_at_boot() {
     let dir = PrivateDir::with_app("faulty");
+    dir.write(
+        "app/supercharger.toml",
+        "[pools.default]\nboot_timeout = \"4s\"\n[php.ini]\nmax_execution_time = 1\nmax_input_time = 1\n",
+    );
     let address = listen();
-    let line = ["php-server", "--listen", &address, "--root", ".", "--worker", "hangs.php,2"];
+    let line =
+        ["php-server", "--config", "supercharger.toml", "--listen", &address, "--root", ".", "--worker", "hangs.php,2"];
     let ended = program::supercharger(&dir, &line, Duration::from_secs(80));
     sane(&ended);
-    ended.expect(1, &["supercharger_handle_request"]);
+    ended.expect(1, &["did not reach its loop within 4 s", "pools.default.boot_timeout"]);
+    assert!(!ended.stderr.contains("Maximum execution time"), "{ended}");
     assert_eq!(dir.lines("boots.log"), 2, "one boot per worker");
 }
 
