@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{cell, compare, findings, renew, scanned, shown};
 use crate::support::Server;
@@ -134,6 +134,38 @@ fn the_table_says_what_is_seen() {
         );
         compare("tests/it/leaks/symfony.rs", &table(&both));
     });
+}
+
+/// What is put back is what the boot has set, not what the configuration says.
+mod what_the_boot_has_set_stays {
+    use super::*;
+
+    fn in_series(series: Series) {
+        block_on(LIMIT, async {
+            let server = leaking(series, Package::Required).workers(1).env("SET_AT_BOOT", "1").start().await;
+            for user in ["first", "second", "third"] {
+                assert_eq!(
+                    server.get("/beginning").await.json(),
+                    json!(["everybody", "everybody", "everybody"]),
+                    "{user}"
+                );
+                for leak in ["doctrine-filter", "twig-global", "router-context", "doctrine-closed-manager"] {
+                    server.get(&format!("/{leak}?user={user}")).await.ok();
+                }
+            }
+            server.finish().await;
+        });
+    }
+
+    #[test]
+    fn v7_4() {
+        in_series(Series::V7_4);
+    }
+
+    #[test]
+    fn v6_4() {
+        in_series(Series::V6_4);
+    }
 }
 
 /// The other series see the same, but for what is said below the table.

@@ -17,6 +17,18 @@ final class Kernel extends BaseKernel implements CompilerPassInterface
 {
     use MicroKernelTrait;
 
+    /** Where a test asks for it, something is set that belongs to no request. */
+    public function boot(): void
+    {
+        $begins = !$this->booted && false !== getenv('SET_AT_BOOT');
+        parent::boot();
+        if ($begins) {
+            $beginning = $this->getContainer()->get(Beginning::class);
+            \assert($beginning instanceof Beginning);
+            $beginning->set();
+        }
+    }
+
     /** One page is handled without the parent, which never knows that there was a request. */
     public function handle(Request $request, int $type = HttpKernelInterface::MAIN_REQUEST, bool $catch = true): Response
     {
