@@ -23,6 +23,10 @@ final class ControllerListener
     /** After everybody else: the controller is called next. */
     public function onArguments(ControllerArgumentsEvent $event): void
     {
+        // Where nothing is traced not even a name is made.
+        if (!$this->spans->wanted()) {
+            return;
+        }
         $name = self::name($event->getController());
         $span = $this->spans->start($name, ['code.function.name' => $name]);
         if (0 !== $span) {

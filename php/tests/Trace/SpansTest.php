@@ -100,6 +100,17 @@ final class SpansTest extends TestCase
         self::assertSame([], $this->open, 'none is left');
     }
 
+    public function testWithoutTracingNobodyIsAskedForASpan(): void
+    {
+        $asked = 0;
+        $listener = new ControllerListener(new Spans(static function () use (&$asked): int {
+            return ++$asked;
+        }));
+        $kernel = $this->kernel(static fn () => [new Pages(), 'page'], $listener);
+        self::assertSame(200, $kernel->handle(Request::create('/'))->getStatusCode());
+        self::assertSame(0, $asked);
+    }
+
     public function testARequestThatIsNotSampledHasNone(): void
     {
         $this->sampled = false;
@@ -166,6 +177,30 @@ final class SpansTest extends TestCase
         yield ["SELECT /* a /* b */ 'x' */ secret", '', 'SELECT'];
         yield ['SELECT $tag$ secret', 'postgresql', 'SELECT'];
         yield ['(select 1) union (select 2)', '', '(select ?) union (select ?)'];
+        foreach (['sqlite', 'microsoft.sql_server', 'other_sql', 'mysql', ''] as $system) {
+            yield ['SELECT a FROM b WHERE c = "se""cret" AND d = 5', $system, 'SELECT a FROM b WHERE c = ? AND d = ?'];
+        }
+        foreach (['postgresql', 'oracle.db', 'ibm.db2'] as $system) {
+            yield ['SELECT "na me" FROM b WHERE c = 5', $system, 'SELECT "na me" FROM b WHERE c = ?'];
+        }
+        foreach (["q'[it's John's secret]'", "nQ'{a'b secret c'd}'"] as $text) {
+            yield ['SELECT '.$text.' FROM dual', 'oracle.db', 'SELECT'];
+            yield ['SELECT '.$text.' FROM dual', 'other_sql', 'SELECT'];
+        }
+        foreach (['postgresql', 'sqlite', 'other_sql'] as $system) {
+            yield ['SELECT 4111_1111_1111_1111, 0b1011, 0xfe, 1.5e-3', $system, 'SELECT ?, ?, ?, ?-?'];
+        }
+        yield ['SELECT a[1:4711], b::int, :c', 'postgresql', 'SELECT a[?:?], b::int, :c'];
+        yield ['SELECT $4711.00, $1', 'microsoft.sql_server', 'SELECT $?, $?'];
+        yield ["SELECT [it's], `it's` FROM a WHERE b = 'secret'", 'sqlite', "SELECT [it's], `it's` FROM a WHERE b = ?"];
+        yield ["SELECT [a]]it's] FROM a WHERE b = 'secret'", 'microsoft.sql_server', "SELECT [a]]it's] FROM a WHERE b = ?"];
+        yield ['SELECT $A$ x $a$ secret $A$, $1', 'postgresql', 'SELECT ?, $1'];
+        yield ["SELECT \$\u{e9}\$ it's secret \$\u{e9}\$", 'postgresql', 'SELECT ?'];
+        yield ["SELECT 1 -- it's\r, 'a\nsecret'", 'postgresql', 'SELECT'];
+        foreach (['# secret', '`a`', "[it's]", "--'a\nsecret'", '$$secret$$'] as $text) {
+            yield ['SELECT 1 '.$text, 'other_sql', 'SELECT'];
+        }
+        yield ["SELECT a FROM b WHERE c = 'known' AND d = 'C:\\'", 'postgresql', 'SELECT'];
         yield ["x in (1,2,3) and _utf8'secret' and a1 = b2", '', 'x in (?,?,?) and ? and a1 = b2', 'X'];
         yield ['SELECT '.str_repeat("'secret', ", 5000), '', 'SELECT '.trim(str_repeat('?, ', 1637))];
         yield ['', '', '', 'SQL'];
@@ -281,10 +316,10 @@ final class SpansTest extends TestCase
         return DriverManager::getConnection(['driver' => 'pdo_sqlite', 'memory' => true], $configuration);
     }
 
-    private function kernel(\Closure $controller): HttpKernel
+    private function kernel(\Closure $controller, ?ControllerListener $listener = null): HttpKernel
     {
         $dispatcher = new EventDispatcher();
-        $listener = new ControllerListener($this->spans());
+        $listener ??= new ControllerListener($this->spans());
         $dispatcher->addListener('kernel.controller_arguments', $listener->onArguments(...));
         $dispatcher->addListener('kernel.response', $listener->onReturn(...));
         $dispatcher->addListener('kernel.view', $listener->onReturn(...));
