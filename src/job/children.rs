@@ -21,8 +21,10 @@ const MAX_KEY_BYTES: usize = 128;
 const MAX_VALUE_BYTES: usize = 4096;
 /// All texts of a request's spans together, in bytes. Attributes beyond are not taken.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
-/// What a span takes besides its texts, about, in bytes.
-const SPAN_BYTES: usize = 256;
+/// What a span takes besides its texts and attributes, in bytes.
+const SPAN_BYTES: usize = size_of::<Child>();
+/// What an attribute takes besides its texts, in bytes: a number of one letter has a name of its own, too, with what the allocator adds.
+const ATTRIBUTE_BYTES: usize = size_of::<KeyValue>() + 16;
 
 /// A span of the application's.
 #[derive(Debug)]
@@ -55,6 +57,10 @@ pub struct Children {
     list: Vec<Child>,
     /// Bytes of all texts.
     text: usize,
+    /// Attributes of all of them.
+    attributes: usize,
+    /// Bytes of all errors.
+    errors: usize,
     /// Spans that there was no room for.
     dropped: u32,
 }
@@ -106,6 +112,7 @@ impl Children {
         let child = &mut self.list[place];
         child.end = Some(Instant::now());
         child.error = error.map(|error| error[..error.floor_char_boundary(MAX_NAME_BYTES)].to_owned());
+        self.errors += child.error.as_ref().map_or(0, String::len);
         true
     }
 
@@ -126,7 +133,7 @@ impl Children {
 
     /// About what they take in memory, in bytes.
     pub fn bytes(&self) -> usize {
-        self.text + self.list.len() * SPAN_BYTES
+        self.text + self.errors + self.attributes * ATTRIBUTE_BYTES + self.list.len() * SPAN_BYTES
     }
 
     fn describe(&mut self, place: usize, attributes: impl IntoIterator<Item = (String, Value)>) {
@@ -146,8 +153,10 @@ impl Children {
             }
             self.text += length;
             // What is said again is said last.
+            let before = child.attributes.len();
             child.attributes.retain(|known| known.key.as_str() != key);
             child.attributes.push(KeyValue::new(key, value));
+            self.attributes += child.attributes.len() - before;
         }
     }
 }
@@ -195,12 +204,29 @@ mod tests {
         }
         assert!(!children.begin(0, "beyond", SpanKind::Internal, NONE));
         assert_eq!(children.dropped(), 1);
-        assert!(children.bytes() <= MAX_TEXT_BYTES + MAX_CHILDREN * (SPAN_BYTES + 4), "{}", children.bytes());
+        let attributes = MAX_ATTRIBUTES + MAX_CHILDREN;
+        let most = MAX_TEXT_BYTES + MAX_CHILDREN * (SPAN_BYTES + 4) + attributes * ATTRIBUTE_BYTES;
+        assert!(children.bytes() <= most, "{}", children.bytes());
         let list = children.into_list();
         assert_eq!((list.len(), list[0].name.len()), (MAX_CHILDREN, MAX_NAME_BYTES));
         assert!(list[0].attributes.len() <= MAX_ATTRIBUTES && list[0].dropped_attributes >= 10, "{:?}", list[0]);
         assert!(list.iter().flat_map(|child| &child.attributes).all(|a| a.value.as_str().len() <= MAX_VALUE_BYTES));
         assert!(list.last().is_some_and(|child| child.dropped_attributes == 1), "beyond the texts of all");
+    }
+
+    #[test]
+    fn numbers_and_errors_take_memory_too() {
+        let mut children = Children::default();
+        let mut before = 0;
+        for number in 1..=MAX_CHILDREN as u64 {
+            let numbers = (0..MAX_ATTRIBUTES).map(|n| (char::from(b'A' + n as u8).to_string(), Value::from(1)));
+            assert!(children.begin(number, "", SpanKind::Internal, numbers));
+            assert!(children.end(number, Some(&"e".repeat(MAX_NAME_BYTES)), [("A".to_owned(), Value::from(2))]));
+            let least = size_of::<Child>() + MAX_ATTRIBUTES * (size_of::<KeyValue>() + 1) + MAX_NAME_BYTES;
+            assert!(children.bytes() - before >= least, "{} after {before}", children.bytes());
+            before = children.bytes();
+        }
+        assert!(children.into_list().iter().all(|child| child.attributes.len() == MAX_ATTRIBUTES));
     }
 
     #[test]
