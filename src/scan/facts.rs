@@ -57,7 +57,9 @@ pub(super) enum Way {
     Subtract,
     /// An entry less.
     Remove,
-    /// Entries less, so that there are never too many: `array_shift()`, `array_slice()` of itself.
+    /// Some entries less: `array_shift()`. With the whole function known it is one of the two others.
+    Take,
+    /// Entries less, so that there are never too many: `array_shift()` where it is filled, `array_slice()` of itself.
     Trim,
     /// By reference: whatever.
     Reference,
@@ -71,7 +73,7 @@ impl Way {
 
     /// Whether it puts the value back or makes it smaller.
     pub(super) fn shrinks(self) -> bool {
-        matches!(self, Self::Clear | Self::Remove | Self::Trim)
+        matches!(self, Self::Clear | Self::Remove | Self::Take | Self::Trim)
     }
 }
 
@@ -112,7 +114,7 @@ impl Write {
     pub(super) fn is_memo(&self, elsewhere: bool) -> bool {
         let asked = self.asked || (elsewhere && self.value != Value::Mark);
         match self.way {
-            Way::Clear | Way::Remove | Way::Trim => true,
+            Way::Clear | Way::Remove | Way::Take | Way::Trim => true,
             Way::Fill => !self.taint.is_momentary() && !self.taint.has(Taint::ARGUMENT),
             Way::Set => asked && !self.taint.is_momentary() && !self.taint.has(Taint::ARGUMENT),
             Way::FillKey => !self.taint.is_momentary(),

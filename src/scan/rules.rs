@@ -14,6 +14,7 @@ use super::facts::{Class, Facts};
 use super::finding::{Finding, Place};
 use super::rule::{Rule, Severity};
 use super::symfony::Services;
+use super::walk::COMMANDS;
 
 /// What is known beyond a single file.
 struct Known<'f> {
@@ -48,8 +49,8 @@ pub(super) fn judge(all: &[Facts], paths: &[&Path], configured: &Services) -> Ve
 
 /// Whether a class is a command or, by its namespace, for the command line or for the building of a container.
 fn never_serves(classes: &Classes<'_>, class: &str) -> bool {
-    let is_command = |class: &Class| class.extends.iter().any(|name| last(name) == "Command");
-    if classes.get(class).is_some_and(is_command) {
+    let is_command = |name: &str| COMMANDS.iter().any(|command| name.eq_ignore_ascii_case(command));
+    if classes.get(class).is_some_and(|class| classes.is_a(class, is_command)) {
         return true;
     }
     let namespace: Vec<_> = class.split('\\').collect();

@@ -17,7 +17,7 @@ use php_ast::resolve::{NameContext, NameResolver, ResolvedName, SpecialClass};
 use php_ast::visitor::{Visitor, walk_class_member, walk_expr, walk_stmt};
 use php_ast::{
     ArrowFunctionExpr, Attribute, BinaryOp, CatchClause, ClassMember, ClassMemberKind, ClosureExpr, Comment,
-    EnumMember, EnumMemberKind, Expr, ExprKind, Name, Param, PropertyHook, Span, Stmt, StmtKind,
+    EnumMember, EnumMemberKind, Expr, ExprKind, IfStmt, Name, Param, PropertyHook, Span, Stmt, StmtKind,
 };
 use php_rs_parser::diagnostics::{ParseError, Phase};
 
@@ -27,6 +27,7 @@ use super::rule::{Rule, Severity};
 use super::source::Lines;
 use super::suppress;
 pub(super) use calls::RESET_TAGS;
+pub(super) use names::COMMANDS;
 use scope::Scope;
 
 /// Levels of the syntax tree.
@@ -62,6 +63,7 @@ pub(super) fn walk(text: &str) -> Walked {
         value: Value::Any,
         passing: HashSet::new(),
         condition: 0,
+        asking: Vec::new(),
         finally: 0,
         command_line: u32::from(text.starts_with("#!")),
         depth: 0,
@@ -109,6 +111,8 @@ struct Walk<'t, 'src> {
     passing: HashSet<u32>,
     /// How many conditions one is in.
     condition: u32,
+    /// What has been asked for a value since the condition of an `if` began.
+    asking: Vec<scope::Target>,
     /// How many `finally` one is in.
     finally: u32,
     /// How many branches for the command line one is in.
@@ -295,23 +299,69 @@ impl<'src> Walk<'_, 'src> {
         self.scopes.iter().flat_map(|scope| scope.asked.iter().cloned()).collect()
     }
 
+    /// A condition before a branch, and what it asks for.
+    fn asks_for<'arena>(&mut self, condition: &Expr<'arena, 'src>) -> (Flow, Vec<scope::Target>) {
+        let outer = std::mem::take(&mut self.asking);
+        let flow = self.asks(condition);
+        (flow, std::mem::replace(&mut self.asking, outer))
+    }
+
+    /// A branch that was taken after these were asked for.
+    fn branch<'arena>(&mut self, asked: &[scope::Target], body: &Stmt<'arena, 'src>) -> Flow {
+        let level = self.scopes.last().map_or(0, Scope::level);
+        if let Some(scope) = self.scope() {
+            scope.enter(asked.to_vec());
+        }
+        let flow = self.visit_stmt(body);
+        if let Some(scope) = self.scope() {
+            scope.leave(level);
+        }
+        flow
+    }
+
+    /// `if`. Behind one that leaves, the rest of the block is a branch as well.
+    fn conditional<'arena>(&mut self, branch: &IfStmt<'arena, 'src>) -> Flow {
+        let (flow, mut asked) = self.asks_for(&branch.condition);
+        flow?;
+        let by_command_line = self.is_for_command_line(&branch.condition);
+        self.command_line += u32::from(by_command_line);
+        let mut flow = self.branch(&asked, branch.then_branch);
+        self.command_line -= u32::from(by_command_line);
+        for other in branch.elseif_branches.iter() {
+            flow?;
+            let (asked_too, more) = self.asks_for(&other.condition);
+            asked_too?;
+            asked.extend(more);
+            flow = self.branch(&asked, &other.body);
+        }
+        flow?;
+        if let Some(other) = branch.else_branch {
+            return self.branch(&asked, other);
+        }
+        if branch.elseif_branches.is_empty()
+            && leaves(branch.then_branch)
+            && let Some(scope) = self.scope()
+        {
+            scope.enter(asked);
+        }
+        ON
+    }
+
     /// A statement below the depth check.
     fn statement<'arena>(&mut self, stmt: &Stmt<'arena, 'src>) -> Flow {
+        if let StmtKind::If(branch) = &stmt.kind {
+            return self.conditional(branch);
+        }
+        let level = self.scopes.last().map_or(0, Scope::level);
+        let flow = self.other_statement(stmt);
+        if let Some(scope) = self.scope() {
+            scope.leave(level);
+        }
+        flow
+    }
+
+    fn other_statement<'arena>(&mut self, stmt: &Stmt<'arena, 'src>) -> Flow {
         match &stmt.kind {
-            StmtKind::If(branch) => {
-                self.asks(&branch.condition)?;
-                let by_command_line = self.is_for_command_line(&branch.condition);
-                self.command_line += u32::from(by_command_line);
-                let mut flow = self.visit_stmt(branch.then_branch);
-                self.command_line -= u32::from(by_command_line);
-                for other in branch.elseif_branches.iter() {
-                    flow?;
-                    self.asks(&other.condition)?;
-                    flow = self.visit_stmt(&other.body);
-                }
-                flow?;
-                branch.else_branch.map_or(ON, |branch| self.visit_stmt(branch))
-            }
             StmtKind::While(repeat) => {
                 self.asks(&repeat.condition)?;
                 self.visit_stmt(repeat.body)
@@ -421,6 +471,17 @@ impl<'arena, 'src> Visitor<'arena, 'src> for Walk<'_, 'src> {
 
     fn visit_catch_clause(&mut self, catch: &CatchClause<'arena, 'src>) -> Flow {
         self.visit_block(catch.body)
+    }
+}
+
+/// Whether what stands behind it in its block is not reached.
+fn leaves(stmt: &Stmt<'_, '_>) -> bool {
+    match &stmt.kind {
+        StmtKind::Return(_) | StmtKind::Throw(_) | StmtKind::Continue(_) | StmtKind::Break(_) => true,
+        StmtKind::Block(block) => block.stmts.last().is_some_and(|last| {
+            matches!(last.kind, StmtKind::Return(_) | StmtKind::Throw(_) | StmtKind::Continue(_) | StmtKind::Break(_))
+        }),
+        _ => false,
     }
 }
 

@@ -61,7 +61,9 @@ impl<'src> Walk<'_, 'src> {
         if let Some((_, way)) = CHANGE_FIRST.iter().find(|(known, _)| *known == name)
             && let Some(first) = arguments.first().and_then(Arg::value)
         {
-            self.write_by(first, *way, Taint::ARGUMENT, expr.span);
+            // With something to put in it takes nothing away for sure.
+            let way = if name == "array_splice" && arguments.len() > 3 { Way::Append } else { *way };
+            self.write_by(first, way, Taint::ARGUMENT, expr.span);
         }
         if matches!(name.as_str(), "array_key_exists" | "key_exists" | "is_null" | "count") {
             for value in arguments.iter().filter_map(Arg::value) {

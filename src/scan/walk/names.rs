@@ -12,9 +12,9 @@ pub(super) const SUPERGLOBALS: [&str; 8] =
 pub(super) const CHANGE_FIRST: [(&str, Way); 8] = [
     ("array_push", Way::Append),
     ("array_unshift", Way::Append),
-    ("array_pop", Way::Trim),
-    ("array_shift", Way::Trim),
-    ("array_splice", Way::Trim),
+    ("array_pop", Way::Take),
+    ("array_shift", Way::Take),
+    ("array_splice", Way::Take),
     ("array_walk", Way::Reference),
     ("array_walk_recursive", Way::Reference),
     ("settype", Way::Reference),
@@ -96,6 +96,10 @@ pub(super) const RELEASES: [&str; 28] = [
     "cancel",
     "count",
 ];
+
+/// Bases of console commands. A command bus has commands, too.
+pub(in super::super) const COMMANDS: [&str; 2] =
+    ["Symfony\\Component\\Console\\Command\\Command", "Illuminate\\Console\\Command"];
 
 /// The last part of a name.
 pub(super) fn last(name: &str) -> &str {

@@ -55,8 +55,12 @@ pub(super) struct Scope {
     pub(super) is_passing: bool,
     /// What is asked for a value.
     pub(super) asked: HashSet<Target>,
-    /// Every write, and whether it stands in `finally`.
-    writes: Vec<(Target, Write, bool)>,
+    /// Every write, in which branches it stands, and whether it does in `finally`.
+    writes: Vec<(Target, Write, Vec<usize>, bool)>,
+    /// What each branch of the function is asked for before it is taken.
+    branches: Vec<Vec<Target>>,
+    /// The branches that one is in, by their index, the innermost last.
+    path: Vec<usize>,
 }
 
 impl Scope {
@@ -75,7 +79,23 @@ impl Scope {
             method: self.method.clone(),
             line,
         };
-        self.writes.push((target, write, finally));
+        self.writes.push((target, write, self.path.clone(), finally));
+    }
+
+    /// A branch begins that is taken if these have a value, or have none.
+    pub(super) fn enter(&mut self, asked: Vec<Target>) {
+        self.path.push(self.branches.len());
+        self.branches.push(asked);
+    }
+
+    /// How many branches one is in.
+    pub(super) fn level(&self) -> usize {
+        self.path.len()
+    }
+
+    /// All branches beyond that level end.
+    pub(super) fn leave(&mut self, level: usize) {
+        self.path.truncate(level);
     }
 
     /// All writes, judged by what the whole function does.
@@ -85,24 +105,34 @@ impl Scope {
         let mut finally: HashSet<&Target> = HashSet::new();
         let mut up: HashSet<&Target> = HashSet::new();
         let mut down: HashSet<&Target> = HashSet::new();
-        for (target, write, in_finally) in &writes {
+        let mut filled: HashSet<&Target> = HashSet::new();
+        for (target, write, _, in_finally) in &writes {
             last.insert(target, write.way);
+            if write.way.grows() {
+                filled.insert(target);
+            }
             if *in_finally {
                 finally.insert(target);
             }
             match write.way {
                 Way::Add | Way::Append => up.insert(target),
-                Way::Subtract | Way::Remove | Way::Trim => down.insert(target),
+                Way::Subtract | Way::Remove | Way::Take | Way::Trim => down.insert(target),
                 _ => false,
             };
         }
         // `if (!$this->loaded) { $this->loaded = true; ... }`: what stands beside the mark is done once, too.
-        let is_mark = |(target, write, _): &(Target, Write, bool)| {
-            write.way == Way::Set && write.value == Value::Mark && self.asked.contains(target)
-        };
-        let once = writes.iter().any(is_mark);
-        let judged = writes.iter().map(|(target, write, _)| {
+        let marks = writes.iter().filter(|(_, write, ..)| write.way == Way::Set && write.value == Value::Mark);
+        let once: HashSet<usize> = marks
+            .flat_map(|(target, _, path, _)| path.iter().filter(|branch| self.branches[**branch].contains(target)))
+            .copied()
+            .collect();
+        let judged = writes.iter().map(|(target, write, path, _)| {
             let mut write = write.clone();
+            if write.way == Way::Take {
+                // What takes an entry for each that is added is a bound; what takes some when it is asked for them is none.
+                write.way = if filled.contains(target) { Way::Trim } else { Way::Remove };
+            }
+            let once = path.iter().any(|branch| once.contains(branch));
             write.asked = self.asked.contains(target)
                 || asked_outside.contains(target)
                 || (once && write.way == Way::Set && write.value != Value::Mark);

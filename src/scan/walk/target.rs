@@ -9,7 +9,7 @@ use php_ast::{
 
 use super::super::facts::{Taint, Value, Way};
 use super::super::rule::{Rule, Severity};
-use super::names::{SUPERGLOBALS, last};
+use super::names::{COMMANDS, SUPERGLOBALS, last};
 use super::scope::{Declared, Target};
 use super::{Flow, ON, Walk, taint};
 use php_ast::visitor::{Visitor as _, walk_expr};
@@ -361,6 +361,7 @@ impl<'src> Walk<'_, 'src> {
             }
             if asking {
                 scope.asked.insert(target.clone());
+                self.asking.push(target.clone());
             }
         }
         if asking
@@ -410,8 +411,8 @@ impl<'src> Walk<'_, 'src> {
     }
 
     pub(super) fn exit(&mut self, expr: &Expr<'_, 'src>) {
-        let in_command =
-            self.open.iter().any(|class| class.extends.iter().any(|name| super::names::last(name) == "Command"));
+        let is_command = |name: &String| COMMANDS.iter().any(|command| name.eq_ignore_ascii_case(command));
+        let in_command = self.open.iter().any(|class| class.extends.iter().any(is_command));
         // A script that ends with it ends there anyway.
         let last = self.scopes.is_empty() && self.ends_with == Some(expr.span.start);
         if self.command_line > 0 || in_command || last {

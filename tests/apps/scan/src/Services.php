@@ -63,6 +63,14 @@ final class Checkout
     private bool $loaded = false;
     private array $rates = [];
     private ?string $seen = null; // expect: RS009 error
+    private bool $booted = false;
+    private ?string $current = null; // expect: RS009 error
+    private ?string $other = null; // expect: RS009 error
+    private bool $warm = false;
+    private ?string $table = null;
+    private bool $known = false;
+    private ?string $name = null;
+    private ?string $behind = null; // expect: RS009 error
     private array $lastKeys = [];
     private array $stack = []; // expect: RS009 error
 
@@ -101,6 +109,42 @@ final class Checkout
         }
 
         return $this->rates;
+    }
+
+    public function handle(): void
+    {
+        if (!$this->booted) {
+            $this->booted = true;
+        }
+        $this->current = (string) file_get_contents('/srv/current');
+        if ($this->requests->getCurrentRequest() !== null) {
+            $this->other = (string) file_get_contents('/srv/other');
+        }
+    }
+
+    public function warm(): ?string
+    {
+        if ($this->warm) {
+            return $this->table;
+        }
+        $this->warm = true;
+        if (is_file(__DIR__.'/table')) {
+            $this->table = (string) file_get_contents(__DIR__.'/table');
+        }
+
+        return $this->table;
+    }
+
+    public function each(array $names): void
+    {
+        foreach ($names as $name) {
+            if ($this->known) {
+                continue;
+            }
+            $this->known = true;
+            $this->name = (string) file_get_contents(__DIR__.'/name');
+        }
+        $this->behind = (string) file_get_contents('/srv/behind');
     }
 
     public function enter(string $what): void

@@ -22,6 +22,12 @@ final class StaticProperty
     private static array $forgotten = []; // expect: RS001 warning
     private static ?\Closure $bound = null;
     private static ?\Closure $taking = null; // expect: RS001 warning
+    private static array $taken = []; // expect: RS001 warning
+    private static array $spliced = []; // expect: RS001 error
+    private static array $short = [];
+    private static array $cut = [];
+    private static bool $booted = false; // expect: RS001 warning
+    private static ?string $current = null; // expect: RS001 error
     private const TABLE = ['a' => 1];
 
     public static function add(string $value): void
@@ -73,6 +79,51 @@ final class StaticProperty
         return self::$bound ??= \Closure::bind(static function (object $of): array {
             return (array) $of;
         }, null, self::class);
+    }
+
+    public static function taken(string $key): string
+    {
+        return self::$taken[$key] ??= strrev($key);
+    }
+
+    /** No bound: nobody has to call it. */
+    public static function take(): ?string
+    {
+        return array_pop(self::$taken);
+    }
+
+    public static function spliced(string $value): void
+    {
+        array_splice(self::$spliced, 0, 0, [$value]);
+    }
+
+    public static function short(string $key): string
+    {
+        if (\count(self::$short) > 100) {
+            array_splice(self::$short, 50);
+        }
+
+        return self::$short[$key] ??= strrev($key);
+    }
+
+    public static function cut(string $key): string
+    {
+        self::cutOff();
+
+        return self::$cut[$key] ??= strrev($key);
+    }
+
+    private static function cutOff(): void
+    {
+        self::$cut = \array_slice(self::$cut, -100);
+    }
+
+    public static function current(): void
+    {
+        if (!self::$booted) {
+            self::$booted = true;
+        }
+        self::$current = (string) file_get_contents('/srv/current');
     }
 
     public static function user(string $user): string
