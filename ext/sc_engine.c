@@ -1,7 +1,9 @@
 /* Start and stop of the engine, and of the threads that use it. */
 #include "sc_internal.h"
+#include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include "ext/standard/php_standard.h"
 #include "zend_strtod.h"
 
@@ -66,6 +68,31 @@ static int sc_register_extensions(void)
 	return SUCCESS;
 }
 
+/*
+ * OPcache asks for huge pages at an address that it has rounded up, and so for up to 2 MiB beyond what it had found free (create_segments() in
+ * shared_alloc_mmap.c). Where the kernel has no such pages to give, what lay there is unmapped all the same. An executable at a fixed
+ * address may have its heap there, by chance, right above: so what is free below the heap is kept apart from it.
+ */
+static void sc_keep_heap_apart(void)
+{
+	const uintptr_t gap = 2 * 1024 * 1024;
+	char line[512];
+	uintptr_t start, end;
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	if (!maps) {
+		return;
+	}
+	while (fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "[heap]") && sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &start, &end) == 2 && start > gap) {
+			/* Where something is already, OPcache's memory will not be. */
+			mmap((void *)(start - gap), gap, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+			break;
+		}
+	}
+	fclose(maps);
+}
+
 static void sc_after_fork_in_child(void)
 {
 	sc_forked = true;
@@ -83,6 +110,7 @@ sc_start sc_engine_start(const sc_engine_config *config)
 	sc_config = config;
 	sc_env_starting(config);
 	sc_classes_init(config->classes, config->class_count);
+	sc_keep_heap_apart();
 	signal(SIGPIPE, SIG_IGN);
 	pthread_atfork(NULL, NULL, sc_after_fork_in_child);
 

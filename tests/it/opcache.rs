@@ -1,14 +1,16 @@
 //! OPcache shared by many threads. It is on: see `basics`. Here is what happens when it forgets what it has: all that was cached is
 //! overwritten, which must not happen under anybody who uses it.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::support::dir::checkout;
 use crate::support::run::run_within;
-use crate::support::{Connection, Launch, Mode, Protocol, Server, modes, run, until};
+use crate::support::{Connection, Launch, Mode, PrivateDir, Protocol, Server, modes, run, until};
 
 /// More than a restart that was put off takes until its next attempt.
 const SOON: Duration = Duration::from_secs(40);
@@ -132,6 +134,24 @@ modes!(
         server.wait_for_log("opcache.memory_consumption may be too small").await;
     }
 );
+
+/// OPcache unmaps up to 2 MiB behind the memory that it finds, where the kernel has no huge pages. By chance that was the heap.
+#[test]
+fn its_memory_takes_none_of_the_heap() {
+    let dir = PrivateDir::with_app("plain");
+    let library = dir.path().join("unlucky.so");
+    let source = checkout().join("tests/preload/unlucky_mmap.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+    assert!(built.expect("cc").success());
+    let launch = Launch::with_dir(dir, Mode::Worker).root("public").script("public/worker.php").workers(2);
+    // What does not fit between the executable and the heap lies elsewhere anyway: small ones only.
+    let launch = launch.ini("opcache.memory_consumption", "8").ini("opcache.interned_strings_buffer", "1");
+    let launch = launch.env("LD_PRELOAD", &library.display().to_string());
+    run(launch, async |server| {
+        assert!(server.json("/opcache-restarts").await["enabled"] == true);
+        server.wait_for_log("unlucky: ").await;
+    });
+}
 
 modes!(
     the_table_of_files_runs_full,
