@@ -119,9 +119,9 @@ pub(crate) fn launch(series: Series, mode: Mode) -> Launch {
 
 fn launched(dir: PrivateDir, mode: Mode) -> Launch {
     let boots = boot_log(&dir).display().to_string();
-    // Each worker may keep its database connection.
+    // Each of up to four workers may keep its database connection, of two files, and all of them share a third.
     Launch::with_dir(dir, mode)
-        .keeps_descriptors(8)
+        .keeps_descriptors(9)
         .env("APP_ENV", "prod")
         .env("APP_DEBUG", "0")
         .env("DEMO_BOOT_LOG", &boots)
