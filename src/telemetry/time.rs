@@ -24,14 +24,11 @@ fn internet(out: &mut impl Write, moment: SystemTime, digits: u32) -> fmt::Resul
     if digits != 3 {
         return fraction(out, part, digits as usize);
     }
-    MILLISECOND.with_borrow_mut(|(of, text)| {
-        if *of != part {
-            text.clear();
-            fraction(text, part, 3)?;
-            *of = part;
-        }
-        out.write_str(text)
-    })
+    let write = || {
+        let mut text = String::new();
+        fraction(&mut text, part, 3).map(|()| text).unwrap_or_default()
+    };
+    MILLISECOND.with_borrow_mut(|last| out.write_str(last.at(part.into(), write)))
 }
 
 /// A part of a second in so many digits, and the end of the moment.
@@ -58,32 +55,31 @@ fn month(name: &str) -> usize {
     MONTHS.find(name).map_or(0, |at| at / 3 + 1)
 }
 
-/// The last second that was written, and its text: a busy server writes the same one thousands of times.
-struct Second {
+/// The last second or millisecond that was written, and its text: a busy server writes the same one again and again.
+struct Last {
     of: u64,
     text: String,
 }
 
-impl Second {
+impl Last {
     const fn never() -> RefCell<Self> {
         RefCell::new(Self { of: u64::MAX, text: String::new() })
     }
 
-    /// The text of a second since the epoch; `write` makes it.
-    fn at(&mut self, second: u64, write: impl FnOnce() -> String) -> &str {
-        if self.of != second {
+    /// The text of that one; `write` makes it.
+    fn at(&mut self, of: u64, write: impl FnOnce() -> String) -> &str {
+        if self.of != of {
             self.text = write();
-            self.of = second;
+            self.of = of;
         }
         &self.text
     }
 }
 
 thread_local! {
-    /// The last millisecond that was written, and its text.
-    static MILLISECOND: RefCell<(u32, String)> = const { RefCell::new((u32::MAX, String::new())) };
-    static COMMON: RefCell<Second> = const { Second::never() };
-    static INTERNET: RefCell<Second> = const { Second::never() };
+    static MILLISECOND: RefCell<Last> = const { Last::never() };
+    static COMMON: RefCell<Last> = const { Last::never() };
+    static INTERNET: RefCell<Last> = const { Last::never() };
 }
 
 /// As web servers write it: `31/Jan/2026:12:00:00 +0000`.

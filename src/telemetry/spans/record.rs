@@ -148,9 +148,7 @@ impl Record {
             Self::Php(record) => (record.parts.len() + record.children.len()) as u64,
         }
     }
-}
 
-impl Record {
     /// About what the application has told takes in memory, in bytes.
     pub(super) fn told_bytes(&self) -> usize {
         match self {
