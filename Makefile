@@ -67,9 +67,15 @@ chaos: build ## Ten minutes of load with kills, reloads, resets and recycling; n
 	@scripts/chaos $(or $(SECONDS),600)
 
 .PHONY: bench
-bench: build ## Compare with a bare hyper server (BENCH="--rounds 5"); writes bench/results/
+bench: build ## Compare with FrankenPHP, nginx + PHP-FPM, nginx and bare hyper, 20 minutes (BENCH="--rounds 9 --page"); writes bench/results/
 	@scripts/install-deps --bench
+	@scripts/bench-peers || echo '[bench] going on without the peers that could not be had' >&2
+	@scripts/symfony-libraries bench/apps/symfony
 	@cargo run --release --locked --manifest-path bench/Cargo.toml -- $(BENCH)
+
+.PHONY: bench-quick
+bench-quick: ## The same, one short round of the main rows (BENCH="--only symfony")
+	@$(MAKE) bench BENCH="--quick $(BENCH)"
 
 .PHONY: fmt
 fmt: ## Format the Rust code

@@ -5,32 +5,21 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::target::{Row, TARGETS};
+
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Budget {
-    #[serde(default, rename = "ratio")]
-    ratios: Vec<Ratio>,
+    #[serde(default, rename = "row")]
+    rows: Vec<Kept>,
 }
 
-/// What is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Quantity {
-    /// Requests per second.
-    Throughput,
-    /// CPU time per request.
-    Cpu,
-}
-
+/// What one row of the table must keep.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Ratio {
+struct Kept {
     name: String,
-    what: Quantity,
-    of: String,
-    to: String,
-    connections: u32,
     min: Option<f64>,
     max: Option<f64>,
 }
@@ -43,7 +32,7 @@ pub(crate) enum Standing {
     Kept,
     /// Outside.
     Fell,
-    /// One of its peers was not measured.
+    /// One of its sides was not measured.
     NotMeasured,
 }
 
@@ -51,7 +40,7 @@ pub(crate) enum Standing {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Verdict {
     pub(crate) name: String,
-    /// The ratio, if both peers were measured.
+    /// The ratio, if both sides were measured.
     pub(crate) value: Option<f64>,
     pub(crate) min: Option<f64>,
     pub(crate) max: Option<f64>,
@@ -67,42 +56,52 @@ impl Budget {
 
     fn parse(text: &str) -> Result<Self, String> {
         let budget: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        match budget.ratios.iter().find(|ratio| ratio.min.is_none() && ratio.max.is_none()) {
-            Some(ratio) => Err(format!("ratio {} has neither min nor max", ratio.name)),
-            None => Ok(budget),
+        for row in &budget.rows {
+            if row.min.is_none() && row.max.is_none() {
+                return Err(format!("row {} has neither min nor max", row.name));
+            }
+            if TARGETS.iter().all(|target| target.name != row.name) {
+                let known: Vec<_> = TARGETS.iter().map(|target| target.name).collect();
+                return Err(format!("there is no row {}; known: {}", row.name, known.join(", ")));
+            }
         }
+        Ok(budget)
     }
 
-    /// Compares every ratio; `measured` gives a peer's figure, if there is one.
-    pub(crate) fn judge(&self, measured: impl Fn(&str, u32, Quantity) -> Option<f64>) -> Vec<Verdict> {
-        let verdict = |ratio: &Ratio| {
-            let figure = |peer: &str| measured(peer, ratio.connections, ratio.what);
-            let value = match (figure(&ratio.of), figure(&ratio.to)) {
-                (Some(of), Some(to)) if to > 0.0 => Some(of / to),
-                _ => None,
-            };
+    /// Compares every row.
+    pub(crate) fn judge(&self, table: &[Row]) -> Vec<Verdict> {
+        let verdict = |kept: &Kept| {
+            let value = table.iter().find(|row| row.name == kept.name).and_then(|row| row.value);
             let standing = match value {
                 None => Standing::NotMeasured,
-                Some(value) if ratio.min.is_some_and(|min| value < min) || ratio.max.is_some_and(|max| value > max) => {
+                Some(value) if kept.min.is_some_and(|min| value < min) || kept.max.is_some_and(|max| value > max) => {
                     Standing::Fell
                 }
                 Some(_) => Standing::Kept,
             };
-            Verdict { name: ratio.name.clone(), value, min: ratio.min, max: ratio.max, standing }
+            Verdict { name: kept.name.clone(), value, min: kept.min, max: kept.max, standing }
         };
-        self.ratios.iter().map(verdict).collect()
+        self.rows.iter().map(verdict).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figure::{Figures, Quantity, Sample};
+    use crate::target;
 
-    const FILE: &str = "[[ratio]]\nname = \"r\"\nwhat = \"throughput\"\nof = \"a\"\nto = \"b\"\nconnections = 64\n";
+    const FILE: &str = "[[row]]\nname = \"hello_bare\"\n";
 
-    fn standing(limits: &str, a: Option<f64>) -> Standing {
+    fn standing(limits: &str, ours: Option<f64>) -> Standing {
+        let mut figures = Figures::default();
+        for (peer, value) in [("supercharger", ours), ("bare", Some(100.0))] {
+            if let Some(value) = value {
+                figures.add("hello", peer, 64, Sample::from([(Quantity::Throughput, value)]));
+            }
+        }
         let budget = Budget::parse(&format!("{FILE}{limits}")).expect("a valid budget");
-        budget.judge(|peer, _, _| if peer == "a" { a } else { Some(100.0) })[0].standing
+        budget.judge(&target::table(&figures, 2))[0].standing
     }
 
     #[test]
@@ -124,7 +123,7 @@ mod tests {
     fn mistakes_in_the_file_are_told() {
         assert!(Budget::parse(FILE).expect_err("no limit").contains("neither min nor max"));
         assert!(Budget::parse(&format!("{FILE}minimum = 1")).is_err());
-        assert!(Budget::parse(&FILE.replace("throughput", "speed")).is_err());
+        assert!(Budget::parse("[[row]]\nname = \"x\"\nmin = 1.0").expect_err("unknown row").contains("no row x"));
     }
 
     #[test]

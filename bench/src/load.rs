@@ -9,6 +9,8 @@ use serde::Serialize;
 
 /// The program that makes the load.
 const WRK: &str = "wrk";
+/// How long one response may take before it counts as an error.
+const TIMEOUT: &str = "20s";
 
 /// What wrk counted in one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -31,8 +33,12 @@ pub(crate) struct Load<'a> {
     pub(crate) connections: u32,
     pub(crate) threads: u32,
     pub(crate) duration: Duration,
-    /// `wrk.lua`.
+    /// The script that makes the requests.
     pub(crate) script: &'a Path,
+    /// Path and query, where the script does not choose them.
+    pub(crate) path: &'a str,
+    /// Bytes of the body of each request.
+    pub(crate) upload: usize,
 }
 
 /// wrk's version, or what to do to have it.
@@ -43,16 +49,19 @@ pub(crate) fn find() -> Result<String, String> {
 }
 
 impl Load<'_> {
-    /// Sends `GET /` over keep-alive connections for the whole duration.
+    /// Sends requests over keep-alive connections for the whole duration.
     pub(crate) fn run(&self, address: SocketAddr) -> Result<Counted, String> {
         let output = Command::new(WRK)
             .args(["-t", &self.threads.min(self.connections).max(1).to_string()])
             .args(["-c", &self.connections.to_string()])
             // wrk takes whole seconds.
             .args(["-d", &format!("{}s", self.duration.as_secs().max(1))])
+            .args(["--timeout", TIMEOUT])
             .arg("-s")
             .arg(self.script)
-            .arg(format!("http://{address}/"))
+            .arg(format!("http://{address}{}", self.path))
+            .args(["--", &self.upload.to_string()])
+            .env("BENCH_LOAD", self.script.parent().unwrap_or(Path::new(".")))
             .output()
             .map_err(|error| format!("cannot start {WRK}: {error}"))?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -61,7 +70,7 @@ impl Load<'_> {
     }
 }
 
-/// Reads the `BENCH` line that wrk.lua prints.
+/// Reads the `BENCH` line that counted.lua prints.
 fn parse(text: &str) -> Option<Counted> {
     let line = text.lines().find_map(|line| line.strip_prefix("BENCH "))?;
     let value = |name: &str| {

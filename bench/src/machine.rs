@@ -19,6 +19,8 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// Load average of the last minute when the bench started: above 1 the figures are doubtful.
     pub(crate) load_before: f64,
+    /// The same when it ended; its own load is part of it.
+    pub(crate) load_after: f64,
 }
 
 impl Machine {
@@ -37,9 +39,16 @@ impl Machine {
             cores: cores(),
             memory_mib: memory.split(' ').next().and_then(|kib| kib.parse::<u64>().ok()).unwrap_or(0) / 1024,
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            load_before: read("/proc/loadavg").split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0),
+            load_before: load(),
+            load_after: 0.0,
         }
     }
+}
+
+/// Load average of the last minute.
+pub(crate) fn load() -> f64 {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or(0.0)
 }
 
 /// Usable cores, at least 1.

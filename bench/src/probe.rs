@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, header};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -43,20 +43,37 @@ impl Answer {
     }
 }
 
-/// Fetches `GET path` over a new connection.
-pub(crate) async fn fetch(address: SocketAddr, path: &str) -> Result<Answer, String> {
-    match tokio::time::timeout(PROBE_TIMEOUT, exchange(address, path)).await {
+/// Fetches `path` over a new connection, with a body of so many bytes if there is to be one.
+pub(crate) fn fetch(address: SocketAddr, path: &str, upload: usize) -> Result<Answer, String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?
+        .block_on(within(address, path, upload))
+}
+
+async fn within(address: SocketAddr, path: &str, upload: usize) -> Result<Answer, String> {
+    match tokio::time::timeout(PROBE_TIMEOUT, exchange(address, path, upload)).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(format!("no answer from {address}: {error}")),
         Err(_) => Err(format!("no answer from {address} within {PROBE_TIMEOUT:?}")),
     }
 }
 
-async fn exchange(address: SocketAddr, path: &str) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+async fn exchange(
+    address: SocketAddr,
+    path: &str,
+    upload: usize,
+) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
     let stream = TcpStream::connect(address).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driver = tokio::spawn(connection);
-    let request = Request::get(path).header(header::HOST, address.to_string()).body(Empty::<Bytes>::new())?;
+    let request = match upload {
+        0 => Request::get(path),
+        _ => Request::post(path).header(header::CONTENT_TYPE, "application/octet-stream"),
+    };
+    let body = Full::new(Bytes::from(vec![b'x'; upload]));
+    let request = request.header(header::HOST, address.to_string()).body(body)?;
     let (head, body) = sender.send_request(request).await?.into_parts();
     let body = body.collect().await?.to_bytes();
     driver.abort();

@@ -13,41 +13,44 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a server may take to leave after SIGTERM before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between two looks at something awaited.
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(2);
 /// Unit of the times in /proc/PID/stat. Linux fixes it at 100 per second for user space on every architecture we build for.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A running server; dropping it ends the server.
+/// A running server, of one process or several that belong together; dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    children: Vec<Child>,
     log: PathBuf,
     pub(crate) address: SocketAddr,
 }
 
 impl Server {
-    /// Starts `command` and waits until it accepts connections on `address`. Its output goes to `log`.
-    pub(crate) fn start(mut command: Command, address: SocketAddr, log: &Path) -> Result<Self, String> {
+    /// Starts the processes of a server, in this order. Their output goes to `log`.
+    pub(crate) fn spawn(commands: Vec<Command>, address: SocketAddr, log: &Path) -> Result<Self, String> {
         let output = File::create(log).map_err(|error| format!("cannot write {}: {error}", log.display()))?;
-        let errors = output.try_clone().map_err(|error| error.to_string())?;
-        let program = command.get_program().to_string_lossy().into_owned();
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(output)
-            .stderr(errors)
-            .spawn()
-            .map_err(|error| format!("cannot start {program}: {error}"))?;
-        let mut server = Self { child, log: log.to_owned(), address };
+        let mut server = Self { children: Vec::new(), log: log.to_owned(), address };
+        for mut command in commands {
+            let copy = || output.try_clone().map_err(|error| error.to_string());
+            let child = command
+                .stdin(Stdio::null())
+                .stdout(copy()?)
+                .stderr(copy()?)
+                .spawn()
+                .map_err(|error| format!("cannot start {}: {error}", command.get_program().to_string_lossy()))?;
+            server.children.push(child);
+        }
+        Ok(server)
+    }
+
+    /// Starts them and waits until the server accepts connections.
+    pub(crate) fn start(commands: Vec<Command>, address: SocketAddr, log: &Path) -> Result<Self, String> {
+        let mut server = Self::spawn(commands, address, log)?;
         let deadline = Instant::now() + START_TIMEOUT;
         while TcpStream::connect(address).is_err() {
-            if let Ok(Some(status)) = server.child.try_wait() {
-                return Err(format!("{program} ended at start ({status}):\n{}", server.last_words()));
-            }
+            server.must_be_alive("at its start")?;
             if Instant::now() > deadline {
-                return Err(format!(
-                    "{program} does not listen on {address} after {START_TIMEOUT:?}:\n{}",
-                    server.last_words()
-                ));
+                return Err(format!("nothing listens on {address} after {START_TIMEOUT:?}:\n{}", server.last_words()));
             }
             thread::sleep(POLL);
         }
@@ -56,22 +59,34 @@ impl Server {
 
     /// User and system time used so far by the server and its descendants.
     pub(crate) fn cpu_time(&self) -> Duration {
-        family(self.child.id()).iter().map(|stat| TICK * u32::try_from(stat.ticks).unwrap_or(u32::MAX)).sum()
+        self.family().iter().map(|stat| TICK * u32::try_from(stat.ticks).unwrap_or(u32::MAX)).sum()
     }
 
-    /// Resident memory of the server and its descendants in bytes; shared pages count once per process.
-    pub(crate) fn resident_bytes(&self) -> u64 {
-        family(self.child.id()).iter().map(|stat| resident(stat.pid)).sum()
+    /// Memory of the server and its descendants in bytes; what several processes share is divided among them.
+    pub(crate) fn memory(&self) -> u64 {
+        self.family().iter().map(|stat| proportional(stat.pid)).sum()
     }
 
-    /// Whether the process is still there.
-    pub(crate) fn alive(&mut self) -> bool {
-        matches!(self.child.try_wait(), Ok(None))
+    fn family(&self) -> Vec<Stat> {
+        let stats = processes();
+        let roots: Vec<u32> = self.children.iter().map(Child::id).collect();
+        stats.values().filter(|stat| roots.iter().any(|root| descends(&stats, stat.pid, *root))).copied().collect()
+    }
+
+    /// An error with the last words of the server if one of its processes has ended.
+    pub(crate) fn must_be_alive(&mut self, when: &str) -> Result<(), String> {
+        for child in &mut self.children {
+            if let Ok(Some(status)) = child.try_wait() {
+                return Err(format!("the server ended {when} ({status}):\n{}", self.last_words()));
+            }
+        }
+        Ok(())
     }
 
     /// The last lines of its output, for an error message.
     pub(crate) fn last_words(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(12)..].join("\n")
     }
@@ -80,13 +95,17 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // The std library only knows SIGKILL; a server should get the chance to end its children.
-        let _ = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).stderr(Stdio::null()).status();
-        let deadline = Instant::now() + STOP_TIMEOUT;
-        while self.alive() && Instant::now() < deadline {
-            thread::sleep(POLL);
+        for child in &self.children {
+            let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let deadline = Instant::now() + STOP_TIMEOUT;
+        for child in &mut self.children {
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                thread::sleep(POLL);
+            }
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -115,17 +134,16 @@ fn parse_stat(text: &str) -> Option<Stat> {
     Some(Stat { pid, parent: u32::try_from(field(4)?).ok()?, ticks })
 }
 
-/// The process and its descendants.
-fn family(root: u32) -> Vec<Stat> {
-    let stats: HashMap<u32, Stat> = fs::read_dir("/proc")
+/// Every process of the machine.
+fn processes() -> HashMap<u32, Stat> {
+    fs::read_dir("/proc")
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok())
         .filter_map(|text| parse_stat(&text))
         .map(|stat| (stat.pid, stat))
-        .collect();
-    stats.values().filter(|stat| descends(&stats, stat.pid, root)).copied().collect()
+        .collect()
 }
 
 fn descends(stats: &HashMap<u32, Stat>, mut pid: u32, root: u32) -> bool {
@@ -142,11 +160,11 @@ fn descends(stats: &HashMap<u32, Stat>, mut pid: u32, root: u32) -> bool {
     false
 }
 
-fn resident(pid: u32) -> u64 {
-    fs::read_to_string(format!("/proc/{pid}/status"))
+fn proportional(pid: u32) -> u64 {
+    fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
         .unwrap_or_default()
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix("Pss:"))
         .and_then(|value| value.trim().split(' ').next()?.parse::<u64>().ok())
         .map_or(0, |kib| kib * 1024)
 }
@@ -176,7 +194,7 @@ mod tests {
     #[test]
     fn the_own_process_has_used_time_and_memory() {
         let pid = std::process::id();
-        assert!(family(pid).iter().any(|stat| stat.pid == pid));
-        assert!(resident(pid) > 0);
+        assert!(processes().contains_key(&pid));
+        assert!(proportional(pid) > 0);
     }
 }

@@ -1,0 +1,2 @@
+-- One and the same GET, over and over.
+dofile(os.getenv("BENCH_LOAD") .. "/counted.lua")
