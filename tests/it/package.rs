@@ -9,7 +9,7 @@ use crate::support::postgres::Postgres;
 use crate::support::program::supercharger;
 use crate::support::run::{block_on, run_within};
 use crate::support::symfony::{Series, launch, with_package};
-use crate::support::{Launch, Mode, Server, until};
+use crate::support::{Launch, Mode, Server, series, until};
 
 /// The first request of a fresh copy compiles the container.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -165,15 +165,7 @@ mod a_failing_service_keeps_no_other_from_its_reset {
         run_within(LIMIT, failing(with_package(series, Mode::Worker)), async |server| isolated(server, true).await);
     }
 
-    #[test]
-    fn v6_4() {
-        with(Series::V6_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        with(Series::V8_1);
-    }
+    series!(with: v6_4, v8_1);
 
     /// Symfony 6.4 stops at the first failure; the runtime that the executable carries does not.
     #[test]
@@ -286,20 +278,7 @@ mod doctrine_is_as_the_next_request_should_find_it {
         assert!(told.contains("\"drift.found\"") && told.contains("\"route\":\"/db/{what}\""), "{told}");
     }
 
-    #[test]
-    fn v6_4() {
-        with(Series::V6_4);
-    }
-
-    #[test]
-    fn v7_4() {
-        with(Series::V7_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        with(Series::V8_1);
-    }
+    series!(with: v6_4, v7_4, v8_1);
 }
 
 /// Another process changes the demo's database.
@@ -324,15 +303,7 @@ mod connections_stay_and_a_restart_of_the_database_is_survived {
         });
     }
 
-    #[test]
-    fn v6_4() {
-        with(Series::V6_4);
-    }
-
-    #[test]
-    fn v7_4() {
-        with(Series::V7_4);
-    }
+    series!(with: v6_4, v7_4);
 }
 
 async fn survives(server: &Server, postgres: &mut Postgres) {

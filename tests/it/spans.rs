@@ -8,7 +8,7 @@ use crate::package::class;
 use crate::support::collector::{Collector, Manners, Span};
 use crate::support::run::run_within;
 use crate::support::symfony::{Series, with_package};
-use crate::support::{Launch, Mode, Server, run, until};
+use crate::support::{Launch, Mode, Server, run, series, until};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const SPAN: &str = "b7ad6b7169203331";
@@ -146,7 +146,7 @@ fn what_hung_is_told_when_its_request_is_cut_off() {
     });
 }
 
-const ASKED: &str = "echo json_encode([supercharger_tracing(), supercharger_span_start('work'), supercharger_span_end(1), supercharger_traceparent()]);";
+const ASKED: &str = "echo json_encode([supercharger_tracing(), supercharger_span_start('work'), supercharger_span_end(1), supercharger_traceparent(), supercharger_sampled()]);";
 
 #[test]
 fn where_nobody_wants_spans_there_are_none() {
@@ -156,17 +156,20 @@ fn where_nobody_wants_spans_there_are_none() {
         let parent = format!("00-{TRACE}-{SPAN}-00");
         let answer = server.send("GET", &script, &[("traceparent", &parent)], "").await.ok().json();
         assert_eq!((&answer[0], &answer[1], &answer[2]), (&json!(true), &json!(0), &json!(false)), "{answer}");
+        assert_eq!(answer[4], false, "{answer}");
         // The trace goes on all the same, with the flag that says no.
         let context = answer[3].as_str().unwrap_or_default();
         assert!(context.starts_with(&format!("00-{TRACE}-")) && context.ends_with("-00"), "{answer}");
         let parent = format!("00-{TRACE}-{SPAN}-01");
-        server.send("GET", &script, &[("traceparent", &parent), ("x-request-id", "yes")], "").await.ok();
+        let headers = [("traceparent", &*parent), ("x-request-id", "yes")];
+        let answer = server.send("GET", &script, &headers, "").await.ok().json();
+        assert_eq!(answer[4], true, "{answer}");
         collector.of_request("yes", &["php", "work"]).await;
         assert_eq!(collector.spans().iter().filter(|span| span.name == "work").count(), 1);
     });
     run(Launch::plain(Mode::Worker), async |server| {
         let script = server.script(ASKED);
-        assert_eq!(server.json(&script).await, json!([false, 0, false, ""]));
+        assert_eq!(server.json(&script).await, json!([false, 0, false, "", false]));
     });
 }
 
@@ -290,15 +293,7 @@ mod controllers_and_statements_have_spans {
         });
     }
 
-    #[test]
-    fn v6_4() {
-        with(Series::V6_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        with(Series::V8_1);
-    }
+    series!(with: v6_4, v8_1);
 }
 
 /// Switched off in the application, and with a server that traces nothing, the same pages have none.

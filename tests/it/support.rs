@@ -24,6 +24,6 @@ pub(crate) use client::{Answer, Connection, Protocol};
 pub(crate) use dir::PrivateDir;
 pub(crate) use fixture::Mode;
 pub(crate) use parallel::{CROWD, at_once};
-pub(crate) use run::{modes, run};
+pub(crate) use run::{modes, run, series};
 pub(crate) use server::{Launch, Server};
 pub(crate) use wait::{holds_within, until};

@@ -10,7 +10,7 @@ use crate::package::class;
 use crate::support::client::{End, Jar, encode};
 use crate::support::run::{block_on, run_within};
 use crate::support::symfony::{Package, Series, again, launch, skeleton, with_package};
-use crate::support::{Answer, Connection, Launch, Mode, Protocol, Server};
+use crate::support::{Answer, Connection, Launch, Mode, Protocol, Server, series};
 
 /// The first request of a fresh copy compiles the container and the templates: seconds in a debug build.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -344,20 +344,7 @@ mod development_environment {
         suite(launch, async |server| exception_page_of_development(server, series).await);
     }
 
-    #[test]
-    fn v6_4() {
-        in_series(Series::V6_4);
-    }
-
-    #[test]
-    fn v7_4() {
-        in_series(Series::V7_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        in_series(Series::V8_1);
-    }
+    series!(in_series: v6_4, v7_4, v8_1);
 }
 
 /// The same suite with the package: servers that follow each other over one application.
@@ -405,20 +392,7 @@ mod with_the_package {
         });
     }
 
-    #[test]
-    fn v6_4() {
-        in_series(Series::V6_4);
-    }
-
-    #[test]
-    fn v7_4() {
-        in_series(Series::V7_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        in_series(Series::V8_1);
-    }
+    series!(in_series: v6_4, v7_4, v8_1);
 }
 
 /// A new project, with the package and without, in development and in production: it runs, and drift has nothing to say of it.
@@ -468,20 +442,7 @@ mod a_new_project {
         });
     }
 
-    #[test]
-    fn v6_4() {
-        in_series(Series::V6_4);
-    }
-
-    #[test]
-    fn v7_4() {
-        in_series(Series::V7_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        in_series(Series::V8_1);
-    }
+    series!(in_series: v6_4, v7_4, v8_1);
 }
 
 /// A worker that died in the application boots a new kernel, and only that one.

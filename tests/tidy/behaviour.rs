@@ -43,7 +43,7 @@ fn module_of(path: &str) -> Option<String> {
     (below != "main" && below != "support" && !below.starts_with("support/")).then(|| below.replace('/', "::"))
 }
 
-/// The names of the tests in a file: functions under `#[test]`, and what macros such as `modes!` and `matrix!` make tests of.
+/// The names of the tests in a file: functions under `#[test]`, and what macros such as `modes!`, `series!` and `matrix!` make tests of.
 /// Ignored tests show nothing and are left out.
 fn tests_in(text: &str) -> Vec<String> {
     let code = code_of(text);
@@ -61,6 +61,8 @@ fn tests_in(text: &str) -> Vec<String> {
                 names.push(name);
             }
             (test, ignored) = (false, false);
+        } else if let Some(list) = start.strip_prefix("series!(") {
+            names.extend(made_by_series(list));
         } else if let Some(rest) = invocation(line) {
             names.extend(made_by_macro(rest, &mut lines));
         }
@@ -81,6 +83,12 @@ fn invocation(line: &str) -> Option<&str> {
     let plain = !name.is_empty() && name != "macro_rules" && word(name).as_deref() == Some(name);
     let rest = rest.trim_start();
     (plain && rest.starts_with(['(', '{'])).then_some(rest)
+}
+
+/// `series!(function: NAME, NAME);` has several, on its line.
+fn made_by_series(list: &str) -> Vec<String> {
+    let names = list.split_once(':').map_or("", |(_, names)| names).trim_end().trim_end_matches(");");
+    names.split(',').filter_map(|name| word(name.trim())).collect()
 }
 
 /// `modes!(NAME, ...)` has one name, perhaps on the next line; `matrix! { NAME(...); ... }` has one a line.
@@ -184,8 +192,8 @@ fn negative_control_rows_without_a_running_test_are_found() {
     let text = "modes!(one, async |server| {});\nmodes!(\n    #[ignore = \"later\"]\n    two,\n    |l| l\n);\n\
         modes!(\n    three,\n    |l| l\n);\nmatrix! {\n    four(Mode::Worker, 2);\n}\n\
         #[test]\n#[should_panic(expected = \"x\")]\nfn five() {}\n#[test]\n#[ignore = \"later\"]\nfn six() {}\n\
-        fn seven() {}\n// #[test]\nfn eight() {}\n";
-    assert_eq!(tests_in(text), ["one", "three", "four", "five"]);
+        fn seven() {}\n// #[test]\nfn eight() {}\nmod nine {\n    series!(in_series: v6_4, v8_1);\n}\n";
+    assert_eq!(tests_in(text), ["one", "three", "four", "five", "v6_4", "v8_1"]);
     assert_eq!(module_of("tests/it/files/ranges.rs").as_deref(), Some("files::ranges"));
     assert_eq!(module_of("tests/it/support/raw.rs"), None);
     assert_eq!(stages_of("# name\nphpt  tests 15m x\nit tests - y\n"), ["phpt", "it"]);

@@ -8,10 +8,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{cell, compare, findings, renew, scanned, shown};
-use crate::support::Server;
 use crate::support::dir::checkout;
 use crate::support::run::block_on;
 use crate::support::symfony::{Package, Series, leaking};
+use crate::support::{Server, series};
 
 /// Requests of each leak: what grows is told of at the fifth.
 const REQUESTS: usize = 7;
@@ -157,15 +157,7 @@ mod what_the_boot_has_set_stays {
         });
     }
 
-    #[test]
-    fn v7_4() {
-        in_series(Series::V7_4);
-    }
-
-    #[test]
-    fn v6_4() {
-        in_series(Series::V6_4);
-    }
+    series!(in_series: v6_4, v7_4);
 }
 
 /// The other series see the same, but for what is said below the table.
@@ -188,13 +180,5 @@ mod as_in_the_table {
         });
     }
 
-    #[test]
-    fn v6_4() {
-        in_series(Series::V6_4);
-    }
-
-    #[test]
-    fn v8_1() {
-        in_series(Series::V8_1);
-    }
+    series!(in_series: v6_4, v8_1);
 }

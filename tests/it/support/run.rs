@@ -60,3 +60,25 @@ macro_rules! modes {
     };
 }
 pub(crate) use modes;
+
+/// Makes a test for each series of Symfony of a function that takes one: `series!(suite: v6_4, v8_1);`.
+macro_rules! series {
+    (@ v6_4) => {
+        $crate::support::symfony::Series::V6_4
+    };
+    (@ v7_4) => {
+        $crate::support::symfony::Series::V7_4
+    };
+    (@ v8_1) => {
+        $crate::support::symfony::Series::V8_1
+    };
+    ($test:ident: $($name:ident),+) => {
+        $(
+            #[test]
+            fn $name() {
+                $test($crate::support::series!(@ $name));
+            }
+        )+
+    };
+}
+pub(crate) use series;
