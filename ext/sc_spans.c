@@ -139,6 +139,13 @@ PHP_FUNCTION(supercharger_traceparent)
 	RETURN_STRINGL(text, SC_TRACEPARENT);
 }
 
+PHP_FUNCTION(supercharger_sampled)
+{
+	ZEND_PARSE_PARAMETERS_NONE();
+
+	RETURN_BOOL(sc_is_sampled());
+}
+
 PHP_FUNCTION(supercharger_tracing)
 {
 	ZEND_PARSE_PARAMETERS_NONE();

@@ -205,6 +205,12 @@ namespace {
     function supercharger_tracing(): bool {}
 
     /**
+     * Whether spans of the current request are kept: it is traced and sampled, and is not in its reset. Where this says no, supercharger_span_start()
+     * answers 0, and what it would be given need not be made.
+     */
+    function supercharger_sampled(): bool {}
+
+    /**
      * What is known of the worker that runs this script.
      *
      * @return array{pool: string, slot: int, incarnation: int, requests: int, uptime_seconds: float, memory_bytes: int, memory_peak_bytes: int, request_id: string, mode: string}

@@ -69,6 +69,9 @@ ZEND_END_ARG_INFO()
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_tracing, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
+ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_sampled, 0, 0, _IS_BOOL, 0)
+ZEND_END_ARG_INFO()
+
 ZEND_BEGIN_ARG_WITH_RETURN_TYPE_INFO_EX(arginfo_supercharger_finish_request, 0, 0, _IS_BOOL, 0)
 ZEND_END_ARG_INFO()
 
@@ -195,6 +198,7 @@ ZEND_FUNCTION(supercharger_span_start);
 ZEND_FUNCTION(supercharger_span_end);
 ZEND_FUNCTION(supercharger_traceparent);
 ZEND_FUNCTION(supercharger_tracing);
+ZEND_FUNCTION(supercharger_sampled);
 ZEND_FUNCTION(supercharger_finish_request);
 ZEND_FUNCTION(headers_send);
 ZEND_FUNCTION(supercharger_worker);
@@ -236,6 +240,7 @@ static const zend_function_entry supercharger_functions[] = {
 	ZEND_FE(supercharger_span_end, arginfo_supercharger_span_end)
 	ZEND_FE(supercharger_traceparent, arginfo_supercharger_traceparent)
 	ZEND_FE(supercharger_tracing, arginfo_supercharger_tracing)
+	ZEND_FE(supercharger_sampled, arginfo_supercharger_sampled)
 	ZEND_FE(supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(frankenphp_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
 	ZEND_FALIAS(fastcgi_finish_request, supercharger_finish_request, arginfo_supercharger_finish_request)
@@ -286,6 +291,7 @@ static const zend_function_entry supercharger_cli_functions[] = {
 	ZEND_FE(supercharger_span_end, arginfo_supercharger_span_end)
 	ZEND_FE(supercharger_traceparent, arginfo_supercharger_traceparent)
 	ZEND_FE(supercharger_tracing, arginfo_supercharger_tracing)
+	ZEND_FE(supercharger_sampled, arginfo_supercharger_sampled)
 	ZEND_FE(supercharger_worker, arginfo_supercharger_worker)
 	ZEND_FE(supercharger_request_id, arginfo_supercharger_request_id)
 	ZEND_FE(supercharger_log, arginfo_supercharger_log)

@@ -2,7 +2,7 @@
 Spans and the context of a trace: outside of a request there are none, and arguments are checked all the same
 --FILE--
 <?php
-var_dump(supercharger_tracing(), supercharger_traceparent());
+var_dump(supercharger_tracing(), supercharger_sampled(), supercharger_traceparent());
 var_dump(supercharger_span_start('work', ['a' => 1, 'b' => 'x'], 'client'), supercharger_span_end(1, 'Oops', ['c' => true]));
 var_dump(supercharger_span_end(-1), supercharger_span_end(PHP_INT_MAX));
 foreach (['server', '', 'Client'] as $kind) {
@@ -15,6 +15,7 @@ foreach (['server', '', 'Client'] as $kind) {
 var_dump(supercharger_drift_found());
 ?>
 --EXPECT--
+bool(false)
 bool(false)
 string(0) ""
 int(0)

@@ -459,27 +459,30 @@ fn said(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&bytes[..bytes.len().min(MOST_SAID_BYTES)])
 }
 
-/// Copies what is said of a span.
+/// What is said of a span. Each is copied when it is asked for: of a span that there is no room for nothing is.
 ///
 /// # Safety
-/// I4: `from` must point to `count` attributes whose texts are valid.
-unsafe fn attributes(from: *const sys::sc_attribute, count: usize) -> Vec<(String, Value)> {
-    if count == 0 {
-        return Vec::new();
-    }
-    // SAFETY: I4, passed on to the caller.
-    let attributes = unsafe { std::slice::from_raw_parts(from, count) };
+/// I4: `from` must point to `count` attributes whose texts are valid for as long as the answer is used.
+unsafe fn attributes<'a>(
+    from: *const sys::sc_attribute,
+    count: usize,
+) -> impl Iterator<Item = (String, Value)> + use<'a> {
+    let attributes: &'a [sys::sc_attribute] = match count {
+        0 => &[],
+        // SAFETY: I4, passed on to the caller.
+        _ => unsafe { std::slice::from_raw_parts(from, count) },
+    };
     let text = |text| {
         // SAFETY: I4, as above.
         said(unsafe { view::bytes(text) }).into_owned()
     };
-    let value = |attribute: &sys::sc_attribute| match attribute.kind {
+    let value = move |attribute: &sys::sc_attribute| match attribute.kind {
         sys::sc_attribute_kind::SC_ATTRIBUTE_TEXT => Value::from(text(attribute.text)),
         sys::sc_attribute_kind::SC_ATTRIBUTE_INTEGER => Value::I64(attribute.integer),
         sys::sc_attribute_kind::SC_ATTRIBUTE_NUMBER => Value::F64(attribute.number),
         sys::sc_attribute_kind::SC_ATTRIBUTE_TRUTH => Value::Bool(attribute.integer != 0),
     };
-    attributes.iter().map(|attribute| (text(attribute.name), value(attribute))).collect()
+    attributes.iter().map(move |attribute| (text(attribute.name), value(attribute)))
 }
 
 fn io(result: Result<(), ClientGone>) -> sys::sc_io {

@@ -212,7 +212,12 @@ impl<'s> Host<'s> {
     }
 
     /// The application begins a span in a request that is sampled. 0: there is no room for it.
-    pub(super) fn begin_span(&mut self, name: &str, kind: SpanKind, attributes: Vec<(String, Value)>) -> u64 {
+    pub(super) fn begin_span(
+        &mut self,
+        name: &str,
+        kind: SpanKind,
+        attributes: impl IntoIterator<Item = (String, Value)>,
+    ) -> u64 {
         let Some(current) = &mut self.current else { return 0 };
         let children = current.exchange.request.children.get_or_insert_default();
         self.spans += 1;
@@ -220,7 +225,12 @@ impl<'s> Host<'s> {
     }
 
     /// It ends one. False: there is no open one of that number.
-    pub(super) fn end_span(&mut self, number: u64, error: Option<&str>, attributes: Vec<(String, Value)>) -> bool {
+    pub(super) fn end_span(
+        &mut self,
+        number: u64,
+        error: Option<&str>,
+        attributes: impl IntoIterator<Item = (String, Value)>,
+    ) -> bool {
         let children = self.current.as_mut().and_then(|current| current.exchange.request.children.as_mut());
         children.is_some_and(|children| children.end(number, error, attributes))
     }

@@ -12,7 +12,7 @@ use Symfony\Component\HttpKernel\Event\ExceptionEvent;
 /** A span for each controller, those of sub-requests within that of the request. */
 final class ControllerListener
 {
-    /** @var \WeakMap<Request, int> spans that are open */
+    /** @var \WeakMap<Request, list<int>> spans that are open, the innermost last: a request may be handled once more within itself */
     private \WeakMap $open;
 
     public function __construct(private readonly Spans $spans)
@@ -23,35 +23,38 @@ final class ControllerListener
     /** After everybody else: the controller is called next. */
     public function onArguments(ControllerArgumentsEvent $event): void
     {
-        // Where nothing is traced not even a name is made.
-        if (!$this->spans->wanted()) {
+        // Where nothing is kept not even a name is made.
+        if (!$this->spans->sampled()) {
             return;
         }
         $name = self::name($event->getController());
         $span = $this->spans->start($name, ['code.function.name' => $name]);
         if (0 !== $span) {
-            $this->open[$event->getRequest()] = $span;
+            $this->open[$event->getRequest()] = [...$this->open[$event->getRequest()] ?? [], $span];
         }
     }
 
     /** Before everybody else: it has returned. */
     public function onReturn(KernelEvent $event): void
     {
-        $this->end($event->getRequest());
+        $this->end($event);
     }
 
     /** The same: it has thrown, or something else has. */
     public function onException(ExceptionEvent $event): void
     {
-        $this->end($event->getRequest(), $event->getThrowable());
+        $this->end($event, $event->getThrowable());
     }
 
-    private function end(Request $request, ?\Throwable $thrown = null): void
+    private function end(KernelEvent $event, ?\Throwable $thrown = null): void
     {
-        if (isset($this->open[$request])) {
-            $this->spans->end($this->open[$request], $thrown);
-            unset($this->open[$request]);
+        $open = $this->open[$event->getRequest()] ?? [];
+        // A sub-request that catches nothing has no event when it throws: what it left ends with the main one.
+        $left = $event->isMainRequest() ? 0 : max(0, \count($open) - 1);
+        while (\count($open) > $left) {
+            $this->spans->end(array_pop($open), $thrown);
         }
+        $this->open[$event->getRequest()] = $open;
     }
 
     /** As its source calls it. */

@@ -14,12 +14,14 @@ final readonly class Spans
      * @param (\Closure(string, array<string, string|int|float|bool>, string): int)|null $start
      * @param (\Closure(int, string|null, array<string, string|int|float|bool>): bool)|null $end
      * @param (\Closure(): string)|null $context
+     * @param (\Closure(): bool)|null $sampled without one every request is
      */
     public function __construct(
         private ?\Closure $start = null,
         private ?\Closure $end = null,
         private ?\Closure $context = null,
         private bool $wanted = false,
+        private ?\Closure $sampled = null,
     ) {
     }
 
@@ -30,13 +32,22 @@ final readonly class Spans
             return new self();
         }
 
-        return new self(supercharger_span_start(...), supercharger_span_end(...), supercharger_traceparent(...), supercharger_tracing());
+        // A server may be older than the package that the application has.
+        $sampled = \function_exists('supercharger_sampled') ? supercharger_sampled(...) : null;
+
+        return new self(supercharger_span_start(...), supercharger_span_end(...), supercharger_traceparent(...), supercharger_tracing(), $sampled);
     }
 
     /** Whether the server traces requests at all; that does not change while a worker lives. */
     public function wanted(): bool
     {
         return $this->wanted;
+    }
+
+    /** Whether spans of the current request are kept. Where not, what they would say need not be made. */
+    public function sampled(): bool
+    {
+        return $this->wanted && (null === $this->sampled || ($this->sampled)());
     }
 
     /**

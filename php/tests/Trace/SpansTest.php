@@ -100,6 +100,55 @@ final class SpansTest extends TestCase
         self::assertSame([], $this->open, 'none is left');
     }
 
+    public function testARequestMayBeHandledOnceMoreWithinItself(): void
+    {
+        $request = Request::create('/');
+        $times = 0;
+        $kernel = null;
+        $kernel = $this->kernel(static function () use (&$kernel, &$times, $request): mixed {
+            return match (++$times) {
+                1 => static fn () => $kernel->handle($request, HttpKernelInterface::SUB_REQUEST),
+                2 => [new Pages(), 'page'],
+                3 => static fn () => $kernel->handle($request, HttpKernelInterface::SUB_REQUEST, false),
+                4 => [new Pages(), 'thrown'],
+            };
+        });
+        $kernel->handle($request);
+        self::assertSame([Pages::class.'::page', self::class.'::{closure}'], array_column($this->told, 0), 'the inner one ends first');
+        self::assertSame([], $this->open, 'none is left');
+        $this->told = [];
+        try {
+            $kernel->handle($request);
+            self::fail('nobody has caught it');
+        } catch (\DomainException) {
+        }
+        self::assertSame(['DomainException', 'DomainException'], array_column($this->told, 3), 'each is told of what it threw');
+        self::assertSame([], $this->open, 'none is left');
+    }
+
+    public function testWhatIsNotSampledCostsNothing(): void
+    {
+        $asked = 0;
+        $start = static function () use (&$asked): int {
+            return ++$asked;
+        };
+        $sampled = false;
+        $isSampled = static function () use (&$sampled): bool {
+            return $sampled;
+        };
+        $spans = new Spans($start, static fn (): bool => true, null, true, $isSampled);
+        $configuration = (new Configuration())->setMiddlewares([new SpanMiddleware($spans)]);
+        $connection = DriverManager::getConnection(['driver' => 'pdo_sqlite', 'memory' => true], $configuration);
+        $kernel = $this->kernel(static fn () => [new Pages(), 'page'], new ControllerListener($spans));
+        self::assertSame(1, (int) $connection->fetchOne('SELECT 1'));
+        $kernel->handle(Request::create('/'));
+        self::assertSame(0, $asked, 'nothing was made for it');
+        $sampled = true;
+        self::assertSame(1, (int) $connection->fetchOne('SELECT 1'));
+        $kernel->handle(Request::create('/'));
+        self::assertSame(2, $asked);
+    }
+
     public function testWithoutTracingNobodyIsAskedForASpan(): void
     {
         $asked = 0;

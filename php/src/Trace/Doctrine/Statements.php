@@ -22,6 +22,9 @@ final readonly class Statements
      */
     public function run(string $sql, \Closure $run): mixed
     {
+        if (!$this->spans->sampled()) {
+            return $run();
+        }
         $span = $this->spans->start(Sql::operation($sql), $this->database->attributes, 'client');
         if (0 === $span) {
             return $run();
