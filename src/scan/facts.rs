@@ -103,6 +103,8 @@ pub(super) struct Write {
     pub(super) cleared_after: bool,
     /// Name of the method as it is written; that of a closure may be `{closure}`.
     pub(super) method: String,
+    /// It stands in a closure, whose `$this` may be another object.
+    pub(super) in_closure: bool,
     /// Line of the write.
     pub(super) line: u32,
 }
@@ -174,6 +176,10 @@ pub(super) struct Method {
     pub(super) mentions: BTreeSet<String>,
     /// Static properties of its class that it returns.
     pub(super) returns: BTreeSet<String>,
+    /// Classes whose constants it names.
+    pub(super) constants: BTreeSet<String>,
+    /// Own properties whose `reset()` it calls.
+    pub(super) resets: BTreeSet<String>,
 }
 
 /// What stands between the braces.
@@ -209,6 +215,8 @@ pub(super) struct Class {
     pub(super) instances: BTreeSet<String>,
     /// Calls that leave something behind in a service that somebody else holds.
     pub(super) meddling: Vec<Meddling>,
+    /// Methods, as they are written, with calls in them that take such a thing away again, as `removelistener`.
+    pub(super) undoing: BTreeSet<(String, String)>,
     /// Its destructor, if that does more than to let go.
     pub(super) destructor: Option<Destructor>,
     pub(super) place: Place,
@@ -230,6 +238,21 @@ pub(super) struct Meddling {
     /// Class of the object, if it is known.
     pub(super) on: Option<String>,
     pub(super) place: Place,
+}
+
+/// A call of a method of another object than `$this`.
+#[derive(Debug, Clone)]
+pub(super) struct Call {
+    /// In small letters.
+    pub(super) method: String,
+    /// Class of the object, or `$this->NAME`, if either is known.
+    pub(super) on: Option<String>,
+    /// The class it stands in.
+    pub(super) class: Option<String>,
+    /// The method it stands in, in small letters.
+    pub(super) caller: String,
+    /// The same function has made the object with `new` or `clone`.
+    pub(super) fresh: bool,
 }
 
 /// A destructor with a body.
@@ -294,8 +317,11 @@ pub(super) struct Facts {
     pub(super) static_writes: Vec<StaticWrite>,
     /// Findings that need no other file.
     pub(super) findings: Vec<Finding>,
-    /// Classes of which objects are made with `new`.
-    pub(super) created: HashSet<String>,
+    /// Classes of which objects are made with `new`, and the class that does.
+    pub(super) created: HashSet<(String, Option<String>)>,
+    pub(super) calls: Vec<Call>,
+    /// Methods that the container calls on what it builds, with the class if it is known.
+    pub(super) wired: Vec<(Option<String>, String)>,
     pub(super) definitions: Vec<Definition>,
     pub(super) loads: Vec<Load>,
     /// Line and what is wrong there.

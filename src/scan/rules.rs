@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 mod services;
+mod serving;
 mod state;
 mod statics;
+mod wiring;
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -14,7 +16,7 @@ use super::facts::{Class, Facts};
 use super::finding::{Finding, Place};
 use super::rule::{Rule, Severity};
 use super::symfony::Services;
-use super::walk::COMMANDS;
+use wiring::Wiring;
 
 /// What is known beyond a single file.
 struct Known<'f> {
@@ -22,12 +24,16 @@ struct Known<'f> {
     services: &'f Services,
     /// Classes of which objects are made with `new`, in small letters.
     created: HashSet<String>,
+    wiring: Wiring<'f>,
 }
 
 /// The findings of all files, each with the index of its file. `paths` are those of the files.
 pub(super) fn judge(all: &[Facts], paths: &[&Path], configured: &Services) -> Vec<(usize, Finding)> {
-    let created = all.iter().flat_map(|facts| &facts.created).map(|name| name.to_ascii_lowercase()).collect();
-    let known = Known { classes: Classes::new(all), services: configured, created };
+    let created = all.iter().flat_map(|facts| &facts.created).map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let classes = Classes::new(all);
+    let idle = serving::idle(&classes, all, paths, configured);
+    let wiring = Wiring::new(all, &configured.wired, &idle, &created);
+    let known = Known { classes, services: configured, created, wiring };
     let held = services::held(&known, all, paths);
     let writes = statics::writes(&known.classes, all);
     let mut found = Vec::new();
@@ -43,22 +49,10 @@ pub(super) fn judge(all: &[Facts], paths: &[&Path], configured: &Services) -> Ve
             destructor(class, &mut add);
         }
     }
-    found.retain(|(_, finding)| !finding.class.as_deref().is_some_and(|class| never_serves(&known.classes, class)));
+    found.retain(|(_, finding)| {
+        !finding.class.as_deref().is_some_and(|class| idle.contains(&class.to_ascii_lowercase()))
+    });
     found
-}
-
-/// Whether a class is a command or, by its namespace, for the command line or for the building of a container.
-fn never_serves(classes: &Classes<'_>, class: &str) -> bool {
-    let is_command = |name: &str| COMMANDS.iter().any(|command| name.eq_ignore_ascii_case(command));
-    if classes.get(class).is_some_and(|class| classes.is_a(class, is_command)) {
-        return true;
-    }
-    let namespace: Vec<_> = class.split('\\').collect();
-    let namespace = &namespace[..namespace.len().saturating_sub(1)];
-    namespace.contains(&"Console")
-        || namespace
-            .windows(2)
-            .any(|pair| matches!(pair, ["DependencyInjection", "Compiler" | "Loader"] | ["Loader", "Configurator"]))
 }
 
 /// RS004.

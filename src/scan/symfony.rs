@@ -42,6 +42,8 @@ pub(super) struct Services {
     pub(super) reset: HashSet<String>,
     /// Classes of which each user gets its own.
     pub(super) unshared: HashSet<String>,
+    /// Methods that the container calls on what it builds, with the class, both in small letters.
+    pub(super) wired: Vec<(String, String)>,
     /// Whether there is any configuration.
     pub(super) known: bool,
 }
@@ -151,6 +153,9 @@ impl Services {
         if has_reset_tag(definition) {
             self.reset.insert(class.clone());
         }
+        for method in calls(definition) {
+            self.wired.push((class.clone(), method.to_ascii_lowercase()));
+        }
         if definition.get("shared").and_then(Node::text) == Some("false") {
             self.unshared.insert(class.clone());
         }
@@ -189,6 +194,18 @@ fn has_reset_tag(definition: &Node) -> bool {
         let short = tags.items().iter().flat_map(|tag| tag.entries().iter().map(|(key, _)| key.as_str()));
         names.chain(short).any(|name| RESET_TAGS.contains(&name))
     })
+}
+
+/// The methods of `calls`: `- setLogger: ['@logger']`, `- [setLogger, ['@logger']]` or `- { method: setLogger }`.
+fn calls(definition: &Node) -> Vec<&str> {
+    definition.get("calls").map(Node::items).unwrap_or_default().iter().filter_map(method_of).collect()
+}
+
+fn method_of(call: &Node) -> Option<&str> {
+    let listed = call.items().first().and_then(Node::text);
+    let named = || call.get("method").and_then(Node::text);
+    let key = || call.entries().first().map(|(method, _)| method.as_str());
+    listed.or_else(named).or_else(key)
 }
 
 /// The project of a path: the nearest folder above that has a configuration of services.

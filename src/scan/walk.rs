@@ -4,6 +4,7 @@
 
 mod calls;
 mod declare;
+mod keeping;
 mod names;
 mod scope;
 mod taint;
@@ -62,6 +63,8 @@ pub(super) fn walk(text: &str) -> Walked {
         excluded: Vec::new(),
         value: Value::Any,
         passing: HashSet::new(),
+        harmless: HashSet::new(),
+        held: None,
         condition: 0,
         asking: Vec::new(),
         finally: 0,
@@ -109,6 +112,10 @@ struct Walk<'t, 'src> {
     value: Value,
     /// Where closures begin that are called at once.
     passing: HashSet<u32>,
+    /// Where variables are read by somebody who keeps nothing.
+    harmless: HashSet<u32>,
+    /// The variable that the closure is given to which begins there.
+    held: Option<(String, u32)>,
     /// How many conditions one is in.
     condition: u32,
     /// What has been asked for a value since the condition of an `if` began.
@@ -213,7 +220,7 @@ impl<'src> Walk<'_, 'src> {
                 walk_expr(self, expr)
             }
             ExprKind::Closure(closure) => self.closure(closure, expr.span),
-            ExprKind::ArrowFunction(arrow) => self.arrow(arrow),
+            ExprKind::ArrowFunction(arrow) => self.arrow(arrow, expr.span),
             ExprKind::AnonymousClass(class) => self.class(class, expr.span),
             ExprKind::New(new) => self.creation(new),
             _ => self.access(expr),
@@ -231,6 +238,9 @@ impl<'src> Walk<'_, 'src> {
             let name = parameter.name.or_error().trim_start_matches('$').to_owned();
             if let Some(class) = parameter.type_hint.as_ref().and_then(|hint| self.class_of(hint)) {
                 scope.types.insert(name.clone(), class);
+            }
+            if parameter.by_ref {
+                scope.shared.insert(name.clone());
             }
             let is_request = scope.types.get(&name).is_some_and(|class| is_of_request(class));
             scope.locals.insert(name, if is_request { Taint::REQUEST.and(Taint::ARGUMENT) } else { Taint::ARGUMENT });
@@ -257,15 +267,16 @@ impl<'src> Walk<'_, 'src> {
         let outer = self.scopes.last();
         let method = match outer.map(|scope| scope.method.as_str()) {
             // It is run later, when the object is built.
-            None | Some("__construct") => "{closure}".to_owned(),
+            None | Some("__construct") => scope::CLOSURE.to_owned(),
             Some(method) => method.to_owned(),
         };
-        Scope::new("{closure}", method)
+        Scope::new(scope::CLOSURE, method)
     }
 
     fn closure<'arena>(&mut self, closure: &ClosureExpr<'arena, 'src>, span: Span) -> Flow {
         let mut scope = self.closure_scope();
         scope.is_passing = self.passing.remove(&span.start);
+        self.takes(closure, &mut scope, span);
         if let Some(outer) = self.scopes.last() {
             for used in closure.use_vars.iter() {
                 let name = used.name.or_error().trim_start_matches('$');
@@ -277,10 +288,18 @@ impl<'src> Walk<'_, 'src> {
         flow
     }
 
-    fn arrow<'arena>(&mut self, arrow: &ArrowFunctionExpr<'arena, 'src>) -> Flow {
+    fn arrow<'arena>(&mut self, arrow: &ArrowFunctionExpr<'arena, 'src>, span: Span) -> Flow {
         let mut scope = self.closure_scope();
+        scope.is_passing = self.passing.remove(&span.start);
         scope.locals = self.scopes.last().map(|outer| outer.locals.clone()).unwrap_or_default();
-        let (flow, scope) = self.function(scope, &arrow.params, |walk| walk.visit_expr(arrow.body));
+        let (flow, mut scope) = self.function(scope, &arrow.params, |walk| walk.visit_expr(arrow.body));
+        let passes = scope.is_passing;
+        // It takes what it names with it.
+        let uses = std::mem::take(&mut scope.uses).into_iter();
+        let uses = uses.map(|one| scope::Use { escapes: one.escapes || !passes, ..one });
+        if let Some(outer) = self.scope() {
+            outer.uses.extend(uses);
+        }
         self.adopt(scope);
         flow
     }
@@ -290,6 +309,7 @@ impl<'src> Walk<'_, 'src> {
         if let Some(outer) = self.scope() {
             outer.calls.extend(scope.calls);
             outer.mentions.extend(scope.mentions);
+            outer.resets.extend(scope.resets);
             outer.effect = outer.effect.take().or(scope.effect);
         }
     }

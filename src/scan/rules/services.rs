@@ -113,6 +113,8 @@ const DATA_ENDS: [&str; 7] = ["Exception", "Dto", "DTO", "Event", "Message", "Pa
 pub(super) struct Held {
     /// One of them that is not reset, or else any.
     pub(super) name: String,
+    /// Those that are not reset, or else all.
+    pub(super) names: Vec<String>,
     /// All of them are reset.
     pub(super) all_reset: bool,
 }
@@ -120,19 +122,44 @@ pub(super) struct Held {
 /// Every class that services consist of, in small letters: they themselves, what they extend, and the traits they use.
 pub(super) fn held(known: &Known<'_>, all: &[Facts], paths: &[&Path]) -> HashMap<String, Held> {
     let mut held: HashMap<String, Held> = HashMap::new();
-    for name in find(known, all, paths) {
+    let found = find(known, all, paths);
+    let by_others = reset_by_others(known, &found);
+    for name in found {
         let Some(service) = known.classes.get(&name) else { continue };
-        let reset = is_reset(known, service);
+        let reset = is_reset(known, service) || by_others.contains(&name);
         for class in known.classes.line(service) {
-            let one = held
-                .entry(class.name.to_ascii_lowercase())
-                .or_insert_with(|| Held { name: service.name.clone(), all_reset: true });
+            let one = held.entry(class.name.to_ascii_lowercase()).or_insert_with(|| Held {
+                name: service.name.clone(),
+                names: Vec::new(),
+                all_reset: true,
+            });
             if !reset && one.all_reset {
-                *one = Held { name: service.name.clone(), all_reset: false };
+                *one = Held { name: service.name.clone(), names: Vec::new(), all_reset: false };
+            }
+            if reset == one.all_reset {
+                one.names.push(service.name.clone());
             }
         }
     }
     held
+}
+
+/// Services whose `reset()` is called by that of another service: `$this->profile->reset()`.
+fn reset_by_others(known: &Known<'_>, services: &[String]) -> HashSet<String> {
+    let mut found = HashSet::new();
+    for service in services {
+        let Some(class) = known.classes.get(service).filter(|class| is_reset(known, class)) else { continue };
+        let line = known.classes.line(class);
+        let resets = line.iter().flat_map(|class| &class.methods).filter(|method| method.name == "reset");
+        for property in resets.flat_map(|method| &method.resets) {
+            let declared = known.classes.property(class, property, false);
+            // Of an interface it is one of many.
+            if let Some(of) = declared.and_then(|(_, property)| property.class.as_deref()) {
+                found.insert(of.to_ascii_lowercase());
+            }
+        }
+    }
+    found
 }
 
 /// Names of the services, in small letters and in order.
@@ -148,8 +175,10 @@ fn find(known: &Known<'_>, all: &[Facts], paths: &[&Path]) -> Vec<String> {
                 in_resource.insert(name.clone());
             }
             let explicit = known.services.is_explicit(&name);
-            if may_be(known, class) && (explicit || is_marked(known, class) || (by_resource && is_wired(known, class)))
-            {
+            // A listener that somebody makes with `new` is that one's, unless the container makes one as well.
+            let marked =
+                is_marked(known, class) && (by_resource || !known.services.known || !known.created.contains(&name));
+            if may_be(known, class) && (explicit || marked || (by_resource && is_wired(known, class))) {
                 waiting.push(name);
             }
         }

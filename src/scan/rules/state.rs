@@ -61,6 +61,17 @@ pub(super) fn judge(known: &Known<'_>, class: &Class, held: Option<&Held>, add: 
         if property.is_some_and(|property| property.is_readonly || weak(property)) {
             continue;
         }
+        let writes: Vec<_> = match held {
+            Some(held) => {
+                let counts = |write: &&Write| happens(known, class, write, held) && !is_built(known, class, write);
+                writes.into_iter().filter(counts).collect()
+            }
+            None => writes,
+        };
+        if declared.is_none() && writes.iter().all(|write| write.in_closure) {
+            // `$this` is whatever object the closure is bound to.
+            continue;
+        }
         let verdict = match (held, &reset) {
             (Some(held), None) => in_service(class, name, property, &writes, held),
             (Some(held), Some(Some(touched))) if !touched.contains(name) => {
@@ -80,6 +91,31 @@ pub(super) fn judge(known: &Known<'_>, class: &Class, held: Option<&Held>, add: 
             meddle(known, class, meddling, add);
         }
     }
+}
+
+/// Whether some service has the method that writes, and not one of its own in its place.
+fn happens(known: &Known<'_>, class: &Class, write: &Write, held: &Held) -> bool {
+    let method = write.method.to_ascii_lowercase();
+    if class.method(&method).is_none() {
+        return true;
+    }
+    held.names.iter().any(|service| {
+        let Some(service) = known.classes.get(service) else { return true };
+        let line = known.classes.line(service);
+        let before = line.iter().take_while(|one| one.name != class.name);
+        let calls = |one: &Class| {
+            // It is in the way, unless it hands on.
+            let parent = format!("parent::{method}");
+            one.methods.iter().any(|method| method.calls.contains(&parent))
+        };
+        before.filter(|one| one.method(&method).is_some()).all(|one| calls(one))
+    })
+}
+
+/// Whether the write is one of a setter that is only called while the service is built.
+fn is_built(known: &Known<'_>, class: &Class, write: &Write) -> bool {
+    let Some(class) = known.classes.get(&class.name) else { return false };
+    !write.taint.is_momentary() && known.wiring.is_only_building(&known.classes, class, &write.method)
 }
 
 /// The properties that a service's reset() touches, by itself or by what it calls; none if not all of that can be read.
@@ -219,7 +255,8 @@ fn in_service(
         // It has a bound. A stack has not: what is taken off it depends on who is asked.
         return None;
     }
-    if grows && table && (is_cache_name(name) || left.iter().all(|write| write.is_memo(asked))) {
+    let emptied = left.iter().all(|write| write.cleared_after || is_lazy(write));
+    if grows && table && !emptied && (is_cache_name(name) || left.iter().all(|write| write.is_memo(asked))) {
         let why = Rule::CacheProperty.why();
         return Some((
             Rule::CacheProperty,
@@ -232,7 +269,7 @@ fn in_service(
     let only_set = left.iter().all(|write| is_lazy(write) || (is_plain_setter(write) && !write.taint.is_momentary()));
     let (severity, what) = if only_set {
         (Severity::Warning, format!("is set from outside by {}()", worst.method))
-    } else if left.iter().all(|write| write.cleared_after || is_lazy(write)) {
+    } else if emptied {
         (Severity::Warning, format!("is put back at the end of {}(), but not if that throws", worst.method))
     } else {
         (Severity::Error, described(worst))
@@ -318,7 +355,14 @@ fn lives_long(known: &Known<'_>, class: &Class) -> bool {
 fn meddle(known: &Known<'_>, class: &Class, meddling: &Meddling, add: &mut impl FnMut(Finding)) {
     // One that hands on what it is asked for is asked by somebody else.
     let hands_on = meddling.method.eq_ignore_ascii_case(&meddling.call);
-    if hands_on || making(class).contains(meddling.method.to_ascii_lowercase().as_str()) || class.form == Form::Trait {
+    let undone = class.undoing.iter().any(|(method, undoes)| {
+        *method == meddling.method && UNDOES.contains(&(meddling.call.to_ascii_lowercase().as_str(), undoes.as_str()))
+    });
+    if hands_on
+        || undone
+        || making(class).contains(meddling.method.to_ascii_lowercase().as_str())
+        || class.form == Form::Trait
+    {
         return;
     }
     let on = match meddling.on.as_deref() {
@@ -345,6 +389,15 @@ fn meddle(known: &Known<'_>, class: &Class, meddling: &Meddling, add: &mut impl 
     finding.fix = format!("register it once, where {} is configured, or take it away again in reset()", last(on));
     add(finding);
 }
+
+/// Calls that add, and those that take away what they have added.
+const UNDOES: [(&str, &str); 5] = [
+    ("addlistener", "removelistener"),
+    ("addsubscriber", "removesubscriber"),
+    ("addeventlistener", "removeeventlistener"),
+    ("pushprocessor", "popprocessor"),
+    ("pushhandler", "pophandler"),
+];
 
 /// Services that are known to keep what they are given.
 fn keeps(on: &str, call: &str) -> bool {

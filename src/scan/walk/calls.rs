@@ -6,7 +6,7 @@ use php_ast::visitor::{Visitor as _, walk_expr};
 use php_ast::{Arg, Expr, ExprKind, MethodCallExpr, NewExpr};
 
 use super::super::facts::{Definition, Load, Mark, Meddling, Taint, Value, Way};
-use super::names::{AT_ONCE, CHANGE_FIRST, COLLECTIONS, MEDDLING, RELEASES, last};
+use super::names::{AT_ONCE, CHANGE_FIRST, COLLECTIONS, LOOKS, MEDDLING, RELEASES, UNDOING, last};
 use super::target::is_this;
 use super::{Flow, Walk};
 
@@ -14,7 +14,10 @@ impl<'src> Walk<'_, 'src> {
     /// Everything that reads or calls.
     pub(super) fn access<'arena>(&mut self, expr: &Expr<'arena, 'src>) -> Flow {
         match &expr.kind {
-            ExprKind::Variable(_) => self.read(expr),
+            ExprKind::Variable(name) => {
+                self.read(expr);
+                self.variable(name.as_str(), expr.span);
+            }
             ExprKind::StaticPropertyAccess(access) => {
                 self.read(expr);
                 // Its member is no variable.
@@ -25,6 +28,7 @@ impl<'src> Walk<'_, 'src> {
                 if let ExprKind::Name(name) = &call.name.kind {
                     self.function_call(last(&name.join_parts()), &call.args, expr);
                 }
+                self.harmless.insert(call.name.span.start);
             }
             ExprKind::MethodCall(call) | ExprKind::NullsafeMethodCall(call) => self.method_call(call, expr),
             ExprKind::StaticMethodCall(call) => {
@@ -37,8 +41,19 @@ impl<'src> Walk<'_, 'src> {
                     if own && let Some(scope) = self.scope() {
                         scope.calls.insert(if word == "parent" { format!("parent::{method}") } else { method.clone() });
                     }
+                    if own {
+                        self.passes_on(&method, &call.args);
+                    }
                 }
                 self.effect_of(&method);
+            }
+            ExprKind::ClassConstAccess(access) => {
+                if let ExprKind::Name(class) = &access.class.kind {
+                    let class = self.class_named(class);
+                    if let Some(scope) = self.scope().filter(|scope| scope.method == SUBSCRIBES) {
+                        scope.constants.insert(class);
+                    }
+                }
             }
             _ => {}
         }
@@ -49,7 +64,8 @@ impl<'src> Walk<'_, 'src> {
         if let ExprKind::Name(name) = &new.class.kind {
             let class = self.class_named(name);
             if !class.is_empty() {
-                self.facts.created.insert(class);
+                let by = self.open.last().map(|class| class.name.clone());
+                self.facts.created.insert((class, by));
             }
         }
         self.visit_expr(new.class)?;
@@ -73,9 +89,7 @@ impl<'src> Walk<'_, 'src> {
             }
         }
         if AT_ONCE.contains(&name.as_str()) {
-            let closures = arguments.iter().filter_map(Arg::value);
-            let closures = closures.filter(|value| matches!(value.kind, ExprKind::Closure(_)));
-            self.passing.extend(closures.map(|value| value.span.start));
+            self.only_calls(arguments);
         }
         self.effect_of(&name);
     }
@@ -94,6 +108,12 @@ impl<'src> Walk<'_, 'src> {
         if MEDDLING.contains(&method.as_str()) {
             self.meddle(call, &shown, expr);
         }
+        if UNDOING.contains(&method.as_str())
+            && let (Some(class), Some(scope)) = (self.open.last_mut(), self.scopes.last())
+        {
+            class.undoing.insert((scope.method.clone(), method.clone()));
+        }
+        self.call(call, &method);
         self.definition(call, &method);
         self.effect_of(&method);
     }
@@ -130,6 +150,10 @@ impl<'src> Walk<'_, 'src> {
 
     /// `$services->set('id', Foo::class)->tag('kernel.reset')` in a configuration.
     fn definition(&mut self, call: &MethodCallExpr<'_, 'src>, method: &str) {
+        if method == "addmethodcall" {
+            let name = call.args.first().and_then(Arg::value).map(texts).unwrap_or_default().into_iter().next();
+            self.facts.wired.extend(name.map(|name| (None, name.to_ascii_lowercase())));
+        }
         if !self.configures {
             return;
         }
@@ -148,6 +172,12 @@ impl<'src> Walk<'_, 'src> {
             }
             // Arguments are walked after the call: the load that is before it in the chain comes later.
             "exclude" => self.excluded.extend(call.args.iter().filter_map(Arg::value).flat_map(texts)),
+            "call" => {
+                if let Some(name) = call.args.first().and_then(Arg::value).map(texts).unwrap_or_default().first() {
+                    let wired = (self.class_of_chain(call), name.to_ascii_lowercase());
+                    self.facts.wired.push(wired);
+                }
+            }
             "abstract" => self.mark(call, Mark::Excluded),
             "tag" => match call.args.first().and_then(Arg::value).map(texts).unwrap_or_default().first() {
                 Some(tag) if RESET_TAGS.contains(&tag.as_str()) => self.mark(call, Mark::Reset),
@@ -160,16 +190,21 @@ impl<'src> Walk<'_, 'src> {
 
     /// Marks the definition that a call in its chain is about.
     fn mark(&mut self, call: &MethodCallExpr<'_, 'src>, mark: Mark) {
+        if let Some(class) = self.class_of_chain(call) {
+            self.facts.definitions.push(Definition { class, mark });
+        }
+    }
+
+    /// The class of the definition that a call in its chain is about.
+    fn class_of_chain(&self, call: &MethodCallExpr<'_, 'src>) -> Option<String> {
         let mut at = call.object;
         while let ExprKind::MethodCall(before) = &at.kind {
             if before.method.name_str() == Some("set") {
-                if let Some(class) = self.defined_class(before) {
-                    self.facts.definitions.push(Definition { class, mark });
-                }
-                return;
+                return self.defined_class(before);
             }
             at = before.object;
         }
+        None
     }
 
     fn defined_class(&self, call: &MethodCallExpr<'_, 'src>) -> Option<String> {
@@ -194,11 +229,15 @@ impl<'src> Walk<'_, 'src> {
     }
 
     fn effect_of(&mut self, name: &str) {
-        if !RELEASES.contains(&name) {
+        let looks = LOOKS.iter().any(|begin| name.starts_with(begin));
+        if !looks && !RELEASES.contains(&name) {
             self.effect(&format!("{name}()"));
         }
     }
 }
+
+/// Where listeners say what they listen to.
+const SUBSCRIBES: &str = "getSubscribedEvents";
 
 /// `$a` of `$a[1][2]`.
 fn base_of<'e, 'arena, 'src>(expr: &'e Expr<'arena, 'src>) -> &'e Expr<'arena, 'src> {

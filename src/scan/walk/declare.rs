@@ -98,6 +98,7 @@ impl<'src> Walk<'_, 'src> {
             asked: Default::default(),
             instances: Default::default(),
             meddling: Vec::new(),
+            undoing: Default::default(),
             destructor: None,
             place: self.lines.place(at),
         }
@@ -192,6 +193,8 @@ impl<'src> Walk<'_, 'src> {
             required: method.doc_comment.is_some_and(|comment| comment.text.contains("@required")),
             calls: scope.calls,
             mentions: scope.mentions,
+            constants: scope.constants,
+            resets: scope.resets,
             returns: scope.returns,
         };
         if let Some(class) = self.open.last_mut() {
@@ -262,9 +265,10 @@ impl<'src> Walk<'_, 'src> {
             self.report(Rule::Global, severity, place, Some(format!("${name}")), message);
         }
         let class = self.open.last().map(|class| class.name.clone());
+        let mut statics = scope.kept();
         for declared in std::mem::take(&mut scope.statics) {
             let writes = to_variables.iter().filter(|(of, _)| *of == declared.name).map(|(_, write)| write.clone());
-            self.facts.variables.push(StaticVariable {
+            statics.push(StaticVariable {
                 writes: writes.collect(),
                 instance: scope.instances.contains(&declared.name),
                 name: declared.name,
@@ -273,6 +277,7 @@ impl<'src> Walk<'_, 'src> {
                 place: declared.place,
             });
         }
+        self.statics(scope.held_by.take(), statics);
     }
 }
 

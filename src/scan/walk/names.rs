@@ -41,6 +41,24 @@ pub(super) const AT_ONCE: [&str; 17] = [
     "usort",
 ];
 
+/// How names of methods begin that keep what they are given.
+pub(super) const KEEPERS: [&str; 14] = [
+    "__construct",
+    "add",
+    "attach",
+    "bind",
+    "define",
+    "keep",
+    "listen",
+    "on",
+    "push",
+    "register",
+    "remember",
+    "set",
+    "store",
+    "subscribe",
+];
+
 /// Methods of SPL's collections, and what they do to the property that holds one.
 pub(super) const COLLECTIONS: [(&str, Way); 8] = [
     ("attach", Way::Append),
@@ -64,6 +82,10 @@ pub(super) const MEDDLING: [&str; 8] = [
     "addmiddleware",
     "addeventlistener",
 ];
+
+/// Calls that take away what such a call has left.
+pub(super) const UNDOING: [&str; 5] =
+    ["removelistener", "removesubscriber", "removeeventlistener", "popprocessor", "pophandler"];
 
 /// Functions and methods that only let go of something.
 pub(super) const RELEASES: [&str; 28] = [
@@ -96,6 +118,10 @@ pub(super) const RELEASES: [&str; 28] = [
     "cancel",
     "count",
 ];
+
+/// How names of functions and methods begin that only look, or that change a variable; and of the destructor above, which is judged itself.
+pub(super) const LOOKS: [&str; 9] =
+    ["array_", "get", "has", "in_array", "is_", "preg_", "sprintf", "str", "__destruct"];
 
 /// Bases of console commands. A command bus has commands, too.
 pub(in super::super) const COMMANDS: [&str; 2] =

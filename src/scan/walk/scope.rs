@@ -4,8 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::super::facts::{Taint, Value, Way, Write};
+use super::super::facts::{StaticVariable, Taint, Value, Way, Write};
 use super::super::finding::Place;
+
+/// How closures are shown.
+pub(super) const CLOSURE: &str = "{closure}";
 
 /// Something that outlives the function.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,6 +30,24 @@ pub(super) enum Target {
 pub(super) struct Declared {
     pub(super) name: String,
     pub(super) place: Place,
+}
+
+/// A local variable where it is read.
+#[derive(Debug)]
+pub(super) struct Use {
+    pub(super) name: String,
+    /// Where in the text.
+    pub(super) at: u32,
+    /// What it holds may be kept by whoever gets it here.
+    pub(super) escapes: bool,
+}
+
+/// A closure that a local variable holds, and its static variables. They live as long as the closure, not as long as the worker.
+#[derive(Debug)]
+pub(super) struct Holds {
+    pub(super) name: String,
+    pub(super) at: u32,
+    pub(super) statics: Vec<StaticVariable>,
 }
 
 /// A function.
@@ -51,8 +72,19 @@ pub(super) struct Scope {
     pub(super) mentions: BTreeSet<String>,
     /// First thing a destructor does beyond letting go.
     pub(super) effect: Option<String>,
+    /// Classes whose constants are named, own properties whose `reset()` is called.
+    pub(super) constants: BTreeSet<String>,
+    pub(super) resets: BTreeSet<String>,
     /// A closure that is called at once and then gone, and its static variables with it.
     pub(super) is_passing: bool,
+    /// The variable of the function around that the closure is given to.
+    pub(super) held_by: Option<(String, u32)>,
+    /// Local variables that hold what the function has made itself, and its class; none if that is not known.
+    pub(super) made: HashMap<String, Option<String>>,
+    /// Local variables that are also somebody else's: taken by reference.
+    pub(super) shared: HashSet<String>,
+    pub(super) uses: Vec<Use>,
+    pub(super) holds: Vec<Holds>,
     /// What is asked for a value.
     pub(super) asked: HashSet<Target>,
     /// Every write, in which branches it stands, and whether it does in `finally`.
@@ -77,9 +109,31 @@ impl Scope {
             restored: false,
             cleared_after: false,
             method: self.method.clone(),
+            in_closure: self.shown == CLOSURE,
             line,
         };
         self.writes.push((target, write, self.path.clone(), finally));
+    }
+
+    /// Whether a variable is the function's alone, and gone with it.
+    pub(super) fn is_local(&self, name: &str) -> bool {
+        !self.shared.contains(name)
+            && !self.globals.contains_key(name)
+            && !self.statics.iter().any(|declared| declared.name == name)
+    }
+
+    pub(super) fn used(&mut self, name: &str, at: u32, escapes: bool) {
+        self.uses.push(Use { name: name.to_owned(), at, escapes });
+    }
+
+    /// The static variables of closures that outlive the function.
+    pub(super) fn kept(&mut self) -> Vec<StaticVariable> {
+        let holds = std::mem::take(&mut self.holds);
+        let kept = holds.into_iter().filter(|holds| {
+            !self.is_local(&holds.name)
+                || self.uses.iter().any(|one| one.escapes && one.name == holds.name && one.at > holds.at)
+        });
+        kept.flat_map(|holds| holds.statics).collect()
     }
 
     /// A branch begins that is taken if these have a value, or have none.
@@ -126,8 +180,12 @@ impl Scope {
             .flat_map(|(target, _, path, _)| path.iter().filter(|branch| self.branches[**branch].contains(target)))
             .copied()
             .collect();
-        let judged = writes.iter().map(|(target, write, path, _)| {
+        let judged = writes.iter().enumerate().map(|(at, (target, write, path, _))| {
             let mut write = write.clone();
+            if write.way.grows() && is_emptied(&writes[..at], target, path) {
+                // It is made anew, and does not grow from call to call.
+                write.way = Way::Set;
+            }
             if write.way == Way::Take {
                 // What takes an entry for each that is added is a bound; what takes some when it is asked for them is none.
                 write.way = if filled.contains(target) { Way::Trim } else { Way::Remove };
@@ -142,4 +200,9 @@ impl Scope {
         });
         judged.collect()
     }
+}
+
+/// Whether something was emptied before, wherever one gets to this branch from.
+fn is_emptied(before: &[(Target, Write, Vec<usize>, bool)], target: &Target, path: &[usize]) -> bool {
+    before.iter().any(|(of, write, at, _)| of == target && write.way == Way::Clear && path.starts_with(at))
 }

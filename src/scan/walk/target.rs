@@ -36,6 +36,9 @@ impl Part {
     }
 }
 
+/// Collections that are made empty.
+const EMPTY: [&str; 5] = ["ArrayObject", "SplObjectStorage", "SplQueue", "SplStack", "SplDoublyLinkedList"];
+
 /// A value that holds nothing.
 fn is_empty(value: &Expr<'_, '_>) -> bool {
     match &value.kind {
@@ -44,6 +47,10 @@ fn is_empty(value: &Expr<'_, '_>) -> bool {
         ExprKind::String(text) => text.is_empty(),
         ExprKind::Parenthesized(inner) => is_empty(inner),
         ExprKind::Assign(assign) => is_empty(assign.value),
+        ExprKind::New(new) => {
+            new.args.is_empty()
+                && matches!(&new.class.kind, ExprKind::Name(name) if EMPTY.contains(&last(&name.join_parts())))
+        }
         _ => false,
     }
 }
@@ -58,7 +65,9 @@ impl<'src> Walk<'_, 'src> {
 
     /// `$x = ...`, `$x .= ...`, `[$x, $y] = ...`.
     pub(super) fn assignment<'arena>(&mut self, expr: &Expr<'arena, 'src>, assign: &AssignExpr<'arena, 'src>) -> Flow {
+        self.given(assign);
         self.visit_expr(assign.value)?;
+        self.made(assign);
         let taint = self.taint(assign.value);
         self.value = sort_of(assign.value);
         if assign.by_ref {
@@ -325,7 +334,10 @@ impl<'src> Walk<'_, 'src> {
         match &target {
             Target::Superglobal(name) => self.superglobal(name, span),
             Target::Globals => self.globals_array(span, true),
-            Target::Static(..) => self.effect("a write to a static property"),
+            // What is only filled is the same for all.
+            Target::Static(..) if !matches!(way, Way::Fill | Way::FillKey) => {
+                self.effect("a write to a static property");
+            }
             _ => {}
         }
         let finally = self.finally > 0;

@@ -1,0 +1,1 @@
+../../../tests/apps/scan/src/Wiring.php
