@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 use crate::package::class;
 use crate::support::collector::{Collector, Manners, Span};
 use crate::support::run::run_within;
-use crate::support::symfony::{Series, with_package};
+use crate::support::symfony::{Package, Series, leaking, with_package};
 use crate::support::{Launch, Mode, Server, run, series, until};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -294,6 +296,76 @@ mod controllers_and_statements_have_spans {
     }
 
     series!(with: v6_4, v8_1);
+}
+
+const ASKS: &str = "<?php
+
+declare(strict_types=1);
+
+namespace App\\Leak;
+
+use Symfony\\Component\\HttpFoundation\\Request;
+use Symfony\\Component\\HttpFoundation\\Response;
+use Symfony\\Component\\Routing\\Attribute\\Route;
+use Symfony\\Contracts\\HttpClient\\HttpClientInterface;
+
+#[Route('/asks')]
+final readonly class Asks
+{
+    public function __construct(private HttpClientInterface $client)
+    {
+    }
+
+    public function __invoke(Request $request): Response
+    {
+        return new Response($this->client->request('GET', 'http://127.0.0.1:'.$request->query->getInt('port').'/')->getContent());
+    }
+}
+";
+
+/// Answers one request with its own head.
+async fn echo_once(listener: TcpListener) {
+    let (mut socket, _) = listener.accept().await.expect("somebody who asks");
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(socket.read_u8().await.expect("a whole head"));
+    }
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", head.len());
+    socket.write_all(&[answer.as_bytes(), &head].concat()).await.expect("somebody who listens");
+}
+
+/// HttpClient with its own transport: a server that is asked over a socket is told of the trace, and what is asked is part of the controller.
+#[test]
+fn a_server_that_httpclient_asks_learns_of_the_trace() {
+    let collector = Collector::start(Manners::Good);
+    let launch = leaking(Series::V7_4, Package::Required).workers(1).keeps_descriptors(9);
+    let launch = launch.config("otlp.endpoint", &format!("{:?}", collector.endpoint()));
+    launch.dir().write("app/src/Leak/Asks.php", ASKS);
+    let settings = launch.dir().path().join("app/config/packages/framework.yaml");
+    let text = std::fs::read_to_string(&settings).expect("settings");
+    launch.dir().write(
+        "app/config/packages/framework.yaml",
+        &text.replace("mock_response_factory: App\\EchoedHeaders", "enabled: true"),
+    );
+    run_within(LIMIT, launch, async |server| {
+        for (id, flag) in [("asks", "01"), ("silent", "00")] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let path = format!("/asks?port={}", listener.local_addr().expect("an address").port());
+            let asked = tokio::spawn(echo_once(listener));
+            let headers = [("traceparent", &*format!("00-{TRACE}-{SPAN}-{flag}")), ("x-request-id", id)];
+            let seen = server.send("GET", &path, &headers, "").await.ok().text();
+            asked.await.expect("it was asked");
+            let told: Vec<_> = seen.lines().filter_map(|line| line.split_once(": ")).collect();
+            let told = told.iter().find(|(name, _)| name.eq_ignore_ascii_case("traceparent"));
+            let told = told.unwrap_or_else(|| panic!("no traceparent in {seen}")).1.to_owned();
+            assert!(told.starts_with(&format!("00-{TRACE}-")) && !told.contains(SPAN), "{told}");
+            if flag == "01" {
+                let name = "App\\Leak\\Asks::__invoke";
+                let spans = collector.of_request(id, &["php", name]).await;
+                assert!(told.contains(&spans[name].id), "{told} in {spans:#?}");
+            }
+        }
+    });
 }
 
 /// Switched off in the application, and with a server that traces nothing, the same pages have none.

@@ -24,15 +24,16 @@ final class ExactLimiter implements LimiterInterface
     private readonly string $key;
 
     /**
-     * @param string      $name   of the rule
-     * @param string      $key    whose requests are counted
+     * @param string      $name      of the rule
+     * @param string      $key       whose requests are counted
      * @param list<Limit> $limits
+     * @param string      $namespace of the project, where several share the server
      */
-    public function __construct(private readonly string $name, string $key, private readonly array $limits, private readonly bool $failOpen = false)
+    public function __construct(private readonly string $name, string $key, private readonly array $limits, private readonly bool $failOpen = false, string $namespace = '')
     {
         self::check();
         // Keys come from clients, of any length.
-        $this->key = 'symfony:'.hash('xxh128', $name."\0".$key);
+        $this->key = (new KeySpace('symfony', $namespace))->key(hash('xxh128', $name."\0".$key));
     }
 
     /** @internal a program that supercharger does not run has nothing to count in */

@@ -14,16 +14,17 @@ use Symfony\Component\RateLimiter\LimiterInterface;
 final class ExactLimiterFactory implements LimiterFactory
 {
     /**
-     * @param string      $name     of the rule: part of the keys, and a label of the metric supercharger_rate_limited_total
-     * @param list<Limit> $limits   as supercharger_rate_limit() takes them, intervals in seconds; all hold together
-     * @param bool        $failOpen whether requests pass when the store has no room to count them; else it throws
+     * @param string      $name      of the rule: part of the keys, and a label of the metric supercharger_rate_limited_total
+     * @param list<Limit> $limits    as supercharger_rate_limit() takes them, intervals in seconds; all hold together
+     * @param bool        $failOpen  whether requests pass when the store has no room to count them; else it throws
+     * @param string      $namespace of the project, where several share the server
      */
-    public function __construct(private readonly string $name, private readonly array $limits, private readonly bool $failOpen = false)
+    public function __construct(private readonly string $name, private readonly array $limits, private readonly bool $failOpen = false, private readonly string $namespace = '')
     {
     }
 
     /** @param array<string, mixed> $config as that of Symfony's RateLimiterFactory: id, policy, limit, interval, rate */
-    public static function fromConfig(array $config): self
+    public static function fromConfig(array $config, string $namespace = ''): self
     {
         $policy = $config['policy'] ?? '';
         $rate = \is_array($config['rate'] ?? null) ? $config['rate'] : [];
@@ -36,12 +37,12 @@ final class ExactLimiterFactory implements LimiterFactory
             throw new \InvalidArgumentException('A limiter has an "id", a "policy" and a "limit".');
         }
 
-        return new self($name, [['policy' => $policy, 'limit' => $limit, 'interval' => self::seconds($interval)] + ($isBucket ? ['amount' => $amount] : [])]);
+        return new self($name, [['policy' => $policy, 'limit' => $limit, 'interval' => self::seconds($interval)] + ($isBucket ? ['amount' => $amount] : [])], false, $namespace);
     }
 
     public function create(?string $key = null): LimiterInterface
     {
-        return new ExactLimiter($this->name, $key ?? '', $this->limits, $this->failOpen);
+        return new ExactLimiter($this->name, $key ?? '', $this->limits, $this->failOpen, $this->namespace);
     }
 
     private static function seconds(mixed $interval): float

@@ -15,39 +15,43 @@ use Symfony\Component\RateLimiter\Storage\StorageInterface;
  */
 final class LimiterStorage implements StorageInterface
 {
-    private const string PREFIX = 'limiter:';
+    private const string KIND = 'limiter';
     /** Seconds for which a state is kept that does not say. */
     private const int LONGEST = 366 * 86_400;
 
-    public function __construct()
+    private readonly KeySpace $keys;
+
+    /** @param string $namespace whose limiters these are, where several projects share the server */
+    public function __construct(string $namespace = '')
     {
         ExactLimiter::check();
+        $this->keys = new KeySpace(self::KIND, $namespace);
     }
 
     public function save(LimiterStateInterface $limiterState): void
     {
         // No time at all would mean for ever. Some states have none.
         $ttl = (float) max(1, $limiterState->getExpirationTime() ?? self::LONGEST);
-        if (!supercharger_store_set(self::key($limiterState->getId()), $limiterState, $ttl, keep: true)) {
+        if (!supercharger_store_set($this->key($limiterState->getId()), $limiterState, $ttl, keep: true)) {
             throw new \RuntimeException('The store has no room for the state of one more limiter; store.max_memory or store.max_entries allow more.');
         }
     }
 
     public function fetch(string $limiterStateId): ?LimiterStateInterface
     {
-        $state = supercharger_store_get(self::key($limiterStateId));
+        $state = supercharger_store_get($this->key($limiterStateId));
 
         return $state instanceof LimiterStateInterface ? $state : null;
     }
 
     public function delete(string $limiterStateId): void
     {
-        supercharger_store_delete(self::key($limiterStateId));
+        supercharger_store_delete($this->key($limiterStateId));
     }
 
-    private static function key(string $id): string
+    private function key(string $id): string
     {
         // What is limited may be in the hands of clients, of any length.
-        return self::PREFIX.hash('xxh128', $id);
+        return $this->keys->key(hash('xxh128', $id));
     }
 }

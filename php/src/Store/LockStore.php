@@ -26,45 +26,54 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
     use ExpiringStoreTrait;
 
     public const string SCHEME = 'supercharger:';
-    /** Keys of Symfony's locks among those of the application. */
-    private const string PREFIX = 'symfony:';
+    private const string KIND = 'symfony';
     /** Resources with longer names are hashed. */
     private const int LONGEST_NAME = 512;
     /** For as long as the request may run. */
     private const float PATIENCE = \INF;
 
+    private readonly KeySpace $keys;
+
     /**
-     * @param float $initialTtl seconds until a lock lapses that nobody extends
-     * @param bool  $bound      released when its worker dies
+     * @param float  $initialTtl seconds until a lock lapses that nobody extends
+     * @param bool   $bound      released when its worker dies
+     * @param string $namespace  whose locks these are, where several projects share the server
      */
-    public function __construct(private readonly float $initialTtl = 300.0, private readonly bool $bound = true)
+    public function __construct(private readonly float $initialTtl = 300.0, private readonly bool $bound = true, string $namespace = '')
     {
+        $this->keys = new KeySpace(self::KIND, $namespace);
         if (!($initialTtl > 0.0)) {
             throw new InvalidTtlException(\sprintf('"%s()" expects a strictly positive TTL, got %g.', __METHOD__, $initialTtl));
         }
     }
 
     /**
-     * The store of an address: `supercharger://`, with the options `?bound=0` and `?ttl=60`; for others Symfony's own factory.
+     * The store of an address: `supercharger://`, with the options `?bound=0`, `?ttl=60` and `?namespace=shop`; for others Symfony's own factory.
      *
      * @param object|string $connection
+     * @param string        $namespace  for an address that names none
      */
-    public static function create(#[\SensitiveParameter] object|string $connection): PersistingStoreInterface
+    public static function create(#[\SensitiveParameter] object|string $connection, string $namespace = ''): PersistingStoreInterface
     {
         if (!\is_string($connection) || !str_starts_with($connection, self::SCHEME)) {
             return StoreFactory::createStore($connection);
         }
         $query = strpos($connection, '?');
         parse_str(false === $query ? '' : substr($connection, $query + 1), $options);
-        if ([] !== $unknown = array_diff(array_keys($options), ['bound', 'ttl'])) {
-            throw new InvalidArgumentException(\sprintf('Unknown option "%s" of a lock store; allowed: "bound", "ttl".', implode('", "', $unknown)));
+        if ([] !== $unknown = array_diff(array_keys($options), ['bound', 'namespace', 'ttl'])) {
+            throw new InvalidArgumentException(\sprintf('Unknown option "%s" of a lock store; allowed: "bound", "namespace", "ttl".', implode('", "', $unknown)));
         }
         $ttl = $options['ttl'] ?? 300.0;
         if (!is_numeric($ttl)) {
             throw new InvalidArgumentException('The option "ttl" of a lock store must be a number of seconds.');
         }
 
-        return new self((float) $ttl, filter_var($options['bound'] ?? '1', \FILTER_VALIDATE_BOOL));
+        $named = $options['namespace'] ?? $namespace;
+        if (!\is_string($named)) {
+            throw new InvalidArgumentException('The option "namespace" of a lock store must be one name.');
+        }
+
+        return new self((float) $ttl, filter_var($options['bound'] ?? '1', \FILTER_VALIDATE_BOOL), $named);
     }
 
     public function save(Key $key): void
@@ -94,7 +103,7 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
         }
         self::check();
         $key->reduceLifetime($ttl);
-        if (!self::ask(fn (): bool => supercharger_lock_extend(self::name($key), $this->token($key), $ttl))) {
+        if (!self::ask(fn (): bool => supercharger_lock_extend($this->name($key), $this->token($key), $ttl))) {
             throw new LockConflictedException();
         }
         $this->checkNotExpired($key);
@@ -103,14 +112,14 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
     public function delete(Key $key): void
     {
         self::check();
-        self::ask(fn (): bool => supercharger_lock_release(self::name($key), $this->token($key)));
+        self::ask(fn (): bool => supercharger_lock_release($this->name($key), $this->token($key)));
     }
 
     public function exists(Key $key): bool
     {
         self::check();
 
-        return self::ask(fn (): bool => supercharger_lock_held(self::name($key), $this->token($key)));
+        return self::ask(fn (): bool => supercharger_lock_held($this->name($key), $this->token($key)));
     }
 
     private function take(Key $key, bool $shared, float $wait): void
@@ -119,7 +128,7 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
         if (0.0 === $wait) {
             $key->reduceLifetime($this->initialTtl);
         }
-        if (!self::ask(fn (): bool => supercharger_lock_acquire(self::name($key), $this->token($key), $this->initialTtl, $wait, $shared, $this->bound))) {
+        if (!self::ask(fn (): bool => supercharger_lock_acquire($this->name($key), $this->token($key), $this->initialTtl, $wait, $shared, $this->bound))) {
             throw new LockConflictedException();
         }
         if (0.0 !== $wait) {
@@ -139,11 +148,11 @@ final class LockStore implements BlockingStoreInterface, BlockingSharedLockStore
         }
     }
 
-    private static function name(Key $key): string
+    private function name(Key $key): string
     {
         $name = (string) $key;
 
-        return self::PREFIX.(\strlen($name) > self::LONGEST_NAME ? hash('sha256', $name) : $name);
+        return $this->keys->key(\strlen($name) > self::LONGEST_NAME ? hash('sha256', $name) : $name);
     }
 
     private function token(Key $key): string

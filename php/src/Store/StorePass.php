@@ -23,20 +23,35 @@ final class StorePass implements CompilerPassInterface
 
     public function process(ContainerBuilder $container): void
     {
+        $namespace = self::namespace($container);
+        foreach (['supercharger.lock.store', self::STORAGE] as $id) {
+            if ($container->hasDefinition($id)) {
+                $container->getDefinition($id)->setArgument('$namespace', $namespace);
+            }
+        }
         foreach ($container->getDefinitions() as $definition) {
             // Also those whose address is a variable, which is known later only.
             if ([StoreFactory::class, 'createStore'] === $definition->getFactory()) {
-                $definition->setFactory([LockStore::class, 'create']);
+                $definition->setFactory([LockStore::class, 'create'])->setArgument('$namespace', $namespace);
             }
         }
         foreach ($container->getDefinitions() as $id => $definition) {
             if ($definition instanceof ChildDefinition && 'limiter' === $definition->getParent()) {
-                $this->limiter($container, substr($id, \strlen('limiter.')), $definition);
+                $this->limiter($container, substr($id, \strlen('limiter.')), $definition, $namespace);
             }
         }
     }
 
-    private function limiter(ContainerBuilder $container, string $name, ChildDefinition $limiter): void
+    private static function namespace(ContainerBuilder $container): string
+    {
+        $settings = $container->hasParameter('runtime_supercharger') ? $container->getParameter('runtime_supercharger') : [];
+        $store = \is_array($settings) ? $settings['store'] ?? [] : [];
+        $namespace = \is_array($store) ? $store['namespace'] ?? '' : '';
+
+        return \is_string($namespace) ? $namespace : '';
+    }
+
+    private function limiter(ContainerBuilder $container, string $name, ChildDefinition $limiter, string $namespace): void
     {
         $arguments = $limiter->getArguments();
         if (self::STORAGE !== (string) ($arguments['index_1'] ?? '') || !$container->hasDefinition(self::LOCKS)) {
@@ -53,7 +68,7 @@ final class StorePass implements CompilerPassInterface
         }
         $container->register($id = "supercharger.limiter.$name", ExactLimiterFactory::class)
             ->setFactory([ExactLimiterFactory::class, 'fromConfig'])
-            ->setArguments([$config]);
+            ->setArguments([$config, $namespace]);
         $container->registerAliasForArgument($id, ExactLimiterFactory::class, $name.'.limiter');
     }
 }

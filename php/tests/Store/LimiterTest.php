@@ -58,6 +58,18 @@ final class LimiterTest extends TestCase
         }
     }
 
+    public function testAProjectHasLimitsOfItsOwn(): void
+    {
+        $config = ['id' => __METHOD__.random_int(0, \PHP_INT_MAX), 'policy' => 'fixed_window', 'limit' => 1, 'interval' => '1 minute'];
+        foreach (['', 'shop', 'blog'] as $namespace) {
+            $stock = static fn (): RateLimiterFactory => new RateLimiterFactory($config, new LimiterStorage($namespace), new LockFactory(new LockStore(namespace: $namespace)));
+            foreach ([static fn (): ExactLimiterFactory => ExactLimiterFactory::fromConfig($config, $namespace), $stock] as $factory) {
+                self::assertTrue($factory()->create('client')->consume()->isAccepted(), $namespace);
+                self::assertFalse($factory()->create('client')->consume()->isAccepted(), $namespace);
+            }
+        }
+    }
+
     public function testSeveralLimitsAtOnce(): void
     {
         $factory = new ExactLimiterFactory(__METHOD__, [

@@ -86,12 +86,35 @@ final class LockStoreTest extends TestCase
         self::assertInstanceOf(Key::class, $key);
     }
 
+    public function testAProjectHasLocksOfItsOwn(): void
+    {
+        $stores = [new LockStore(), new LockStore(namespace: 'shop'), LockStore::create('supercharger://', 'blog'), LockStore::create('supercharger://?namespace=wiki', 'blog')];
+        $name = __METHOD__;
+        $key = new Key($name);
+        foreach ($stores as $store) {
+            $key = new Key($name);
+            $store->save($key);
+            self::assertConflict(static fn () => $store->save(new Key($name)));
+        }
+        self::assertConflict(static fn () => (new LockStore(namespace: 'wiki'))->save(new Key($name)));
+        self::assertConflict(static fn () => (new LockStore(namespace: 'blog'))->save(new Key($name)));
+        self::assertTrue($stores[3]->exists($key));
+        foreach (['a b', 'a:b', str_repeat('a', 65), "a\n"] as $wrong) {
+            try {
+                new LockStore(namespace: $wrong);
+                self::fail($wrong);
+            } catch (\InvalidArgumentException $refused) {
+                self::assertStringContainsString('namespace', $refused->getMessage());
+            }
+        }
+    }
+
     public function testAddresses(): void
     {
         self::assertInstanceOf(LockStore::class, LockStore::create('supercharger://'));
         self::assertInstanceOf(LockStore::class, LockStore::create('supercharger://?bound=0&ttl=5'));
         self::assertInstanceOf(FlockStore::class, LockStore::create('flock'));
-        foreach (['supercharger://?ttl=x', 'supercharger://?unknown=1'] as $wrong) {
+        foreach (['supercharger://?ttl=x', 'supercharger://?unknown=1', 'supercharger://?namespace[]=a'] as $wrong) {
             try {
                 LockStore::create($wrong);
                 self::fail($wrong);

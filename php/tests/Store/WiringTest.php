@@ -60,6 +60,30 @@ final class WiringTest extends TestCase
         self::assertSame($container->get('test.supercharger.limiter.api'), $wanting->apiLimiter);
         self::assertFalse($container->has('supercharger.limiter.free'));
     }
+
+    public function testTheNamespaceIsThatOfTheSettings(): void
+    {
+        $limiter = ['policy' => 'fixed_window', 'limit' => 1, 'interval' => '1 hour', 'lock_factory' => null, 'storage_service' => StorePass::STORAGE];
+        $change = static function (ContainerBuilder $container): void {
+            foreach (['lock.factory', StorePass::LOCKS, StorePass::STORAGE, 'supercharger.limiter.api'] as $id) {
+                $container->setAlias("test.$id", $id)->setPublic(true);
+            }
+        };
+        $kernel = Compiled::booted(['store' => ['namespace' => 'shop']], $change, [], ['lock' => 'supercharger://', 'rate_limiter' => ['api' => $limiter]]);
+        try {
+            $property = static fn (object $of, string $name): mixed => (new \ReflectionProperty($of, $name))->getValue($of);
+            $key = static fn (object $of): string => $property($of, 'keys')->key('x');
+            $container = $kernel->getContainer();
+            self::assertSame('symfony/shop:x', $key($property($container->get('test.lock.factory'), 'store')));
+            self::assertSame('symfony/shop:x', $key($property($container->get('test.'.StorePass::LOCKS), 'store')));
+            self::assertSame('limiter/shop:x', $key($container->get('test.'.StorePass::STORAGE)));
+            self::assertSame('shop', $property($container->get('test.supercharger.limiter.api'), 'namespace'));
+        } finally {
+            $kernel->remove();
+        }
+        $this->expectException(\Symfony\Component\Config\Definition\Exception\InvalidConfigurationException::class);
+        Compiled::bundleAlone(['store' => ['namespace' => 'a b']]);
+    }
 }
 
 final readonly class Wanting
