@@ -10,7 +10,7 @@ use crate::peer::{Fpm, Frankenphp, Keeps, Peer, Supercharger};
 use crate::probe;
 use crate::process::Server;
 use crate::report::Entry;
-use crate::stage::Stage;
+use crate::stage::{Stage, first_answer};
 
 /// Workers by which the memory of one is told: the step is larger than the noise.
 const MORE: u32 = 4;
@@ -18,8 +18,8 @@ const MORE: u32 = 4;
 const REST: Duration = Duration::from_secs(2);
 /// How long a server may take to its first answer.
 const LONGEST_START: Duration = Duration::from_secs(60);
-/// Pause between two tries at a server that does not listen yet.
-const POLL: Duration = Duration::from_millis(1);
+/// Pause between two tries at a server that is starting.
+const POLL: Duration = Duration::from_millis(10);
 /// Requests before the slope of memory is taken.
 const SETTLED: f64 = 10_000.0;
 
@@ -105,6 +105,7 @@ impl Alone {
 fn at_rest(stage: &Stage<'_>, application: &Application, peer: &dyn Peer, workers: u32) -> Result<f64, String> {
     let (commands, address, folder) = stage.prepare(peer, application, workers, None)?;
     let mut server = Server::start(commands, address, &folder.join("output.log"))?;
+    first_answer(address, application)?;
     // Enough connections that each worker has something to do.
     measure(stage.plan, application, &mut server, workers * 4)?;
     thread::sleep(REST);
@@ -122,22 +123,14 @@ fn start(stage: &Stage<'_>, application: &Application, peer: &dyn Peer) -> Resul
     let (commands, address, folder) = stage.prepare(peer, application, stage.plan.workers, None)?;
     let began = Instant::now();
     let mut server = Server::spawn(commands, address, &folder.join("output.log"))?;
-    loop {
-        if std::net::TcpStream::connect(address).is_ok() {
-            // nginx listens before PHP-FPM does, and says 502 meanwhile.
-            match probe::fetch(address, application.path, 0) {
-                Ok(answer) if answer.status == 200 => {
-                    return Ok((Quantity::StartMs, began.elapsed().as_secs_f64() * 1e3));
-                }
-                Ok(_) | Err(_) => {}
-            }
-        }
+    probe::first_good(address, (application.path, application.upload), POLL, |_| {
         server.must_be_alive("at its start")?;
-        if began.elapsed() > LONGEST_START {
-            return Err(format!("no answer within {LONGEST_START:?}:\n{}", server.last_words()));
+        match began.elapsed() < LONGEST_START {
+            true => Ok(()),
+            false => Err(format!("no answer within {LONGEST_START:?}:\n{}", server.last_words())),
         }
-        thread::sleep(POLL);
-    }
+    })?;
+    Ok((Quantity::StartMs, began.elapsed().as_secs_f64() * 1e3))
 }
 
 /// The slope of memory over many requests of several kinds.
@@ -152,6 +145,7 @@ fn slope(
     }
     let (commands, address, folder) = stage.prepare(peer, application, stage.plan.workers, None)?;
     let mut server = Server::start(commands, address, &folder.join("output.log"))?;
+    first_answer(address, application)?;
     let connections = At::Crowd.connections(stage.plan.workers);
     let mut requests = 0.0;
     let mut points = Vec::new();

@@ -1,6 +1,8 @@
 //! One request, looked at closely.
 
 use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,6 +15,9 @@ use tokio::net::TcpStream;
 
 /// How long one probe may take, from connecting to the last byte.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Stack of the thread of one try: a client, and a body on the heap.
+const STACK: usize = 1 << 20;
 
 /// A response in the form in which two peers are compared.
 #[derive(Debug, Clone, Serialize)]
@@ -50,6 +55,35 @@ pub(crate) fn fetch(address: SocketAddr, path: &str, upload: usize) -> Result<An
         .build()
         .map_err(|error| error.to_string())?
         .block_on(within(address, path, upload))
+}
+
+/// Asks a server that is only starting, again and again, without waiting for those tries that got no answer: some servers never answer
+/// what came before they were ready, others say 502 meanwhile. `gave_up`: an error to stop with, asked after each pause.
+pub(crate) fn first_good(
+    address: SocketAddr,
+    (path, upload): (&'static str, usize),
+    pause: Duration,
+    mut gave_up: impl FnMut(Option<&Answer>) -> Result<(), String>,
+) -> Result<Answer, String> {
+    let (sender, answers) = mpsc::channel();
+    let mut last = None;
+    loop {
+        if std::net::TcpStream::connect(address).is_ok() {
+            let sender = sender.clone();
+            let one_try = move || {
+                // Nobody may be there any more to hear it.
+                fetch(address, path, upload).map(|answer| sender.send(answer)).ok();
+            };
+            let started = thread::Builder::new().name("probe".to_owned()).stack_size(STACK).spawn(one_try);
+            started.map_err(|error| format!("cannot start a thread: {error}"))?;
+        }
+        match answers.recv_timeout(pause) {
+            Ok(answer) if (200..300).contains(&answer.status) => return Ok(answer),
+            Ok(answer) => last = Some(answer),
+            Err(_) => {}
+        }
+        gave_up(last.as_ref())?;
+    }
 }
 
 async fn within(address: SocketAddr, path: &str, upload: usize) -> Result<Answer, String> {

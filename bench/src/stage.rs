@@ -4,7 +4,6 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::application::Application;
@@ -23,7 +22,7 @@ const ASKED: u32 = 8;
 /// How long a server that listens may take to its first good answer.
 const READY: Duration = Duration::from_secs(10);
 /// Pause between two tries.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A server and what is known of it.
 pub(crate) struct Running {
@@ -99,29 +98,31 @@ impl Running {
             let state = State::parse(&probe::fetch(self.server.address, path, 0)?.body)?;
             most = if state.served > most.served { state } else { most };
         }
-        let wrong = match self.peer.keeps() {
-            Keeps::Application if most.served < 2 => Some("it starts anew at each request: worker mode is not on"),
-            Keeps::ApplicationFor(requests) if most.served > requests => Some("its workers are not replaced"),
-            Keeps::Nothing if most.served != 1 => Some("it keeps the application, though it should not"),
-            _ => None,
-        };
         let told = most.told();
+        let wrong = wrong(self.peer.keeps(), most.served);
         self.entry.php = Some(most);
         wrong.map_or(Ok(()), |wrong| Err(format!("{wrong} ({told})")))
     }
 }
 
-/// The first good answer, or the last bad one: nginx listens before PHP-FPM does, and says 502 meanwhile.
-fn first_answer(address: SocketAddr, application: &Application) -> Result<Answer, String> {
-    let deadline = Instant::now() + READY;
-    loop {
-        let answer = probe::fetch(address, application.path, application.upload);
-        match answer {
-            Ok(ref good) if (200..300).contains(&good.status) => return answer,
-            _ if Instant::now() > deadline => return answer,
-            _ => thread::sleep(PAUSE),
-        }
+/// What is wrong with a server of which one copy of the application has served so many requests.
+fn wrong(keeps: Keeps, served: u64) -> Option<&'static str> {
+    match keeps {
+        Keeps::Application if served < 2 => Some("it starts anew at each request: worker mode is not on"),
+        Keeps::ApplicationFor(requests) if served > requests => Some("its workers are not replaced"),
+        Keeps::Nothing if served != 1 => Some("it keeps the application, though it should not"),
+        _ => None,
     }
+}
+
+/// The first good answer, within a time.
+pub(crate) fn first_answer(address: SocketAddr, application: &Application) -> Result<Answer, String> {
+    let began = Instant::now();
+    probe::first_good(address, (application.path, application.upload), PAUSE, |last| match last {
+        _ if began.elapsed() < READY => Ok(()),
+        Some(bad) => Err(format!("it answers {} instead of 2xx: {}", bad.status, bad.body)),
+        None => Err(format!("no answer from {address} within {READY:?}")),
+    })
 }
 
 /// Refuses to compare servers that do not do the same work.
@@ -200,6 +201,16 @@ mod tests {
 
     fn answer(status: u16, hash: &str) -> Answer {
         Answer { status, body_sha256: hash.to_owned(), body_bytes: 2, headers: Vec::new(), body: "hi".to_owned() }
+    }
+
+    #[test]
+    fn a_server_that_does_not_keep_what_it_says_is_found() {
+        assert!(wrong(Keeps::Application, 1).expect("a fault").contains("worker mode is not on"));
+        assert!(wrong(Keeps::ApplicationFor(110), 111).expect("a fault").contains("not replaced"));
+        assert!(wrong(Keeps::Nothing, 2).is_some());
+        for right in [(Keeps::Application, 2), (Keeps::ApplicationFor(110), 110), (Keeps::Nothing, 1)] {
+            assert_eq!(wrong(right.0, right.1), None, "{right:?}");
+        }
     }
 
     #[test]

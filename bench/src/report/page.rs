@@ -37,6 +37,9 @@ impl Report {
         let _ = self.render_figures(&mut out);
         out.push_str("\n### Who was measured\n\n");
         let _ = self.render_peers(&mut out);
+        for fault in &self.faults {
+            let _ = writeln!(out, "- went wrong: {}", fault.lines().next().unwrap_or_default());
+        }
         out
     }
 }
