@@ -278,7 +278,7 @@ final class Closures
 
     public function bound(object $options): ?object
     {
-        \Closure::bind(function () { $this->exceptions = false; }, $options, $options)();
+        \Closure::bind(function (): void { $this->exceptions = spl_object_id($this); }, $options, $options)();
 
         return $this->options;
     }
