@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -48,7 +48,7 @@ pub(super) struct Record<'f> {
 #[derive(Debug, Clone)]
 struct Entry {
     verb: Verb,
-    accepted: Instant,
+    arrival: Arrival,
     status: u16,
     /// What the worker's side notes; none if no worker was asked.
     trail: Option<Trail>,
@@ -58,10 +58,10 @@ impl Entry {
     /// The request is over: counts it, and writes its line.
     fn close(&self, traffic: &Traffic, line: Option<&Line>) {
         let route = self.trail.as_ref().map_or(Route::NONE, Trail::route);
-        let duration = self.accepted.elapsed();
+        let duration = self.arrival.monotonic.elapsed();
         traffic.count(self.verb, self.status, route, duration);
         if let Some(line) = line {
-            line.write(self.status, route, duration);
+            line.write(self.status, route, self.arrival.wall + duration, duration);
         }
     }
 }
@@ -96,10 +96,10 @@ impl<'f> Record<'f> {
                 bytes: 0,
             })
         };
-        let (verb, accepted) = (Verb::from(&parts.method), arrival.monotonic);
+        let verb = Verb::from(&parts.method);
         Self {
             traffic: &config.traffic,
-            entry: Entry { verb, accepted, status: CLIENT_CLOSED_REQUEST, trail: None },
+            entry: Entry { verb, arrival, status: CLIENT_CLOSED_REQUEST, trail: None },
             line: config.access_log.then(line),
             attached: false,
         }
@@ -141,7 +141,7 @@ impl Drop for Record<'_> {
 }
 
 impl Line {
-    fn write(&self, status: u16, route: Route, duration: Duration) {
+    fn write(&self, status: u16, route: Route, ended: SystemTime, duration: Duration) {
         Access {
             request_id: self.request_id.to_str().unwrap_or_default(),
             trace_id: self.trace,
@@ -152,6 +152,7 @@ impl Line {
             protocol: self.protocol,
             status,
             bytes: self.bytes,
+            ended,
             duration,
             referer: self.referer.as_ref().map(HeaderValue::as_bytes),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
@@ -177,6 +178,7 @@ pub(super) fn unread(refusal: Refusal, peers: Peers, request_id: &str, config: &
         protocol: "-",
         status,
         bytes: 0,
+        ended: SystemTime::now(),
         duration: Duration::ZERO,
         referer: None,
         user_agent: None,

@@ -75,7 +75,7 @@ impl WorkerSeat {
         };
         self.account().book(&finished);
         self.shared.recent.finished(&finished, self.config().slow);
-        account(&finished);
+        account(&finished, now);
         if let (Some(trace), Some(tracer)) = (request.trace, &self.config().tracer) {
             spans::report(tracer, &self.config().name, trace, children, &finished);
         }
@@ -85,7 +85,7 @@ impl WorkerSeat {
     }
 }
 
-fn account(finished: &Finished<'_>) {
+fn account(finished: &Finished<'_>, now: Instant) {
     let (took, thrown) = match &finished.boundary.reset {
         ResetOutcome::Done(took) => (Some(*took), &[][..]),
         ResetOutcome::Failed { thrown, took } => (Some(*took), &**thrown),
@@ -95,6 +95,7 @@ fn account(finished: &Finished<'_>) {
         place: finished.place,
         request_id: finished.request.bytes(finished.request.request_id),
         status: finished.status,
+        ended: finished.request.accepted_at + now.saturating_duration_since(finished.timeline().accepted()),
         took,
         resetters: finished.boundary.resetters,
         thrown: thrown.iter().map(|thrown| (thrown.name.as_str(), thrown.error.as_str())),

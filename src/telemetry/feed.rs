@@ -49,20 +49,29 @@ pub(super) fn begin(feed: Feed) -> Outlet {
 
 /// Writes an event, if there is a feed. `payload` appends JSON.
 pub(super) fn put(kind: &str, payload: impl FnOnce(&mut String) -> fmt::Result) {
+    put_at(kind, SystemTime::now, payload);
+}
+
+/// The same of what happened then.
+pub(super) fn put_at(
+    kind: &str,
+    moment: impl FnOnce() -> SystemTime,
+    payload: impl FnOnce(&mut String) -> fmt::Result,
+) {
     let Some(outlet) = OUTLET.get() else { return };
     outlet.put_written(|line| {
-        head(line, kind)?;
+        head(line, kind, moment())?;
         payload(line)?;
         line.write_str("}\n")
     });
 }
 
 /// What each line begins with; its payload follows, and a brace.
-pub(super) fn head(out: &mut impl Write, kind: &str) -> fmt::Result {
+pub(super) fn head(out: &mut impl Write, kind: &str, moment: SystemTime) -> fmt::Result {
     out.write_str("{\"type\":\"")?;
     out.write_str(kind)?;
     out.write_str("\",\"ts\":\"")?;
-    time::now_millis(out)?;
+    time::millis(out, moment)?;
     out.write_str("\",\"payload\":")
 }
 

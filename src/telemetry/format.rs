@@ -14,6 +14,7 @@ mod fields;
 
 use std::fmt::{self, Write};
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
@@ -97,7 +98,7 @@ impl Lines {
         match self.format {
             Format::Text if self.colours => {
                 out.write_str(DIM)?;
-                time::now_millis(out)?;
+                time::millis(out, SystemTime::now())?;
                 let colour = colour(level);
                 write!(out, "{PLAIN} {colour}{level:>5}{PLAIN} {BOLD}{name}{PLAIN}")
             }
@@ -252,6 +253,7 @@ mod tests {
                 protocol: "HTTP/1.1",
                 status: 200,
                 bytes: 2,
+                ended: SystemTime::UNIX_EPOCH,
                 duration: std::time::Duration::from_micros(3),
                 referer: None,
                 user_agent: Some(b"Mozilla/5.0 (X11)"),

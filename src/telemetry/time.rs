@@ -11,24 +11,22 @@ pub(super) fn now(out: &mut impl Write) -> fmt::Result {
     internet(out, SystemTime::now(), 6)
 }
 
-/// Now in milliseconds, as `2026-01-31T12:00:00.123Z`.
-pub(super) fn now_millis(out: &mut impl Write) -> fmt::Result {
-    internet(out, SystemTime::now(), 3)
+/// A moment in milliseconds, as `2026-01-31T12:00:00.123Z`.
+pub(super) fn millis(out: &mut impl Write, moment: SystemTime) -> fmt::Result {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let milliseconds = since.as_secs() * 1000 + u64::from(since.subsec_millis());
+    let write = || {
+        let mut text = String::new();
+        internet(&mut text, moment, 3).map(|()| text).unwrap_or_default()
+    };
+    MILLISECOND.with_borrow_mut(|last| out.write_str(last.at(milliseconds, write)))
 }
 
 /// A moment of RFC 3339 with so many digits, at most nine, behind the point.
 fn internet(out: &mut impl Write, moment: SystemTime, digits: u32) -> fmt::Result {
     let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     INTERNET.with_borrow_mut(|second| out.write_str(second.at(since.as_secs(), || seconds(moment))))?;
-    let part = since.subsec_nanos() / 10_u32.pow(9 - digits);
-    if digits != 3 {
-        return fraction(out, part, digits as usize);
-    }
-    let write = || {
-        let mut text = String::new();
-        fraction(&mut text, part, 3).map(|()| text).unwrap_or_default()
-    };
-    MILLISECOND.with_borrow_mut(|last| out.write_str(last.at(part.into(), write)))
+    fraction(out, since.subsec_nanos() / 10_u32.pow(9 - digits), digits as usize)
 }
 
 /// A part of a second in so many digits, and the end of the moment.
@@ -122,8 +120,12 @@ mod tests {
             internet(&mut text, moment + Duration::from_nanos(12_345_678), digits).expect("a string takes everything");
             assert_eq!(text, expected);
         }
-        let mut text = String::new();
-        now_millis(&mut text).expect("a string takes everything");
-        assert_eq!((text.len(), text.as_bytes()[19], text.as_bytes()[23]), (24, b'.', b'Z'), "{text}");
+        for (nanos, expected) in
+            [(12_345_678, "05.012Z"), (12_999_999, "05.012Z"), (13_000_000, "05.013Z"), (1_012_345_678, "06.012Z")]
+        {
+            let mut text = String::new();
+            millis(&mut text, moment + Duration::from_nanos(nanos)).expect("a string takes everything");
+            assert_eq!(text, format!("2026-01-31T12:00:{expected}"));
+        }
     }
 }

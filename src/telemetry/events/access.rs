@@ -4,7 +4,7 @@
 #![forbid(unsafe_code)]
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use opentelemetry::trace::TraceId;
 
@@ -31,6 +31,8 @@ pub struct Access<'a> {
     pub status: u16,
     /// Body bytes sent.
     pub bytes: u64,
+    /// When it was over.
+    pub ended: SystemTime,
     /// From the request's head to the response's last byte, or until a small response has been handed to its connection.
     pub duration: Duration,
     /// Where the client says it comes from; shown without query, user and fragment.

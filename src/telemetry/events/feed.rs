@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::json;
 
@@ -24,6 +24,8 @@ pub struct RuntimeReset<'a, T> {
     pub request_id: &'a [u8],
     /// Status that its client was told.
     pub status: u16,
+    /// When it was over.
+    pub ended: SystemTime,
     /// How long it took; none if it has not been run.
     pub took: Option<Duration>,
     /// Resetters of the application.
@@ -35,42 +37,41 @@ pub struct RuntimeReset<'a, T> {
 impl<'a, T: Iterator<Item = (&'a str, &'a str)>> RuntimeReset<'a, T> {
     /// Reports it. Each request has one of these, so it takes the way of an access line (`telemetry::access`) and not that of other events.
     pub fn emit(self) {
-        feed::put("runtime.reset", |out| self.payload(out));
+        let ended = self.ended;
+        feed::put_at("runtime.reset", || ended, |out| self.payload(out));
     }
 
     fn payload(self, out: &mut String) -> fmt::Result {
         let (failed, errors): (Vec<_>, Vec<_>) = self.thrown.unzip();
-        let missing = usize::from(self.took.is_none());
+        let count = errors.len() + usize::from(self.took.is_none());
+        let mut buffer = itoa::Buffer::new();
+        let took = self.took.map(|took| buffer.format(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX)));
         out.push_str("{\"resetReport\":{\"resetCount\":");
         number(out, self.resetters);
         out.push_str(",\"errorCount\":");
-        number(out, errors.len() + missing);
+        number(out, count);
         out.push_str(",\"durationMs\":");
-        decimal(out, self.took, 6);
+        decimal(out, took, 6);
         if errors.is_empty() {
             out.push_str(",\"error\":[],\"failed\":[]},\"durationSec\":");
         } else {
             let (errors, failed) = (texts(&errors), texts(&failed));
             write!(out, ",\"error\":{errors},\"failed\":{failed}}},\"durationSec\":")?;
         }
-        decimal(out, self.took, 9);
-        let ok = errors.is_empty() && missing == 0;
-        out.push_str(if ok { ",\"ok\":true,\"requestId\":" } else { ",\"ok\":false,\"requestId\":" });
+        decimal(out, took, 9);
+        out.push_str(if count == 0 { ",\"ok\":true,\"requestId\":" } else { ",\"ok\":false,\"requestId\":" });
         match std::str::from_utf8(self.request_id) {
             Ok(id) => escape::json(out, id)?,
             Err(_) => escape::json(out, &String::from_utf8_lossy(self.request_id))?,
         }
-        out.push_str(",\"statusCode\":");
-        number(out, self.status);
-        SEAT.with_borrow_mut(|seat| seat.write(out, self.place))?;
-        out.push('}');
-        Ok(())
+        SEAT.with_borrow_mut(|seat| seat.write(out, self.status, self.place))
     }
 }
 
-/// The place that was written last, as it ends a payload: a worker's thread writes its own with each request.
+/// The status and the place that were written last, as they end a payload: a worker's thread writes its own with each request.
 #[derive(Default)]
 struct Seat {
+    status: u16,
     pool: String,
     slot: u32,
     incarnation: u64,
@@ -82,27 +83,26 @@ thread_local! {
 }
 
 impl Seat {
-    fn write(&mut self, out: &mut String, place: Place<'_>) -> fmt::Result {
+    fn write(&mut self, out: &mut String, status: u16, place: Place<'_>) -> fmt::Result {
         let Place { pool, slot, incarnation } = place;
-        if self.text.is_empty() || (self.slot, self.incarnation) != (slot, incarnation) || self.pool != pool {
-            let mut text = String::from(",\"pool\":");
+        let same = (self.status, self.slot, self.incarnation) == (status, slot, incarnation) && self.pool == pool;
+        if !same || self.text.is_empty() {
+            let mut text = format!(",\"statusCode\":{status},\"pool\":");
             escape::json(&mut text, pool)?;
-            write!(text, ",\"slot\":{slot},\"incarnation\":{incarnation}")?;
-            *self = Self { pool: pool.to_owned(), slot, incarnation, text };
+            write!(text, ",\"slot\":{slot},\"incarnation\":{incarnation}}}")?;
+            *self = Self { status, pool: pool.to_owned(), slot, incarnation, text };
         }
         out.push_str(&self.text);
         Ok(())
     }
 }
 
-/// A time as a number whose unit has so many digits of nanoseconds behind the point; `null` if there is none.
-fn decimal(out: &mut String, time: Option<Duration>, digits: usize) {
-    let Some(nanos) = time.map(|time| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)) else {
+/// Nanoseconds as a number of a unit that has so many digits of them behind the point; `null` if there are none.
+fn decimal(out: &mut String, nanos: Option<&str>, digits: usize) {
+    let Some(nanos) = nanos else {
         return out.push_str("null");
     };
-    let mut buffer = itoa::Buffer::new();
-    let text = buffer.format(nanos);
-    let (whole, part) = text.split_at(text.len().saturating_sub(digits));
+    let (whole, part) = nanos.split_at(nanos.len().saturating_sub(digits));
     out.push_str(if whole.is_empty() { "0" } else { whole });
     out.push('.');
     out.push_str(&"000000000"[..digits - part.len()]);
@@ -176,9 +176,17 @@ mod tests {
         let reset = |took, thrown: &'static [(&'static str, &'static str)]| {
             let mut text = String::new();
             let place = Place { pool: "a\"b", slot: 1, incarnation: 2 };
-            RuntimeReset { place, request_id: b"r-1", status: 200, took, resetters: 3, thrown: thrown.iter().copied() }
-                .payload(&mut text)
-                .expect("a string takes everything");
+            RuntimeReset {
+                place,
+                request_id: b"r-1",
+                status: 200,
+                ended: SystemTime::UNIX_EPOCH,
+                took,
+                resetters: 3,
+                thrown: thrown.iter().copied(),
+            }
+            .payload(&mut text)
+            .expect("a string takes everything");
             serde_json::from_str::<serde_json::Value>(&text).expect("valid JSON")
         };
         let mut expected = json!({
@@ -196,13 +204,24 @@ mod tests {
         assert_eq!(reset(Some(Duration::new(1, 2_000_003)), thrown), expected);
 
         // The place that was written last is kept, and is not another's.
-        for (pool, slot, incarnation) in [("a", 1, 2), ("b", 1, 2), ("b", 2, 2), ("b", 2, 3)] {
+        for (status, pool, slot, incarnation) in
+            [(200, "a", 1, 2), (200, "b", 1, 2), (200, "b", 2, 2), (200, "b", 2, 3), (404, "b", 2, 3)]
+        {
             let (place, mut text) = (Place { pool, slot, incarnation }, String::new());
             let took = Some(Duration::ZERO);
-            RuntimeReset { place, request_id: b"r", status: 200, took, resetters: 0, thrown: std::iter::empty() }
-                .payload(&mut text)
-                .expect("a string takes everything");
-            let expected = format!("\"pool\":\"{pool}\",\"slot\":{slot},\"incarnation\":{incarnation}}}");
+            RuntimeReset {
+                place,
+                request_id: b"r",
+                status,
+                ended: SystemTime::UNIX_EPOCH,
+                took,
+                resetters: 0,
+                thrown: std::iter::empty(),
+            }
+            .payload(&mut text)
+            .expect("a string takes everything");
+            let expected =
+                format!("\"statusCode\":{status},\"pool\":\"{pool}\",\"slot\":{slot},\"incarnation\":{incarnation}}}");
             assert!(text.ends_with(&expected), "{text}");
         }
 

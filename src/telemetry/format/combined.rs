@@ -8,7 +8,6 @@
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::time::SystemTime;
 
 use crate::telemetry::escape::number;
 use crate::telemetry::events::Access;
@@ -18,7 +17,7 @@ use crate::telemetry::{escape, time};
 pub(in crate::telemetry) fn combined(out: &mut String, access: &Access<'_>) -> fmt::Result {
     address(out, access.remote)?;
     out.push_str(" - - [");
-    time::common(out, SystemTime::now())?;
+    time::common(out, access.ended)?;
     out.push_str("] \"");
     escape::common_text(out, access.method);
     if access.method != "-" {
@@ -60,7 +59,7 @@ fn or_dash(out: &mut String, value: Option<&[u8]>) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
 
     use super::*;
 
@@ -76,6 +75,7 @@ mod tests {
             protocol: "HTTP/1.1",
             status: 200,
             bytes: 2,
+            ended: SystemTime::UNIX_EPOCH,
             duration: Duration::ZERO,
             referer: Some(b"https://u:s3cret@example.org/?token=x"),
             user_agent: Some(b"curl/8 \x1b[2J"),

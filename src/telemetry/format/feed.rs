@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::fmt;
+use std::time::SystemTime;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -26,7 +27,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut name = Name(None);
         event.record(&mut name);
-        feed::head(&mut out, name.0.as_deref().unwrap_or(LIBRARY))?;
+        feed::head(&mut out, name.0.as_deref().unwrap_or(LIBRARY), SystemTime::now())?;
         let level = event.metadata().level().as_str().to_ascii_lowercase();
         write!(out, "{{\"level\":\"{level}\",\"pid\":{}", self.pid)?;
         let mut fields = Fields::new(&mut out, Format::Json, false);

@@ -163,6 +163,13 @@ fn send(signal: &str, target: &str) {
     drop(Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status());
 }
 
+/// How many threads of a process have a name that begins so.
+pub(crate) fn threads(pid: u32, name: &str) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+    names.filter(|comm| comm.starts_with(name)).count()
+}
+
 /// The processes that a process has started and that still live, the oldest first.
 pub(crate) fn children(parent: u32) -> Vec<u32> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
