@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace Supercharger\Runtime\Reset;
 
 use Monolog\ResettableInterface;
+use Symfony\Component\Cache\ResettableInterface as CacheReset;
 use Symfony\Component\DependencyInjection\Compiler\CompilerPassInterface;
 use Symfony\Component\DependencyInjection\ContainerBuilder;
 use Symfony\Component\DependencyInjection\Reference;
@@ -23,6 +24,7 @@ final class LibrariesPass implements CompilerPassInterface
                 ->addTag(ResetterPass::TAG, ['priority' => -256]);
         }
         $this->loggers($container);
+        $this->taggedCaches($container);
         $this->twig($container);
         $this->router($container);
     }
@@ -36,6 +38,21 @@ final class LibrariesPass implements CompilerPassInterface
         foreach (Classes::services($container, ResettableInterface::class) as $id => $class) {
             $definition = $container->findDefinition($id);
             if (!$definition->hasTag('kernel.reset')) {
+                $definition->addTag('kernel.reset', ['method' => 'reset']);
+            }
+        }
+    }
+
+    /**
+     * A pool with tags believes for 150 ms what it has read of them, whatever others have invalidated since: no request may hand that on to
+     * the next. Symfony resets the pools themselves, and not what it puts around them for their tags.
+     */
+    private function taggedCaches(ContainerBuilder $container): void
+    {
+        foreach (array_keys($container->findTaggedServiceIds('cache.taggable')) as $id) {
+            $definition = $container->getDefinition($id);
+            $isReset = $definition->hasTag('kernel.reset') || $definition->hasTag('cache.pool');
+            if (!$isReset && is_a((string) $definition->getClass(), CacheReset::class, true)) {
                 $definition->addTag('kernel.reset', ['method' => 'reset']);
             }
         }
