@@ -52,7 +52,7 @@ final class LibrariesPass implements CompilerPassInterface
         foreach (array_keys($container->findTaggedServiceIds('cache.taggable')) as $id) {
             $definition = $container->getDefinition($id);
             $isReset = $definition->hasTag('kernel.reset') || $definition->hasTag('cache.pool');
-            if (!$isReset && is_a((string) $definition->getClass(), CacheReset::class, true)) {
+            if (!$isReset && !$definition->isAbstract() && Classes::isA(Classes::of($container, $id) ?? '', CacheReset::class)) {
                 $definition->addTag('kernel.reset', ['method' => 'reset']);
             }
         }
