@@ -27,6 +27,14 @@ fn of(server: &Server, arguments: &[&str]) -> Ended {
     gate(server.dir(), &format!("http://{}", server.address()), arguments)
 }
 
+/// The same, for as long as a busy machine needs until each route has been served often enough for the memory to be judged.
+fn judged_of(server: &Server, arguments: &[&str]) -> Ended {
+    let url = format!("http://{}", server.address());
+    let mut tries =
+        ["300ms", "1s", "3s", "6s"].into_iter().map(|duration| gate_for(duration, server.dir(), &url, arguments));
+    tries.find(|_| report(server.dir()).1["server"]["memoryJudged"] == true).expect("workers that served often enough")
+}
+
 /// The folder of the last run, and its verdict.
 fn report(dir: &PrivateDir) -> (PathBuf, Value) {
     let folders = std::fs::read_dir(dir.path().join("gate")).expect("reports").flatten().map(|entry| entry.path());
@@ -39,7 +47,7 @@ fn report(dir: &PrivateDir) -> (PathBuf, Value) {
 modes!(a_good_server_passes, |launch| launch.admin(), async |server| {
     let admin = server.admin().to_string();
     let arguments = ["--route", "/", "--route", "POST /state p95=20s", "--read-p95", "20s", "--admin", &admin];
-    let ended = of(server, &arguments);
+    let ended = judged_of(server, &arguments);
     ended.expect(0, &["pass GET /", "pass POST /state", "pass server", "the gate is open"]);
     let (folder, gate) = report(server.dir());
     assert_eq!(gate["pass"], true, "{gate:#}");
